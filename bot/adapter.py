@@ -1,0 +1,154 @@
+"""What an adapter must offer, as Protocols, and what the core offers an adapter.
+
+`Adapter` is the required core, six methods. Everything beyond is a capability of its own: the core asks
+`isinstance(adapter, ShowsStatus)`, never which platform it is. No flag says what an adapter can do, so none can lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from bot.messages import (
+    Address,
+    CommandInvoked,
+    IncomingMessage,
+    MessageDeleted,
+    MessageEdited,
+    PartKey,
+    Place,
+    Reply,
+)
+
+Action = Literal["send", "edit"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A published limit as a token bucket: at most `burst` at once, `per_second` on average.
+
+    `burst + per_second * window` must stay within what the platform allows in its window. `scope` says what shares
+    the bucket: one channel, or the whole workspace.
+    """
+
+    action: Action
+    scope: Literal["channel", "workspace"]
+    burst: float
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an adapter says of itself once it is connected.
+
+    `fits` tells whether a Markdown text fits one message as this platform renders it; `preview_seconds` is the
+    shortest useful time between two edits of a growing answer; `mode` is for the log and the doctor.
+    """
+
+    platform: str
+    bot_id: str
+    bot_name: str
+    fits: Callable[[str], bool]
+    limits: tuple[RateLimit, ...]
+    preview_seconds: float
+    mode: str = ""
+
+
+class Sink(Protocol):
+    """Where an adapter hands what happens. Each call returns once the event is durable; then, not before, ack it."""
+
+    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+        """Take one event in. Raises `StorageFailed` if it could not be stored: leave it unacknowledged."""
+        ...
+
+    async def command(self, command: CommandInvoked) -> str:
+        """Carry a command out and return what to show to the one who gave it, as Markdown."""
+        ...
+
+    def connected(self, description: Description) -> None:
+        """Events flow and messages can be sent: after the first connection and after each reconnection."""
+        ...
+
+
+class Adapter(Protocol):
+    """A platform, as the core sees it."""
+
+    async def start(self, sink: Sink) -> None:
+        """Serve until `stop`. Reconnects by itself.
+
+        Raises `TokenRefused` where the platform refuses the credentials: nothing else ends it.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """End `start` in order and close every connection. Safe to call twice."""
+        ...
+
+    async def send(self, address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None) -> str:
+        """Post one message and return the platform's id of it; raises a `DeliveryFailure`."""
+        ...
+
+    async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
+        """Give one of the bot's messages a new text; raises a `DeliveryFailure`."""
+        ...
+
+    async def fetch_history(
+        self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[IncomingMessage]:
+        """The newest `limit` messages of a thread or channel between two ids (exclusive), oldest first."""
+        ...
+
+    def describe(self) -> Description:
+        """Who the bot is on this platform, and what the platform can take; only after `connected`."""
+        ...
+
+
+@runtime_checkable
+class ShowsStatus(Protocol):
+    """Can show that the bot is at work: Slack's status line, Discord's typing."""
+
+    @property
+    def status_seconds(self) -> float:
+        """After how many seconds the status fades and must be shown again."""
+        ...
+
+    async def show_status(self, address: Address, text: str) -> None:
+        """Show `text` (or just activity); the empty text clears it. Never raises: a status is a luxury."""
+        ...
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """Can take one of the bot's own messages back."""
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        """Remove the message; one that is gone already is no error. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
+class FindsReplies(Protocol):
+    """Can look up whether a message was posted. Where an adapter has this, `send` alone is not idempotent."""
+
+    async def find_reply(self, address: Address, key: PartKey) -> str | None:
+        """The id of the message that was sent with `key`, or None if there is none. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
+class FollowsReplies(Protocol):
+    """Conversations may be chains of replies."""
+
+    async def fetch_chain(self, address: Address, message_id: str, limit: int) -> Sequence[IncomingMessage]:
+        """The message and those it replies to, up to `limit`, oldest first."""
+        ...
+
+
+@runtime_checkable
+class KnowsPlaces(Protocol):
+    """Knows what channels are called."""
+
+    async def place(self, address: Address) -> Place:
+        """The names of a channel and its workspace. Never raises: empty where they can't be had."""
+        ...

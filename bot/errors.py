@@ -1,0 +1,200 @@
+"""Every way Parley fails, one class each: one policy, one sentence for the asker, one signal for the admin.
+
+    ParleyError
+    ├── StartFailed                 the start ends with exit code 2 and these problems
+    │   ├── SettingsInvalid         what is missing or malformed in the settings
+    │   ├── TokenRefused            a platform does not take a token
+    │   └── DatabaseUnusable        the database cannot be opened or written
+    ├── StorageFailed               a write or read failed: nothing was stored, leave the event unacknowledged
+    │   └── LeaseLost               another worker has the turn: stop touching it
+    ├── ModelFailure                the model gave no (whole) answer
+    │   ├── ModelUnavailable        timeouts, connection errors, 408, 409, 5xx: retried with backoff
+    │   │   ├── StreamCut           the stream ended before its end
+    │   │   └── StreamStalled       no token for the idle timeout
+    │   ├── ModelRateLimited        429: retried after `retry_after`
+    │   ├── QuotaExhausted          429 of the billing kind: never retried, the admin is told
+    │   ├── KeyRefused              401, 403: never retried with the same key, the admin is told
+    │   ├── ContextTooLong          the prompt does not fit: trimmed harder and tried again
+    │   ├── ParameterRefused        a parameter the model does not take: dropped and remembered
+    │   ├── ModelUnknown            404: no such model for this key, the admin is told
+    │   ├── ContentRefused          the provider's filter refused the question
+    │   └── ModelRefused            any other refusal
+    └── DeliveryFailure             a platform did not take a message
+        ├── DeliveryDelayed         rate limited: again after `retry_after`
+        ├── DeliveryUncertain       no answer, 5xx: it may or may not have landed, reconcile first
+        ├── MessageGone             the message to edit is no longer there: post it anew
+        └── DeliveryRefused         definite: archived, not a member, no permission; the admin is told
+
+`sentence` is what the asker reads. It never carries a provider's own words: those go to the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ParleyError(Exception):
+    """The root of the tree."""
+
+    sentence: ClassVar[str] = "Something went wrong on my side. Please ask again; if it stays so, tell an admin."
+    tells_admin: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that keeps the bot from starting: which variable, what is wrong, and the way out."""
+
+    variable: str
+    wrong: str
+    cure: str
+
+
+class StartFailed(ParleyError):
+    """The bot cannot start; `problems` says why, one entry each."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(f"{p.variable}: {p.wrong}" for p in problems))
+        self.problems = tuple(problems)
+
+
+class SettingsInvalid(StartFailed):
+    """Settings are missing or malformed."""
+
+
+class TokenRefused(StartFailed):
+    """A platform refused a token. Never carries the token itself."""
+
+    def __init__(self, variable: str, said: str, cure: str) -> None:
+        super().__init__([Problem(variable, said, cure)])
+
+
+class DatabaseUnusable(StartFailed):
+    """The database cannot be opened, written or brought up to date."""
+
+    def __init__(self, wrong: str, cure: str) -> None:
+        super().__init__([Problem("DATABASE_URL", wrong, cure)])
+
+
+class StorageFailed(ParleyError):
+    """The database did not take a write or answer a read: nothing of it happened."""
+
+
+class LeaseLost(StorageFailed):
+    """The turn's lease has passed to another worker."""
+
+
+class ModelFailure(ParleyError):
+    """The model gave no answer; `detail` is for the log alone."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or type(self).__name__)
+        self.detail = detail
+
+
+class ModelUnavailable(ModelFailure):
+    """Transient: timeouts, connection errors, 408, 409 and 5xx."""
+
+    sentence = "The model isn't answering right now. I tried several times; please ask again in a few minutes."
+
+
+class StreamCut(ModelUnavailable):
+    """The stream ended without its end."""
+
+
+class StreamStalled(ModelUnavailable):
+    """The stream stayed open and silent for longer than the idle timeout."""
+
+
+class ModelRateLimited(ModelFailure):
+    """429: too many requests or tokens; `retry_after` in seconds where the provider said so."""
+
+    sentence = "The model is getting more questions than it may take. Please ask again in a minute."
+
+    def __init__(self, detail: str = "", retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class QuotaExhausted(ModelFailure):
+    """The account's credit or spending limit is used up."""
+
+    sentence = (
+        "The OpenAI account behind me has used up its quota, so I can't answer. An admin has to look at its billing."
+    )
+    tells_admin = True
+
+
+class KeyRefused(ModelFailure):
+    """The provider refused the key."""
+
+    sentence = "The OpenAI key I was given is refused, so I can't answer. An admin has to replace it."
+    tells_admin = True
+
+
+class ContextTooLong(ModelFailure):
+    """The prompt is longer than the model takes."""
+
+    sentence = "This conversation is longer than the model can read at once. Please start a new thread."
+
+
+class ParameterRefused(ModelFailure):
+    """The model does not take a parameter; `parameter` names it as the request did."""
+
+    sentence = "The model doesn't accept one of this channel's settings. An admin can change the model or the setting."
+    tells_admin = True
+
+    def __init__(self, detail: str = "", parameter: str = "") -> None:
+        super().__init__(detail)
+        self.parameter = parameter
+
+
+class ModelUnknown(ModelFailure):
+    """The provider has no such model for this key."""
+
+    sentence = "The model set for this channel doesn't exist or isn't open to our key. An admin can set another one."
+    tells_admin = True
+
+
+class ContentRefused(ModelFailure):
+    """The provider's content filter refused the question or the answer."""
+
+    sentence = "The provider's content filter stopped this one. Rewording the question may help."
+
+
+class ModelRefused(ModelFailure):
+    """The provider refused the request for a reason of its own."""
+
+    sentence = "The model refused this request. Please try another wording; if it stays so, tell an admin."
+    tells_admin = True
+
+
+class DeliveryFailure(ParleyError):
+    """A platform did not take a message; `code` is the platform's own word for it."""
+
+    def __init__(self, code: str = "") -> None:
+        super().__init__(code or type(self).__name__)
+        self.code = code
+
+
+class DeliveryDelayed(DeliveryFailure):
+    """Rate limited: again after `retry_after` seconds."""
+
+    def __init__(self, code: str = "", retry_after: float = 1.0) -> None:
+        super().__init__(code)
+        self.retry_after = retry_after
+
+
+class DeliveryUncertain(DeliveryFailure):
+    """No answer or a server error: the message may have landed. Reconcile before sending again."""
+
+
+class MessageGone(DeliveryFailure):
+    """The message to edit does not exist any more."""
+
+
+class DeliveryRefused(DeliveryFailure):
+    """Definite: the platform will not take it, now or later."""
+
+    tells_admin = True

@@ -1,0 +1,160 @@
+"""The common message model: what every platform's events come to.
+
+Frozen, plain data without any SDK object inside, so that any worker can act on a stored row. This is the ground
+floor: it imports nothing of ours. How an event becomes one of these is each adapter's own business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a conversation is, and where to answer.
+
+    `workspace` is Slack's team or Discord's guild (empty in a Discord direct message). `thread` is Slack's `thread_ts`
+    or a Discord thread's id; None is the channel itself: a direct message, or a Discord channel whose conversations
+    are chains of replies.
+    """
+
+    platform: str
+    workspace: str
+    channel: str
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote: `name` is what people see, `is_admin` whether the platform says they run the place."""
+
+    id: str
+    name: str
+    is_bot: bool = False
+    is_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message; `size` in bytes, `url` at the platform's own host."""
+
+    name: str
+    media_type: str
+    size: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The earlier message that this one replies to; `text` is None where the platform did not send it along.
+
+    `by_us` is true where it is one of the bot's own.
+    """
+
+    id: str
+    author: Author | None = None
+    text: str | None = None
+    by_us: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """One message as a person posted it. Its identity is (platform, workspace, channel, id), never the event's id.
+
+    `text` is Markdown with users named (`@Ada`), the bot's own mention taken out. `direct` marks a conversation with
+    the bot alone; `mentions_others` that it addresses somebody else. `sent_at` is the platform's time, with zone.
+    """
+
+    address: Address
+    id: str
+    author: Author
+    text: str
+    mentions_bot: bool
+    sent_at: datetime
+    attachments: tuple[Attachment, ...] = ()
+    quoted: Quoted | None = None
+    edited: bool = False
+    direct: bool = False
+    mentions_others: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """A message has a new wording; `message` is its state after the edit."""
+
+    message: IncomingMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted:
+    """A message is gone from the platform."""
+
+    address: Address
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandInvoked:
+    """Somebody gave a command: `name` (`set`), `arguments` in order (`("temperature", "0.2")`)."""
+
+    address: Address
+    author: Author
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonPressed:
+    """Somebody pressed a button under one of the bot's messages."""
+
+    address: Address
+    author: Author
+    message_id: str
+    action: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionAdded:
+    """Somebody reacted to a message; `emoji` without colons, as the platform names it."""
+
+    address: Address
+    author: Author
+    message_id: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a channel is called, for the system message; either may be empty."""
+
+    channel_name: str = ""
+    workspace_name: str = ""
+    topic: str = ""
+
+
+Event = IncomingMessage | MessageEdited | MessageDeleted | CommandInvoked | ButtonPressed | ReactionAdded
+
+
+@dataclass(frozen=True, slots=True)
+class PartKey:
+    """Identity of one message of an answer: the turn's key and the part's number, from 1 on.
+
+    An adapter makes of it what its platform can recognise later: Discord's nonce, Slack's metadata. The key comes
+    from the question's own identity, so that it is the same in any process, at any time.
+    """
+
+    turn: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One message to send: Markdown that fits one message of the platform, and who may be named in it.
+
+    `mentions` maps display names to the platform's user ids for people in this conversation; nobody else is pinged.
+    """
+
+    text: str
+    mentions: dict[str, str] = field(default_factory=dict)

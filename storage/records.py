@@ -1,0 +1,125 @@
+"""What queries take and give: plain, frozen data. Times are microseconds since the Unix epoch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from bot.messages import Address, Attachment
+
+Role = Literal["user", "assistant"]
+TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
+
+
+def now() -> int:
+    """The present, in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def micros(moment: datetime) -> int:
+    """A moment with a zone, in microseconds since the epoch."""
+    return round(moment.timestamp() * 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of an incoming message.
+
+    `queued`: a new turn will answer it; `joined`: a turn that had not begun will; `stored`: kept as context;
+    `duplicate`: it was known.
+    """
+
+    outcome: Literal["queued", "joined", "stored", "duplicate"]
+    turn_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it."""
+
+    turn_id: int
+    key: str
+    conversation_id: int
+    address: Address
+    root: str
+    direct: bool
+    complete: bool
+    context_start: int
+    owner: str
+    attempt: int
+    lease_until: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message of a conversation as the context needs it."""
+
+    id: int
+    turn_id: int | None
+    platform_id: str
+    role: Role
+    author_id: str
+    author_name: str
+    text: str
+    position: int
+    sent_at: int
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """One message of an answer: `platform_id` is None as long as its sending is only intended."""
+
+    number: int
+    platform_id: str | None
+    intended_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer of a turn, as stored: `platform_id` is that of its first message."""
+
+    platform_id: str
+    author_id: str
+    author_name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one turn's model calls took; `cost_micros` in micro-dollars, None where the price is not known."""
+
+    user_id: str
+    model: str
+    key_label: str
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    estimated: bool
+    cost_micros: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a setting holds: a thread, a channel (`thread` empty) or a workspace (`channel` empty too)."""
+
+    platform: str
+    workspace: str
+    channel: str = ""
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSetting:
+    """One setting's value at one scope, and who set it."""
+
+    scope: Scope
+    name: str
+    value: str
+    set_by: str
+    set_at: int

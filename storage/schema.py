@@ -1,0 +1,161 @@
+"""The tables. Times are whole microseconds since the Unix epoch, so that they sort and compare the same everywhere.
+
+What changes here changes by a numbered migration in `migrations/versions`; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only counts rows up by itself in a column that is exactly INTEGER; elsewhere ids want 64 bits.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("platform", String(32), nullable=False),
+    Column("workspace", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    # The thread's id, the first message of a chain of replies, or empty for a direct message without threads.
+    Column("root", String(64), nullable=False),
+    Column("direct", Boolean, nullable=False),
+    # Whether what was said before the bot came has been read from the platform (or there was nothing).
+    Column("complete", Boolean, nullable=False),
+    # Where the model's window onto the conversation begins: a message's `position`.
+    Column("context_start", BigInteger, nullable=False, server_default=text("0")),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("platform", "workspace", "channel", "root"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    # Made from the first question's own identity: the same in any process, and after a lost database too.
+    Column("key", String(32), nullable=False),
+    Column("state", String(16), nullable=False),  # queued | running | answered | failed | cancelled
+    Column("thread", String(64)),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("lease_owner", String(64)),
+    Column("lease_until", BigInteger),
+    Column("not_before", BigInteger, nullable=False, server_default=text("0")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("failure", String(64)),
+    UniqueConstraint("key"),
+)
+_OPEN = text("state IN ('queued', 'running')")
+Index("ix_turns_open", turns.c.conversation_id, turns.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+_RUNNING = text("state = 'running'")
+Index(
+    "uq_turns_one_running",
+    turns.c.conversation_id,
+    unique=True,
+    sqlite_where=_RUNNING,
+    postgresql_where=_RUNNING,
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("turn_id", ForeignKey("turns.id")),
+    Column("platform", String(32), nullable=False),
+    Column("workspace", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("platform_id", String(64), nullable=False),
+    Column("role", String(16), nullable=False),  # user | assistant
+    Column("author_id", String(64), nullable=False),
+    Column("author_name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("attachments", Text, nullable=False, server_default=text("'[]'")),
+    Column("sent_at", BigInteger, nullable=False),
+    # The order within the conversation: when it was sent; an answer stands where the question it answers stands.
+    Column("position", BigInteger, nullable=False),
+    Column("edited", Boolean, nullable=False, server_default=text("false")),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("platform", "workspace", "channel", "platform_id"),
+)
+Index("ix_messages_order", messages.c.conversation_id, messages.c.position, messages.c.id)
+Index("ix_messages_turn", messages.c.turn_id)
+
+reply_parts = Table(
+    "reply_parts",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),  # intended | sent
+    Column("platform_id", String(64)),
+    Column("intended_at", BigInteger, nullable=False),
+)
+Index("ix_reply_parts_platform_id", reply_parts.c.platform_id)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("platform", String(32), primary_key=True),
+    Column("workspace", String(64), primary_key=True),
+    Column("channel", String(64), primary_key=True),  # empty: the whole workspace
+    Column("thread", String(64), primary_key=True),  # empty: the whole channel
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("set_by", String(64), nullable=False),
+    Column("set_at", BigInteger, nullable=False),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("turn_id", ForeignKey("turns.id"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("model", String(128), nullable=False),
+    Column("key_label", String(64), nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("reasoning_tokens", Integer, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    # Micro-dollars; null where the model's price is not known.
+    Column("cost_micros", BigInteger),
+)
+Index("ix_usage_at", usage.c.at)
+Index("ix_usage_turn", usage.c.turn_id)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("platform", String(32), primary_key=True),
+    Column("workspace", String(64), primary_key=True),
+    Column("channel", String(64), primary_key=True),
+    Column("thread", String(64), primary_key=True),  # empty: the channel itself
+    Column("platform_id", String(64), nullable=False),
+    Column("position", BigInteger, nullable=False),
+)

@@ -1,0 +1,32 @@
+"""The store: one database, its families of queries side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage.controls import Controls
+from storage.database import Database
+from storage.history import History
+from storage.inbox import Inbox
+from storage.turns import Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything the program keeps."""
+
+    database: Database
+    inbox: Inbox
+    turns: Turns
+    history: History
+    controls: Controls
+
+    @classmethod
+    async def open(cls, url: str) -> Store:
+        """Open the database at `url`, brought up to date. Raises `DatabaseUnusable`."""
+        database = await Database.open(url)
+        return cls(database, Inbox(database), Turns(database), History(database), Controls(database))
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self.database.close()
