@@ -42,14 +42,14 @@ class RateLimit:
 class Description:
     """What an adapter says of itself once it is connected.
 
-    `fits` tells whether a Markdown text fits one message as this platform renders it; `preview_seconds` is the
+    `fits` tells whether a reply fits one message as this platform renders it; `preview_seconds` is the
     shortest useful time between two edits of a growing answer; `mode` is for the log and the doctor.
     """
 
     platform: str
     bot_id: str
     bot_name: str
-    fits: Callable[[str], bool]
+    fits: Callable[[Reply], bool]
     limits: tuple[RateLimit, ...]
     preview_seconds: float
     mode: str = ""

@@ -6,6 +6,7 @@ floor: it imports nothing of ours. How an event becomes one of these is each ada
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -157,4 +158,4 @@ class Reply:
     """
 
     text: str
-    mentions: dict[str, str] = field(default_factory=dict)
+    mentions: Mapping[str, str] = field(default_factory=dict)

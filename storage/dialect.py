@@ -57,7 +57,8 @@ def prepare(url: URL) -> None:
 
 def create_engine(url: URL) -> AsyncEngine:
     """An engine whose connections are set up for one writer and many readers in a process that may be killed."""
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    # Statements carry people's words: no error text may repeat their parameters.
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -1,0 +1,105 @@
+"""An incoming event: is it for us, and if so, stored with its turn before anybody acknowledges it.
+
+The gate is a pure function of the message and of whether its conversation is known; everything else is one
+transaction of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from bot.messages import IncomingMessage, MessageDeleted, MessageEdited
+from storage.inbox import Inbox
+
+log = structlog.get_logger(__name__)
+
+Verdict = Literal["answer", "keep", "ignore"]
+
+
+def gate(message: IncomingMessage, *, known: bool) -> Verdict:
+    """What a message is to us: to be answered, to be kept as context, or none of our business.
+
+    `known` says that it stands in a conversation the bot takes part in.
+    """
+    if message.author.is_bot:
+        return "ignore"
+    if message.direct or message.mentions_bot or (message.quoted is not None and message.quoted.by_us):
+        return "answer"
+    if not known:
+        return "ignore"
+    # In a thread of ours people also talk to each other; in a channel's chains, a reply to a person is to them.
+    if message.mentions_others or message.address.thread is None:
+        return "keep"
+    return "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes events in. `on_work` is called when a turn waits to be claimed."""
+
+    inbox: Inbox
+    on_work: Callable[[], None]
+
+    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+        """Take one event in; it is durable when this returns. Raises `StorageFailed`."""
+        match event:
+            case IncomingMessage():
+                await self._message(event)
+            case MessageEdited(message):
+                if await self.inbox.edit(message):
+                    log.info("message_edited", platform=message.address.platform, message=message.id)
+            case MessageDeleted(address, message_id):
+                if await self.inbox.delete(address, message_id):
+                    log.info("message_deleted", platform=address.platform, message=message_id)
+
+    async def _message(self, message: IncomingMessage) -> None:
+        if message.author.is_bot or not _may_concern_us(message):
+            return
+        root, known = await self._place(message)
+        verdict = gate(message, known=known)
+        if verdict == "ignore":
+            return
+        accepted = await self.inbox.accept(
+            message, root, wants_answer=verdict == "answer", complete=_begins_conversation(message, root)
+        )
+        log.info(
+            "message_accepted",
+            platform=message.address.platform,
+            channel=message.address.channel,
+            message=message.id,
+            outcome=accepted.outcome,
+        )
+        if accepted.outcome == "queued":
+            self.on_work()
+
+    async def _place(self, message: IncomingMessage) -> tuple[str, bool]:
+        """The root of the message's conversation, and whether we already take part in it."""
+        address = message.address
+        if address.thread is None and not message.direct and message.quoted is not None:
+            root = await self.inbox.root_of(address, message.quoted.id)
+            return (root, True) if root is not None else (message.id, False)
+        root = "" if address.thread is None and message.direct else address.thread or message.id
+        if message.mentions_bot or message.direct:
+            return root, False  # it is answered either way
+        return root, await self.inbox.knows(address, root)
+
+
+def _may_concern_us(message: IncomingMessage) -> bool:
+    """False for what is plainly between others: most of a busy channel, which must not cost a query."""
+    return (
+        message.direct or message.mentions_bot or message.address.thread is not None or message.quoted is not None
+    ) and not _starts_foreign_thread(message)
+
+
+def _starts_foreign_thread(message: IncomingMessage) -> bool:
+    # An adapter gives a message that could start a thread its own id as the thread.
+    return message.address.thread == message.id and not message.mentions_bot and not message.direct
+
+
+def _begins_conversation(message: IncomingMessage, root: str) -> bool:
+    """Whether nothing was said before it that would have to be read from the platform."""
+    return (message.id == root and message.quoted is None) or root == ""

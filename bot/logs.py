@@ -1,0 +1,68 @@
+"""How the log looks: lines for people on a terminal, JSON elsewhere; never a key, a token or a message's text."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+import structlog
+
+# Tokens by their shape, wherever they stand: Slack's, Discord's, OpenAI's, and whatever follows an auth scheme.
+_SECRETS = re.compile(
+    r"xox[a-z]-[\w-]+|xoxe\.[\w.-]+|xapp-[\w-]+|\bsk-[\w-]{8,}"
+    r"|[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|(?<=Bearer )\S+|(?<=Bot )[\w.-]{20,}"
+)
+HIDDEN = "[hidden]"
+# Loggers of libraries that, at INFO or below, write payloads.
+_QUIET = ("slack_bolt", "slack_sdk", "discord", "openai", "httpx2", "httpcore2", "aiosqlite", "sqlalchemy", "alembic")
+
+
+def configure(level: str, style: Literal["auto", "console", "json"]) -> None:
+    """Set up structlog and the standard library's logging, once per process, to standard error."""
+    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if console
+        else [structlog.processors.JSONRenderer()]
+    )
+    if not console:
+        shared.append(structlog.processors.format_exc_info)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            hide_secrets,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, hide_secrets],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: replaces whatever has a secret's shape, in any string of the event."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _SECRETS.sub(HIDDEN, value)
+    return event
