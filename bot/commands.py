@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.command_spec import CommandOption, CommandSpec
 from bot.controls import CONTROLS, effective, nearest
 from bot.messages import CommandInvoked
 from bot.policy import may_set
@@ -14,6 +15,15 @@ from storage.controls import Controls
 from storage.records import Scope
 
 log = structlog.get_logger(__name__)
+
+_SETTING = CommandOption("setting", f"Which one: {', '.join(CONTROLS)}")
+# What a platform that registers its commands offers below /parley.
+COMMANDS = (
+    CommandSpec("help", "What I can do and what can be set"),
+    CommandSpec("show", "The settings of this channel"),
+    CommandSpec("set", "Change a setting of this channel", (_SETTING, CommandOption("value", "Its new value"))),
+    CommandSpec("reset", "Take a setting of this channel back", (_SETTING,)),
+)
 
 # A system message is shown in full up to this length, and by its beginning beyond.
 SHOWN_CHARACTERS = 300

@@ -6,16 +6,21 @@ transaction of the store.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import structlog
 
-from bot.messages import IncomingMessage, MessageDeleted, MessageEdited
+from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
 from storage.inbox import Inbox
 
 log = structlog.get_logger(__name__)
+
+# A message is written down as sent one database write after the platform took it.
+CONFIRMED_WITHIN_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 0.05
 
 Verdict = Literal["answer", "keep", "ignore"]
 
@@ -80,12 +85,25 @@ class Intake:
         """The root of the message's conversation, and whether we already take part in it."""
         address = message.address
         if address.thread is None and not message.direct and message.quoted is not None:
-            root = await self.inbox.root_of(address, message.quoted.id)
+            root = await self._root_of(message, message.quoted)
             return (root, True) if root is not None else (message.id, False)
         root = "" if address.thread is None and message.direct else address.thread or message.id
         if message.mentions_bot or message.direct:
             return root, False  # it is answered either way
         return root, await self.inbox.knows(address, root)
+
+    async def _root_of(self, message: IncomingMessage, quoted: Quoted) -> str | None:
+        """The root of the conversation that a reply belongs to, None where it is not known.
+
+        A quick reply can be here before our own message, which it answers, has been confirmed: it is waited for.
+        """
+        root = await self.inbox.root_of(message.address, quoted.id)
+        waited = 0.0
+        while root is None and quoted.by_us and waited < CONFIRMED_WITHIN_SECONDS:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            waited += LOOK_AGAIN_SECONDS
+            root = await self.inbox.root_of(message.address, quoted.id)
+        return root
 
 
 def _may_concern_us(message: IncomingMessage) -> bool:

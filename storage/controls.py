@@ -4,13 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from bot.messages import Address
 from storage.database import Database
-from storage.dialect import insert
+from storage.dialect import upsert
 from storage.records import Scope, StoredSetting, now
 from storage.schema import settings
+
+_s = settings.c
+AT = (
+    select(settings)
+    .where(
+        _s.platform == bindparam("platform"),
+        _s.workspace == bindparam("workspace"),
+        or_(
+            and_(_s.channel == "", _s.thread == ""),
+            and_(_s.channel == bindparam("channel"), _s.thread.in_(["", bindparam("thread")])),
+        ),
+    )
+    .order_by(_s.channel, _s.thread, _s.name)
+)
+PUT = upsert(
+    settings,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["platform", "workspace", "channel", "thread", "name"],
+        set_={column: insert.excluded[column] for column in ("value", "set_by", "set_at")},
+    ),
+)
+REMOVE = delete(settings).where(
+    _s.platform == bindparam("platform"),
+    _s.workspace == bindparam("workspace"),
+    _s.channel == bindparam("channel"),
+    _s.thread == bindparam("thread"),
+    _s.name == bindparam("name"),
+)
 
 
 class Controls:
@@ -21,66 +49,44 @@ class Controls:
 
     async def at(self, address: Address) -> Sequence[StoredSetting]:
         """Every value that holds at an address: the workspace's first, then the channel's, then the thread's."""
-        s = settings.c
-        async with self._database.read() as connection:
-            rows = await connection.execute(
-                select(settings)
-                .where(
-                    s.platform == address.platform,
-                    s.workspace == address.workspace,
-                    or_(
-                        and_(s.channel == "", s.thread == ""),
-                        and_(s.channel == address.channel, s.thread.in_(("", address.thread or ""))),
-                    ),
-                )
-                .order_by(s.channel, s.thread, s.name)
-            )
-            return [
-                StoredSetting(
-                    Scope(row.platform, row.workspace, row.channel, row.thread),
-                    row.name,
-                    row.value,
-                    row.set_by,
-                    row.set_at,
-                )
-                for row in rows
-            ]
+        return await self._database.read(_at, address)
 
     async def put(self, scope: Scope, name: str, value: str, set_by: str) -> None:
         """Set a value at a scope, over what was there."""
-        statement = insert(settings, self._database.dialect_name).values(
-            platform=scope.platform,
-            workspace=scope.workspace,
-            channel=scope.channel,
-            thread=scope.thread,
-            name=name,
-            value=value,
-            set_by=set_by,
-            set_at=now(),
-        )
-        async with self._database.write() as connection:
-            await connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["platform", "workspace", "channel", "thread", "name"],
-                    set_={
-                        "value": statement.excluded.value,
-                        "set_by": statement.excluded.set_by,
-                        "set_at": statement.excluded.set_at,
-                    },
-                )
-            )
+        await self._database.write(_put, scope, name, value, set_by)
 
     async def remove(self, scope: Scope, name: str) -> bool:
         """Take a value back at a scope; False where there was none."""
-        s = settings.c
-        async with self._database.write() as connection:
-            removed = await connection.execute(
-                settings.delete().where(
-                    s.platform == scope.platform,
-                    s.workspace == scope.workspace,
-                    s.channel == scope.channel,
-                    s.thread == scope.thread,
-                    s.name == name,
-                )
-            )
-        return bool(removed.rowcount)
+        return await self._database.write(_remove, scope, name)
+
+
+def _at(connection: Connection, address: Address) -> Sequence[StoredSetting]:
+    place = {
+        "platform": address.platform,
+        "workspace": address.workspace,
+        "channel": address.channel,
+        "thread": address.thread or "",
+    }
+    return [
+        StoredSetting(Scope(row.platform, row.workspace, row.channel, row.thread), row.name, row.value, *row[6:])
+        for row in connection.execute(AT, place)
+    ]
+
+
+def _put(connection: Connection, scope: Scope, name: str, value: str, set_by: str) -> None:
+    row = {**_key(scope, name), "value": value, "set_by": set_by, "set_at": now()}
+    connection.execute(PUT[connection.dialect.name], row)
+
+
+def _remove(connection: Connection, scope: Scope, name: str) -> bool:
+    return bool(connection.execute(REMOVE, _key(scope, name)).rowcount)
+
+
+def _key(scope: Scope, name: str) -> dict[str, str]:
+    return {
+        "platform": scope.platform,
+        "workspace": scope.workspace,
+        "channel": scope.channel,
+        "thread": scope.thread,
+        "name": name,
+    }

@@ -1,103 +1,107 @@
 """Opening the database, bringing its schema up to date, and the two ways in: `read` and `write`.
 
-Every failure of the driver leaves here as one of `bot.errors`.
+Queries are plain functions of a connection. Every failure of the driver leaves here as one of `bot.errors`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DatabaseUnusable, StorageFailed
 from storage import dialect
+from storage.lane import Lane
 
 log = structlog.get_logger(__name__)
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MIGRATIONS = Path(__file__).parent / "migrations"
+# The newest migration. Knowing it here spares an up-to-date start the loading of the migrations and their tool.
+HEAD = "0001"
 
 
 class Database:
-    """One database: guards the engine and the order of this process's writers."""
+    """One database: a lane that writes, since SQLite lets one writer in at a time, and one that reads beside it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.dialect_name = engine.dialect.name
-        # SQLite lets one writer in at a time and makes the others poll; a lock in the process makes them queue.
-        self._writer = asyncio.Lock()
+        self._writer = Lane(engine, "writer", writes=True)
+        self._reader = Lane(engine, "reader", writes=False)
 
     @classmethod
     async def open(cls, url: str) -> Database:
         """Open and migrate the database at `url`. Raises `DatabaseUnusable`."""
         parsed = dialect.database_url(url)
         dialect.prepare(parsed)
-        engine = dialect.create_engine(parsed)
-        try:
-            async with dialect.writer(engine) as connection:
-                await connection.run_sync(_migrate)
-        except CommandError:
-            await engine.dispose()
-            raise DatabaseUnusable(
-                "it was written by a newer version of Parley", "Run that version, or restore a backup of before."
-            ) from None
-        except (SQLAlchemyError, OSError) as error:
-            await engine.dispose()
-            raise DatabaseUnusable(
-                f"{parsed.database} cannot be used ({_reason(error)})",
-                "Name a file in a folder the bot may write to, with space left on its disk.",
-            ) from None
-        return cls(engine)
+        async with AsyncExitStack() as undo:
+            database = cls(dialect.new_engine(parsed))
+            undo.push_async_callback(database.close)
+            try:
+                before = await database._writer.run(_bring_up_to_date)
+            except SQLAlchemyError as error:
+                raise DatabaseUnusable(
+                    f"{parsed.database} cannot be used ({dialect.reason(error)})", dialect.cure(error)
+                ) from None
+            undo.pop_all()
+        if before != HEAD:
+            log.info("database_migrated", before=before, now=HEAD)
+        return database
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._engine.dispose()
+        """Let the work that was given end, then close every connection. Safe to call twice."""
+        await self._reader.close()
+        await self._writer.close()
+        self._engine.dispose()
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that may write: committed at the end of the block, undone if it raises.
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do `work` in a transaction that may write: durable when this returns, undone if it raises.
 
         Raises `StorageFailed` where the database does not take it.
         """
-        async with self._writer:
-            try:
-                async with dialect.writer(self._engine) as connection:
-                    yield connection
-            except SQLAlchemyError as error:
-                raise StorageFailed(_reason(error)) from error
+        return await self._on(self._writer, lambda connection: work(connection, *args, **kwargs))
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent view for reading. Raises `StorageFailed`."""
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do `work`, which only reads; each of its statements sees all that was written before. Raises
+        `StorageFailed`."""
+        return await self._on(self._reader, lambda connection: work(connection, *args, **kwargs))
+
+    async def _on(self, lane: Lane, work: Callable[[Connection], T]) -> T:
         try:
-            async with self._engine.connect() as connection:
-                yield connection
+            return await lane.run(work)
         except SQLAlchemyError as error:
-            raise StorageFailed(_reason(error)) from error
+            raise StorageFailed(dialect.reason(error)) from error
 
 
-def _reason(error: Exception) -> str:
-    # SQLAlchemy's own text carries the statement's values, which are people's words.
-    return str(error.orig) if isinstance(error, DBAPIError) else str(getattr(error, "strerror", type(error).__name__))
+def _bring_up_to_date(connection: Connection) -> str | None:
+    """Apply the migrations that are missing; returns the version there was before, None for a new database."""
+    before: str | None = None
+    if inspect(connection).has_table("alembic_version"):
+        before = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if before != HEAD:
+        _migrate(connection)
+    return before
 
 
 def _migrate(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 -- takes longer to load than an up-to-date database takes to open
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    # The value is a format string to the tool: a percent sign in the path stands for itself only when doubled.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    head = ScriptDirectory.from_config(config).get_current_head()
-    present = None
-    if inspect(connection).has_table("alembic_version"):
-        present = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if present != head:
+    try:
         command.upgrade(config, "head")
-        log.info("database_migrated", before=present, now=head)
+    except CommandError:
+        raise DatabaseUnusable(
+            "it was written by a newer version of Parley", "Run that version, or restore a backup of before."
+        ) from None

@@ -1,34 +1,49 @@
-"""The one corner that knows which database it is: connections, how a write begins, and how an upsert is spelled."""
+"""The one corner that knows which database it is: its address, its connections, how an upsert is spelled, and what
+its own failures mean to the person who runs the bot."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, event
+from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from bot.errors import DatabaseUnusable
+
+T = TypeVar("T")
+Upsert = sqlite.Insert | postgresql.Insert
 
 BUSY_TIMEOUT_SECONDS = 5
 # SQLite's default page cache is 2 MB; -16000 is 16 MB, which holds the hot end of a busy team's history.
 CACHE_KIB = 16_000
-_WRITES = "parley_writes"
+# Set on the one connection that writes.
+WRITES = "parley_writes"
+_WAL_RETRY_SECONDS = 0.02
+
+_WRITABLE_FILE = "Name a file in a folder the bot may write to."
+_CURES = {
+    sqlite3.SQLITE_BUSY: "Another program holds it: end that one, then start again.",
+    sqlite3.SQLITE_FULL: "Free some space on its disk.",
+    sqlite3.SQLITE_IOERR: "Look at its disk: is there space left, is it still attached?",
+    sqlite3.SQLITE_CORRUPT: "Restore a backup of it, or move it away to begin anew.",
+    sqlite3.SQLITE_NOTADB: "Restore a backup of it, or name another file: this one holds something else.",
+}
 
 
 def database_url(url: str) -> URL:
-    """`DATABASE_URL` as people write it → SQLAlchemy's form, with the driver named.
+    """`DATABASE_URL` as people write it → SQLAlchemy's form: driver named, the path absolute, `~` resolved.
 
     Raises `DatabaseUnusable` for anything that is not `sqlite:///PATH`.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise DatabaseUnusable(
             "this is not a database address", "Write it as sqlite:///path/to/parley.db (three slashes, then the path)."
         ) from None
@@ -37,66 +52,102 @@ def database_url(url: str) -> URL:
             f"the database kind {parsed.get_backend_name()!r} is not supported",
             "Use sqlite:///path/to/parley.db, on a disk that outlives a restart.",
         )
-    return parsed.set(drivername="sqlite+aiosqlite")
-
-
-def prepare(url: URL) -> None:
-    """Make the folder a SQLite file lives in. Raises `DatabaseUnusable` where that is not allowed."""
-    if not url.database or url.database == ":memory:":
+    if parsed.host or parsed.username or parsed.query:
+        raise DatabaseUnusable(
+            "a SQLite address has a path and nothing else",
+            "Write it with three slashes, or four for a path from the root, and no options: sqlite:///path/to/parley.db.",
+        )
+    if not parsed.database or parsed.database == ":memory:":
         raise DatabaseUnusable(
             "it names no file, so nothing would outlive a restart", "Write it as sqlite:///path/to/parley.db."
         )
-    folder = Path(url.database).expanduser().parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+        path = Path(parsed.database).expanduser().absolute()
+    except RuntimeError:
         raise DatabaseUnusable(
-            f"the folder {folder} cannot be made ({error.strerror})", "Name a path the bot may write to."
+            f"there is no home folder for {Path(parsed.database).parts[0]}", "Write the whole path."
         ) from None
+    return parsed.set(drivername="sqlite+pysqlite", database=str(path))
 
 
-def create_engine(url: URL) -> AsyncEngine:
+def prepare(url: URL) -> None:
+    """Make the folder a SQLite file lives in. Raises `DatabaseUnusable` where there cannot be such a file."""
+    path = Path(url.database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnusable(f"the folder {path.parent} cannot be made ({error.strerror})", _WRITABLE_FILE) from None
+    if path.is_dir():
+        raise DatabaseUnusable(f"{path} is a folder", f"Name a file in it, for example {path / 'parley.db'}.")
+
+
+def new_engine(url: URL) -> Engine:
     """An engine whose connections are set up for one writer and many readers in a process that may be killed."""
-    # Statements carry people's words: no error text may repeat their parameters.
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True)
-    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+        poolclass=NullPool,
+        # Statements carry people's words: no error text may repeat their parameters.
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def upsert(table: Table, build: Callable[[Upsert], T]) -> Mapping[str, T]:
+    """An INSERT that knows ON CONFLICT, built by `build` once for each database, by the dialect's name.
+
+    Both databases spell it alike, but SQLAlchemy has a class for each.
+    """
+    return {"sqlite": build(sqlite.insert(table)), "postgresql": build(postgresql.insert(table))}
+
+
+def reason(error: Exception) -> str:
+    """What the database itself said: SQLAlchemy's own text may carry the statement's values, people's words."""
+    if isinstance(error, DBAPIError):
+        return str(error.orig)
+    return str(getattr(error, "strerror", None) or type(error).__name__)
+
+
+def cure(error: Exception) -> str:
+    """What the person who runs the bot can do about a failure to open the database."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    # The low byte is the kind of failure, the rest its finer distinction: https://sqlite.org/rescode.html
+    return _CURES.get(code & 0xFF, _WRITABLE_FILE)
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # The driver's own transaction handling would begin late and commit early; `_begin_sqlite` does it instead.
     connection.isolation_level = None
-    cursor = connection.cursor()
+    _switch_to_wal(connection)
     for pragma in (
-        "journal_mode=WAL",
         # In WAL mode NORMAL survives a killed process; only a power cut may take the last commits.
         # An answered mention must not be lost even then.
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
         f"cache_size=-{CACHE_KIB}",
         "temp_store=MEMORY",
     ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Keep the file in WAL mode. Two that switch a new file at once do not wait for each other by themselves."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_WAL_RETRY_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that turns into a writer half-way can fail without waiting; IMMEDIATE waits its turn.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@asynccontextmanager
-async def writer(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A transaction that takes its turn to write at its begin; committed at the end of the block."""
-    async with engine.connect() as connection:
-        await connection.execution_options(**{_WRITES: True})
-        async with connection.begin():
-            yield connection
-
-
-def insert(table: Table, dialect_name: str) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT and RETURNING, which both databases spell alike."""
-    return postgresql.insert(table) if dialect_name == "postgresql" else sqlite.insert(table)
+    # A reader needs none: each of its statements sees one state of the database.
+    if connection.get_execution_options().get(WRITES, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -4,24 +4,97 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
 
-import orjson
-from sqlalchemy import ColumnElement, case, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, bindparam, case, exists, insert, select, update
 
 from bot.messages import Address, IncomingMessage
 from storage.database import Database
-from storage.dialect import insert
+from storage.dialect import upsert
 from storage.records import Accepted, Role, micros, now
-from storage.schema import conversations, cursors, messages, reply_parts, turns
+from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns
+
+_this_message = and_(
+    messages.c.platform == bindparam("of_platform"),
+    messages.c.workspace == bindparam("of_workspace"),
+    messages.c.channel == bindparam("of_channel"),
+    messages.c.platform_id == bindparam("of_id"),
+)
+_this_channel = and_(
+    conversations.c.platform == bindparam("of_platform"),
+    conversations.c.workspace == bindparam("of_workspace"),
+    conversations.c.channel == bindparam("of_channel"),
+)
+ROOT_OF_MESSAGE = (
+    select(conversations.c.root).join(messages, messages.c.conversation_id == conversations.c.id).where(_this_message)
+)
+ROOT_OF_PART = (
+    select(conversations.c.root)
+    .join(turns, turns.c.conversation_id == conversations.c.id)
+    .join(reply_parts, reply_parts.c.turn_id == turns.c.id)
+    .where(reply_parts.c.platform_id == bindparam("of_id"), _this_channel)
+)
+KNOWS = select(conversations.c.id).where(_this_channel, conversations.c.root == bindparam("of_root"))
+KNOWN = select(
+    messages.c.id, messages.c.turn_id, messages.c.conversation_id, messages.c.role, messages.c.deleted
+).where(_this_message)
+CONVERSATION = upsert(
+    conversations,
+    # What is set changes nothing; it is there because only a row that is written is returned.
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["platform", "workspace", "channel", "root"], set_={"direct": conversations.c.direct}
+    ).returning(conversations.c.id),
+)
+_unbegun = and_(is_open(turns), turns.c.state == "queued", turns.c.attempts == 0)
+_waiting = turns.alias("waiting")
+_newer_question = exists().where(messages.c.turn_id == turns.c.id, messages.c.position > bindparam("at_position"))
+JOIN_TURN = (
+    update(turns)
+    .where(
+        turns.c.id
+        == select(_waiting.c.id)
+        .where(
+            _waiting.c.conversation_id == bindparam("in_conversation"),
+            is_open(_waiting),
+            _waiting.c.state == "queued",
+            _waiting.c.attempts == 0,
+        )
+        .order_by(_waiting.c.id.desc())
+        .limit(1)
+        .scalar_subquery(),
+        # Said again of the row itself: between the two a worker of another process may have claimed it.
+        _unbegun,
+    )
+    # The answer goes to where the latest question was asked.
+    .values(thread=case((_newer_question, turns.c.thread), else_=bindparam("to_thread", type_=turns.c.thread.type)))
+    .returning(turns.c.id)
+)
+NEW_TURN = insert(turns).returning(turns.c.id)
+NEW_MESSAGE = insert(messages)
+GIVE_TURN = update(messages).where(messages.c.id == bindparam("of_row")).values(turn_id=bindparam("to_turn"))
+ADVANCE_CURSOR = upsert(
+    cursors,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["platform", "workspace", "channel", "thread"],
+        set_={"platform_id": insert.excluded.platform_id, "position": insert.excluded.position},
+        where=insert.excluded.position > cursors.c.position,
+    ),
+)
+REMEMBER = upsert(messages, lambda insert: insert.on_conflict_do_nothing())
+COMPLETE = update(conversations).where(conversations.c.id == bindparam("of_row")).values(complete=True)
+EDIT = (
+    update(messages)
+    # What was deleted stays forgotten, in whatever order its events come.
+    .where(_this_message, messages.c.role == "user", messages.c.deleted.is_(False))
+    .values(text=bindparam("to_text"), attachments=bindparam("to_attachments"), edited=True)
+)
+DELETE = update(messages).where(_this_message).values(text="", attachments=(), deleted=True)
 
 
 def turn_key(message: IncomingMessage) -> str:
     """The key of the turn that `message` starts: 20 hexadecimal digits made from its identity alone."""
     a = message.address
     identity = "\0".join((a.platform, a.workspace, a.channel, message.id))
-    return hashlib.blake2b(identity.encode(), digest_size=10).hexdigest()
+    return hashlib.blake2b(identity.encode(errors="replace"), digest_size=10).hexdigest()
 
 
 class Inbox:
@@ -32,36 +105,11 @@ class Inbox:
 
     async def root_of(self, address: Address, message_id: str) -> str | None:
         """The root of the conversation that holds a message (a person's, or any part of an answer), or None."""
-        async with self._database.read() as connection:
-            root = await connection.scalar(
-                select(conversations.c.root)
-                .join(messages, messages.c.conversation_id == conversations.c.id)
-                .where(
-                    messages.c.platform == address.platform,
-                    messages.c.workspace == address.workspace,
-                    messages.c.channel == address.channel,
-                    messages.c.platform_id == message_id,
-                )
-            )
-            if root is None:
-                root = await connection.scalar(
-                    select(conversations.c.root)
-                    .join(turns, turns.c.conversation_id == conversations.c.id)
-                    .join(reply_parts, reply_parts.c.turn_id == turns.c.id)
-                    .where(
-                        reply_parts.c.platform_id == message_id,
-                        conversations.c.platform == address.platform,
-                        conversations.c.workspace == address.workspace,
-                        conversations.c.channel == address.channel,
-                    )
-                )
-        return root
+        return await self._database.read(_root_of, address, message_id)
 
     async def knows(self, address: Address, root: str) -> bool:
         """Whether there is a conversation at this root: the bot has been spoken to there."""
-        async with self._database.read() as connection:
-            found = await connection.scalar(select(conversations.c.id).where(*_at(address, root)))
-        return found is not None
+        return await self._database.read(_knows, address, root)
 
     async def accept(self, message: IncomingMessage, root: str, *, wants_answer: bool, complete: bool) -> Accepted:
         """Store a message and, where it wants an answer, the turn that will give it.
@@ -69,160 +117,120 @@ class Inbox:
         `complete` says of a conversation that this starts that nothing was said in it before. A message known as
         context alone that now wants an answer (its event came after the history that held it) gets its turn.
         """
-        async with self._database.write() as connection:
-            known = (
-                await connection.execute(
-                    select(messages.c.id, messages.c.turn_id, messages.c.conversation_id, messages.c.role).where(
-                        *_same_message(message)
-                    )
-                )
-            ).first()
-            if known is not None:
-                if known.turn_id is not None or not wants_answer or known.role != "user":
-                    return Accepted("duplicate", known.turn_id)
-                accepted = await self._turn_for(connection, message, known.conversation_id)
-                await connection.execute(
-                    update(messages).where(messages.c.id == known.id).values(turn_id=accepted.turn_id)
-                )
-                return accepted
-            conversation_id = await self._conversation(connection, message, root, complete=complete)
-            accepted = (
-                await self._turn_for(connection, message, conversation_id) if wants_answer else Accepted("stored")
-            )
-            await connection.execute(
-                messages.insert().values(**_row(message, conversation_id, "user"), turn_id=accepted.turn_id)
-            )
-            await self._advance_cursor(connection, message)
-            return accepted
+        return await self._database.write(_accept, message, root, wants_answer=wants_answer, complete=complete)
 
     async def remember(self, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:
         """Keep what was said before the bot came, once; messages by `own_id` are the bot's own answers."""
-        async with self._database.write() as connection:
-            if earlier:
-                rows = [_row(m, conversation_id, "assistant" if m.author.id == own_id else "user") for m in earlier]
-                await connection.execute(insert(messages, self._database.dialect_name).on_conflict_do_nothing(), rows)
-            await connection.execute(
-                update(conversations).where(conversations.c.id == conversation_id).values(complete=True)
-            )
+        await self._database.write(_remember, conversation_id, earlier, own_id)
 
     async def edit(self, message: IncomingMessage) -> bool:
-        """Give a stored message its new wording; False where it is not known."""
-        async with self._database.write() as connection:
-            changed = await connection.execute(
-                update(messages)
-                .where(*_same_message(message), messages.c.role == "user")
-                .values(text=message.text, attachments=_attachments(message), edited=True)
-            )
-        return bool(changed.rowcount)
+        """Give a stored message its new wording; False where it is not known, or deleted."""
+        return await self._database.write(_edit, message)
 
     async def delete(self, address: Address, message_id: str) -> bool:
         """Forget the text of a deleted message, keeping its identity; False where it is not known."""
-        async with self._database.write() as connection:
-            changed = await connection.execute(
-                update(messages)
-                .where(
-                    messages.c.platform == address.platform,
-                    messages.c.workspace == address.workspace,
-                    messages.c.channel == address.channel,
-                    messages.c.platform_id == message_id,
-                )
-                .values(text="", attachments="[]", deleted=True)
-            )
-        return bool(changed.rowcount)
-
-    async def _conversation(
-        self, connection: AsyncConnection, message: IncomingMessage, root: str, *, complete: bool
-    ) -> int:
-        found: int | None = await connection.scalar(select(conversations.c.id).where(*_at(message.address, root)))
-        if found is not None:
-            return found
-        a = message.address
-        created: int | None = await connection.scalar(
-            insert(conversations, self._database.dialect_name)
-            .values(
-                platform=a.platform,
-                workspace=a.workspace,
-                channel=a.channel,
-                root=root,
-                direct=message.direct,
-                complete=complete,
-                created_at=now(),
-            )
-            # Where two workers meet, the second takes the first's row.
-            .on_conflict_do_update(index_elements=["platform", "workspace", "channel", "root"], set_={"root": root})
-            .returning(conversations.c.id)
-        )
-        if created is None:
-            raise AssertionError("an upsert with RETURNING gives a row")
-        return created
-
-    async def _turn_for(self, connection: AsyncConnection, message: IncomingMessage, conversation_id: int) -> Accepted:
-        waiting: int | None = await connection.scalar(
-            select(func.max(turns.c.id)).where(
-                turns.c.conversation_id == conversation_id, turns.c.state == "queued", turns.c.attempts == 0
-            )
-        )
-        if waiting is not None:
-            # The answer goes to where the latest question was asked.
-            await connection.execute(update(turns).where(turns.c.id == waiting).values(thread=message.address.thread))
-            return Accepted("joined", waiting)
-        turn_id: int | None = await connection.scalar(
-            turns.insert()
-            .values(
-                conversation_id=conversation_id,
-                key=turn_key(message),
-                state="queued",
-                thread=message.address.thread,
-                created_at=now(),
-            )
-            .returning(turns.c.id)
-        )
-        return Accepted("queued", turn_id)
-
-    async def _advance_cursor(self, connection: AsyncConnection, message: IncomingMessage) -> None:
-        a = message.address
-        position = micros(message.sent_at)
-        statement = insert(cursors, self._database.dialect_name).values(
-            platform=a.platform,
-            workspace=a.workspace,
-            channel=a.channel,
-            thread=a.thread or "",
-            platform_id=message.id,
-            position=position,
-        )
-        newer = statement.excluded.position > cursors.c.position
-        await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["platform", "workspace", "channel", "thread"],
-                set_={
-                    "platform_id": case((newer, statement.excluded.platform_id), else_=cursors.c.platform_id),
-                    "position": case((newer, statement.excluded.position), else_=cursors.c.position),
-                },
-            )
-        )
+        return await self._database.write(_delete, address, message_id)
 
 
-def _at(address: Address, root: str) -> tuple[ColumnElement[bool], ...]:
-    return (
-        conversations.c.platform == address.platform,
-        conversations.c.workspace == address.workspace,
-        conversations.c.channel == address.channel,
-        conversations.c.root == root,
-    )
+def _root_of(connection: Connection, address: Address, message_id: str) -> str | None:
+    of = _of(address, message_id)
+    root: str | None = connection.scalar(ROOT_OF_MESSAGE, of)
+    if root is None:
+        root = connection.scalar(ROOT_OF_PART, of)
+    return root
 
 
-def _same_message(message: IncomingMessage) -> tuple[ColumnElement[bool], ...]:
+def _knows(connection: Connection, address: Address, root: str) -> bool:
+    a = address
+    of = {"of_platform": a.platform, "of_workspace": a.workspace, "of_channel": a.channel, "of_root": root}
+    return connection.scalar(KNOWS, of) is not None
+
+
+def _accept(
+    connection: Connection, message: IncomingMessage, root: str, *, wants_answer: bool, complete: bool
+) -> Accepted:
+    known = connection.execute(KNOWN, _of(message.address, message.id)).first()
+    if known is not None:
+        if known.turn_id is not None or not wants_answer or known.role != "user" or known.deleted:
+            return Accepted("duplicate", known.turn_id)
+        accepted = _turn_for(connection, message, known.conversation_id)
+        connection.execute(GIVE_TURN, {"of_row": known.id, "to_turn": accepted.turn_id})
+        return accepted
+    conversation_id = _conversation(connection, message, root, complete=complete)
+    accepted = _turn_for(connection, message, conversation_id) if wants_answer else Accepted("stored")
+    row = {**_row(message, conversation_id, "user"), "turn_id": accepted.turn_id}
+    connection.execute(NEW_MESSAGE, row)
+    _advance_cursor(connection, message)
+    return accepted
+
+
+def _conversation(connection: Connection, message: IncomingMessage, root: str, *, complete: bool) -> int:
     a = message.address
-    return (
-        messages.c.platform == a.platform,
-        messages.c.workspace == a.workspace,
-        messages.c.channel == a.channel,
-        messages.c.platform_id == message.id,
-    )
+    row = {
+        "platform": a.platform,
+        "workspace": a.workspace,
+        "channel": a.channel,
+        "root": root,
+        "direct": message.direct,
+        "complete": complete,
+        "created_at": now(),
+    }
+    conversation_id: int = connection.execute(CONVERSATION[connection.dialect.name], row).scalar_one()
+    return conversation_id
 
 
-def _attachments(message: IncomingMessage) -> str:
-    return orjson.dumps([asdict(a) for a in message.attachments]).decode()
+def _turn_for(connection: Connection, message: IncomingMessage, conversation_id: int) -> Accepted:
+    thread = message.address.thread
+    question = {"in_conversation": conversation_id, "to_thread": thread, "at_position": micros(message.sent_at)}
+    waiting: int | None = connection.scalar(JOIN_TURN, question)
+    if waiting is not None:
+        return Accepted("joined", waiting)
+    turn = {
+        "conversation_id": conversation_id,
+        "key": turn_key(message),
+        "state": "queued",
+        "thread": thread,
+        "created_at": now(),
+    }
+    return Accepted("queued", connection.execute(NEW_TURN, turn).scalar_one())
+
+
+def _advance_cursor(connection: Connection, message: IncomingMessage) -> None:
+    a = message.address
+    row = {
+        "platform": a.platform,
+        "workspace": a.workspace,
+        "channel": a.channel,
+        "thread": a.thread or "",
+        "platform_id": message.id,
+        "position": micros(message.sent_at),
+    }
+    connection.execute(ADVANCE_CURSOR[connection.dialect.name], row)
+
+
+def _remember(connection: Connection, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:
+    if earlier:
+        rows = [_row(m, conversation_id, "assistant" if m.author.id == own_id else "user") for m in earlier]
+        connection.execute(REMEMBER[connection.dialect.name], rows)
+    connection.execute(COMPLETE, {"of_row": conversation_id})
+
+
+def _edit(connection: Connection, message: IncomingMessage) -> bool:
+    wording = {"to_text": message.text, "to_attachments": message.attachments}
+    return bool(connection.execute(EDIT, {**_of(message.address, message.id), **wording}).rowcount)
+
+
+def _delete(connection: Connection, address: Address, message_id: str) -> bool:
+    return bool(connection.execute(DELETE, _of(address, message_id)).rowcount)
+
+
+def _of(address: Address, message_id: str) -> dict[str, str]:
+    return {
+        "of_platform": address.platform,
+        "of_workspace": address.workspace,
+        "of_channel": address.channel,
+        "of_id": message_id,
+    }
 
 
 def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str, object]:
@@ -237,7 +245,7 @@ def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str
         "author_id": message.author.id,
         "author_name": message.author.name,
         "text": message.text,
-        "attachments": _attachments(message),
+        "attachments": message.attachments,
         "sent_at": sent_at,
         "position": sent_at,
         "edited": message.edited,

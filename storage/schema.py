@@ -5,20 +5,33 @@ What changes here changes by a numbered migration in `migrations/versions`; a te
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
+    Dialect,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
+    bindparam,
+    false,
     text,
 )
+
+from bot.messages import Attachment
 
 metadata = MetaData(
     naming_convention={
@@ -32,15 +45,70 @@ metadata = MetaData(
 # SQLite only counts rows up by itself in a column that is exactly INTEGER; elsewhere ids want 64 bits.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
+NO_FILES = "[]"
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class Name(TypeDecorator[str]):
+    """A short text from outside: an id, a key, a name.
+
+    What no database takes in text, NUL and halves of surrogate pairs, becomes U+FFFD, on its way in and in what is
+    looked for alike: a malformed message is stored and found again like any other.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """The value as it can be stored."""
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return _UNSTORABLE.sub("\ufffd", value)
+
+
+class Words(Name):
+    """A text from outside, of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
+class Files(TypeDecorator[tuple[Attachment, ...]]):
+    """Attachments, as JSON."""
+
+    impl = Words
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Attachment] | None, dialect: Dialect) -> str:
+        """The list as JSON."""
+        return json.dumps([asdict(attachment) for attachment in value], ensure_ascii=False) if value else NO_FILES
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Attachment, ...]:
+        """The list as it was stored."""
+        # Nearly every message is without, and a long conversation has thousands.
+        if value is None or value == NO_FILES:
+            return ()
+        return tuple(Attachment(**fields) for fields in json.loads(value))
+
+
+OPEN_STATES = ("queued", "running")
+
+
+def is_open(a_turn: FromClause) -> ColumnElement[bool]:
+    """Whether a turn is queued or running, in the very words of the partial indexes: with bound values instead,
+    no planner could tell that they apply."""
+    return a_turn.c.state.in_(bindparam("open_states", OPEN_STATES, expanding=True, literal_execute=True))
+
+
 conversations = Table(
     "conversations",
     metadata,
     Column("id", RowId, primary_key=True),
-    Column("platform", String(32), nullable=False),
-    Column("workspace", String(64), nullable=False),
-    Column("channel", String(64), nullable=False),
+    Column("platform", Name(32), nullable=False),
+    Column("workspace", Name(64), nullable=False),
+    Column("channel", Name(64), nullable=False),
     # The thread's id, the first message of a chain of replies, or empty for a direct message without threads.
-    Column("root", String(64), nullable=False),
+    Column("root", Name(64), nullable=False),
     Column("direct", Boolean, nullable=False),
     # Whether what was said before the bot came has been read from the platform (or there was nothing).
     Column("complete", Boolean, nullable=False),
@@ -56,20 +124,22 @@ turns = Table(
     Column("id", RowId, primary_key=True),
     Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
     # Made from the first question's own identity: the same in any process, and after a lost database too.
-    Column("key", String(32), nullable=False),
+    Column("key", Name(32), nullable=False),
     Column("state", String(16), nullable=False),  # queued | running | answered | failed | cancelled
-    Column("thread", String(64)),
+    Column("thread", Name(64)),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("lease_owner", String(64)),
+    Column("lease_owner", Name(64)),
     Column("lease_until", BigInteger),
     Column("not_before", BigInteger, nullable=False, server_default=text("0")),
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
-    Column("failure", String(64)),
+    Column("failure", Name(64)),
     UniqueConstraint("key"),
 )
 _OPEN = text("state IN ('queued', 'running')")
-Index("ix_turns_open", turns.c.conversation_id, turns.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+# The queue in its order, and the line within each conversation: as long as what is open, however much is stored.
+Index("ix_turns_queue", turns.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("ix_turns_line", turns.c.conversation_id, turns.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
 _RUNNING = text("state = 'running'")
 Index(
     "uq_turns_one_running",
@@ -85,20 +155,20 @@ messages = Table(
     Column("id", RowId, primary_key=True),
     Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
     Column("turn_id", ForeignKey("turns.id")),
-    Column("platform", String(32), nullable=False),
-    Column("workspace", String(64), nullable=False),
-    Column("channel", String(64), nullable=False),
-    Column("platform_id", String(64), nullable=False),
+    Column("platform", Name(32), nullable=False),
+    Column("workspace", Name(64), nullable=False),
+    Column("channel", Name(64), nullable=False),
+    Column("platform_id", Name(64), nullable=False),
     Column("role", String(16), nullable=False),  # user | assistant
-    Column("author_id", String(64), nullable=False),
-    Column("author_name", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("attachments", Text, nullable=False, server_default=text("'[]'")),
+    Column("author_id", Name(64), nullable=False),
+    Column("author_name", Words, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("attachments", Files, nullable=False, server_default=text("'[]'")),
     Column("sent_at", BigInteger, nullable=False),
     # The order within the conversation: when it was sent; an answer stands where the question it answers stands.
     Column("position", BigInteger, nullable=False),
-    Column("edited", Boolean, nullable=False, server_default=text("false")),
-    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("edited", Boolean, nullable=False, server_default=false()),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("platform", "workspace", "channel", "platform_id"),
 )
 Index("ix_messages_order", messages.c.conversation_id, messages.c.position, messages.c.id)
@@ -110,7 +180,7 @@ reply_parts = Table(
     Column("turn_id", ForeignKey("turns.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("state", String(16), nullable=False),  # intended | sent
-    Column("platform_id", String(64)),
+    Column("platform_id", Name(64)),
     Column("intended_at", BigInteger, nullable=False),
 )
 Index("ix_reply_parts_platform_id", reply_parts.c.platform_id)
@@ -118,13 +188,13 @@ Index("ix_reply_parts_platform_id", reply_parts.c.platform_id)
 settings = Table(
     "settings",
     metadata,
-    Column("platform", String(32), primary_key=True),
-    Column("workspace", String(64), primary_key=True),
-    Column("channel", String(64), primary_key=True),  # empty: the whole workspace
-    Column("thread", String(64), primary_key=True),  # empty: the whole channel
-    Column("name", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
-    Column("set_by", String(64), nullable=False),
+    Column("platform", Name(32), primary_key=True),
+    Column("workspace", Name(64), primary_key=True),
+    Column("channel", Name(64), primary_key=True),  # empty: the whole workspace
+    Column("thread", Name(64), primary_key=True),  # empty: the whole channel
+    Column("name", Name(64), primary_key=True),
+    Column("value", Words, nullable=False),
+    Column("set_by", Name(64), nullable=False),
     Column("set_at", BigInteger, nullable=False),
 )
 
@@ -134,9 +204,9 @@ usage = Table(
     Column("id", RowId, primary_key=True),
     Column("turn_id", ForeignKey("turns.id"), nullable=False),
     Column("at", BigInteger, nullable=False),
-    Column("user_id", String(64), nullable=False),
-    Column("model", String(128), nullable=False),
-    Column("key_label", String(64), nullable=False),
+    Column("user_id", Name(64), nullable=False),
+    Column("model", Name(128), nullable=False),
+    Column("key_label", Name(64), nullable=False),
     Column("requests", Integer, nullable=False),
     Column("prompt_tokens", Integer, nullable=False),
     Column("cached_tokens", Integer, nullable=False),
@@ -152,10 +222,10 @@ Index("ix_usage_turn", usage.c.turn_id)
 cursors = Table(
     "cursors",
     metadata,
-    Column("platform", String(32), primary_key=True),
-    Column("workspace", String(64), primary_key=True),
-    Column("channel", String(64), primary_key=True),
-    Column("thread", String(64), primary_key=True),  # empty: the channel itself
-    Column("platform_id", String(64), nullable=False),
+    Column("platform", Name(32), primary_key=True),
+    Column("workspace", Name(64), primary_key=True),
+    Column("channel", Name(64), primary_key=True),
+    Column("thread", Name(64), primary_key=True),  # empty: the channel itself
+    Column("platform_id", Name(64), nullable=False),
     Column("position", BigInteger, nullable=False),
 )

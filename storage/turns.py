@@ -6,16 +6,136 @@ Every write of a running turn is fenced by (owner, attempt): a worker whose leas
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bot.errors import LeaseLost
 from bot.messages import Address
 from storage.database import Database
-from storage.dialect import insert
+from storage.dialect import upsert
 from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, now
-from storage.schema import conversations, messages, reply_parts, turns, usage
+from storage.schema import conversations, is_open, messages, reply_parts, turns, usage
+
+_candidate = turns.alias("candidate")
+_earlier = turns.alias("earlier")
+_oldest = (
+    select(_candidate.c.id)
+    .where(
+        is_open(_candidate),
+        or_(
+            and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
+            and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
+        ),
+        ~exists().where(
+            _earlier.c.conversation_id == _candidate.c.conversation_id,
+            is_open(_earlier),
+            _earlier.c.id < _candidate.c.id,
+        ),
+        exists().where(
+            conversations.c.id == _candidate.c.conversation_id,
+            conversations.c.platform.in_(bindparam("platforms", expanding=True)),
+        ),
+    )
+    .order_by(_candidate.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+CLAIM = (
+    update(turns)
+    .where(
+        turns.c.id == _oldest,
+        # Said again of the row itself: another process may have been quicker.
+        or_(turns.c.state == "queued", turns.c.lease_until < bindparam("moment")),
+    )
+    .values(
+        state="running",
+        lease_owner=bindparam("to_owner"),
+        lease_until=bindparam("to_lease"),
+        attempts=turns.c.attempts + 1,
+    )
+    .returning(turns.c.id, turns.c.key, turns.c.conversation_id, turns.c.thread, turns.c.attempts, turns.c.created_at)
+)
+PLACE = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
+RENEW = (
+    update(turns)
+    .where(
+        turns.c.id.in_(bindparam("turn_ids", expanding=True)),
+        turns.c.state == "running",
+        turns.c.lease_owner == bindparam("owner"),
+    )
+    .values(lease_until=bindparam("to_lease"))
+    .returning(turns.c.id)
+)
+_held = and_(
+    turns.c.id == bindparam("held_turn"),
+    turns.c.state == "running",
+    turns.c.lease_owner == bindparam("held_by"),
+    turns.c.attempts == bindparam("held_attempt"),
+)
+RELEASE = (
+    update(turns)
+    .where(_held)
+    .values(state="queued", lease_owner=None, lease_until=None, not_before=bindparam("to_not_before"))
+)
+PARTS = (
+    select(reply_parts.c.number, reply_parts.c.platform_id, reply_parts.c.intended_at)
+    .where(reply_parts.c.turn_id == bindparam("of_turn"))
+    .order_by(reply_parts.c.number)
+)
+INTEND_PART = upsert(
+    reply_parts,
+    lambda insert: insert.from_select(
+        ["turn_id", "number", "state", "intended_at"],
+        select(
+            turns.c.id,
+            bindparam("part", type_=Integer),
+            literal("intended", String),
+            bindparam("moment", type_=BigInteger),
+        ).where(_held),
+    ).on_conflict_do_update(
+        index_elements=["turn_id", "number"],
+        set_={"state": "intended", "platform_id": None, "intended_at": insert.excluded.intended_at},
+    ),
+)
+_this_part = and_(reply_parts.c.turn_id == bindparam("of_turn"), reply_parts.c.number == bindparam("part"))
+CONFIRM_PART = update(reply_parts).where(_this_part).values(state="sent", platform_id=bindparam("to_platform_id"))
+HELD = select(turns.c.id).where(_held)
+DROP_PART = delete(reply_parts).where(_this_part)
+FINISH = (
+    update(turns)
+    .where(_held)
+    .values(
+        state=bindparam("to_state"),
+        lease_owner=None,
+        lease_until=None,
+        finished_at=bindparam("moment"),
+        failure=bindparam("to_failure"),
+    )
+)
+_asked_at = (
+    select(func.max(messages.c.position))
+    .where(messages.c.turn_id == bindparam("of_turn"), messages.c.role == "user")
+    .scalar_subquery()
+)
+STORE_ANSWER = upsert(messages, lambda insert: insert.values(position=_asked_at).on_conflict_do_nothing())
+STORE_USAGE = insert(usage)
+OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
 
 
 class Turns:
@@ -29,129 +149,31 @@ class Turns:
 
         Returns None where there is nothing to do on these platforms.
         """
-        moment = now()
-        earlier = turns.alias("earlier")
-        first_in_line = ~exists().where(
-            earlier.c.conversation_id == turns.c.conversation_id,
-            earlier.c.state.in_(("queued", "running")),
-            earlier.c.id < turns.c.id,
-        )
-        due = or_(
-            and_(turns.c.state == "queued", turns.c.not_before <= moment),
-            and_(turns.c.state == "running", turns.c.lease_until < moment),
-        )
-        oldest = (
-            select(turns.c.id)
-            .join(conversations, conversations.c.id == turns.c.conversation_id)
-            .where(
-                turns.c.state.in_(("queued", "running")),
-                due,
-                first_in_line,
-                conversations.c.platform.in_(sorted(platforms)),
-            )
-            .order_by(turns.c.id)
-            .limit(1)
-            .scalar_subquery()
-        )
-        lease_until = moment + round(lease_seconds * 1_000_000)
-        async with self._database.write() as connection:
-            taken = (
-                await connection.execute(
-                    update(turns)
-                    .where(turns.c.id == oldest)
-                    .values(state="running", lease_owner=owner, lease_until=lease_until, attempts=turns.c.attempts + 1)
-                    .returning(
-                        turns.c.id,
-                        turns.c.key,
-                        turns.c.conversation_id,
-                        turns.c.thread,
-                        turns.c.attempts,
-                        turns.c.created_at,
-                    )
-                )
-            ).first()
-            if taken is None:
-                return None
-            place = (
-                await connection.execute(select(conversations).where(conversations.c.id == taken.conversation_id))
-            ).one()
-        return Claim(
-            turn_id=taken.id,
-            key=taken.key,
-            conversation_id=taken.conversation_id,
-            address=Address(place.platform, place.workspace, place.channel, taken.thread),
-            root=place.root,
-            direct=place.direct,
-            complete=place.complete,
-            context_start=place.context_start,
-            owner=owner,
-            attempt=taken.attempts,
-            lease_until=lease_until,
-            created_at=taken.created_at,
-        )
+        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms))
 
     async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> frozenset[int]:
         """Put off the end of these turns' leases; returns those this worker still holds."""
-        async with self._database.write() as connection:
-            held = await connection.scalars(
-                update(turns)
-                .where(turns.c.id.in_(sorted(turn_ids)), turns.c.lease_owner == owner, turns.c.state == "running")
-                .values(lease_until=now() + round(lease_seconds * 1_000_000))
-                .returning(turns.c.id)
-            )
-            return frozenset(held)
+        return await self._database.write(_renew, owner, sorted(turn_ids), lease_seconds)
 
     async def release(self, claim: Claim, *, delay_seconds: float = 0.0) -> None:
         """Hand a running turn back to the queue, to be claimed after the delay. No error if it is ours no more."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(turns)
-                .where(*_held(claim))
-                .values(
-                    state="queued",
-                    lease_owner=None,
-                    lease_until=None,
-                    not_before=now() + round(delay_seconds * 1_000_000),
-                )
-            )
+        await self._database.write(_release, claim, delay_seconds)
 
     async def parts(self, turn_id: int) -> Sequence[StoredPart]:
         """The messages of a turn's answer so far, in order."""
-        async with self._database.read() as connection:
-            rows = await connection.execute(
-                select(reply_parts).where(reply_parts.c.turn_id == turn_id).order_by(reply_parts.c.number)
-            )
-            return [StoredPart(row.number, row.platform_id, row.intended_at) for row in rows]
+        return await self._database.read(_parts, turn_id)
 
     async def intend_part(self, claim: Claim, number: int) -> None:
         """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`."""
-        async with self._database.write() as connection:
-            await self._fence(connection, claim)
-            statement = insert(reply_parts, self._database.dialect_name).values(
-                turn_id=claim.turn_id, number=number, state="intended", intended_at=now()
-            )
-            await connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["turn_id", "number"],
-                    set_={"state": "intended", "platform_id": None, "intended_at": statement.excluded.intended_at},
-                )
-            )
+        await self._database.write(_intend_part, claim, number)
 
     async def confirm_part(self, claim: Claim, number: int, platform_id: str) -> None:
         """Write down that a message was sent. Unfenced: it is a fact, whoever holds the turn now."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(reply_parts)
-                .where(reply_parts.c.turn_id == claim.turn_id, reply_parts.c.number == number)
-                .values(state="sent", platform_id=platform_id)
-            )
+        await self._database.write(_confirm_part, claim, number, platform_id)
 
     async def drop_part(self, claim: Claim, number: int) -> None:
-        """Forget a message that was taken back."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                reply_parts.delete().where(reply_parts.c.turn_id == claim.turn_id, reply_parts.c.number == number)
-            )
+        """Forget a message that was taken back. Raises `LeaseLost`: its number may be another worker's by now."""
+        await self._database.write(_drop_part, claim, number)
 
     async def finish(
         self,
@@ -163,75 +185,107 @@ class Turns:
         failure: str | None = None,
     ) -> None:
         """End a turn: its state, its answer as the conversation's next message, and its usage. Raises `LeaseLost`."""
-        async with self._database.write() as connection:
-            ended = await connection.execute(
-                update(turns)
-                .where(*_held(claim))
-                .values(state=state, lease_owner=None, lease_until=None, finished_at=now(), failure=failure)
-            )
-            if not ended.rowcount:
-                raise LeaseLost(f"turn {claim.turn_id} is held by another worker")
-            if answer is not None:
-                await self._store_answer(connection, claim, answer)
-            if used is not None:
-                await connection.execute(
-                    usage.insert().values(
-                        turn_id=claim.turn_id,
-                        at=now(),
-                        user_id=used.user_id,
-                        model=used.model,
-                        key_label=used.key_label,
-                        requests=used.requests,
-                        prompt_tokens=used.prompt_tokens,
-                        cached_tokens=used.cached_tokens,
-                        completion_tokens=used.completion_tokens,
-                        reasoning_tokens=used.reasoning_tokens,
-                        estimated=used.estimated,
-                        cost_micros=used.cost_micros,
-                    )
-                )
+        await self._database.write(_finish, claim, state, answer=answer, used=used, failure=failure)
 
     async def open_count(self) -> int:
         """How many turns are queued or running."""
-        async with self._database.read() as connection:
-            count = await connection.scalar(
-                select(func.count()).select_from(turns).where(turns.c.state.in_(("queued", "running")))
-            )
-        return count or 0
-
-    async def _fence(self, connection: AsyncConnection, claim: Claim) -> None:
-        held = await connection.scalar(select(turns.c.id).where(*_held(claim)))
-        if held is None:
-            raise LeaseLost(f"turn {claim.turn_id} is held by another worker")
-
-    async def _store_answer(self, connection: AsyncConnection, claim: Claim, answer: Answer) -> None:
-        asked_at = select(func.max(messages.c.position)).where(
-            messages.c.turn_id == claim.turn_id, messages.c.role == "user"
-        )
-        await connection.execute(
-            insert(messages, self._database.dialect_name)
-            .values(
-                conversation_id=claim.conversation_id,
-                turn_id=claim.turn_id,
-                platform=claim.address.platform,
-                workspace=claim.address.workspace,
-                channel=claim.address.channel,
-                platform_id=answer.platform_id,
-                role="assistant",
-                author_id=answer.author_id,
-                author_name=answer.author_name,
-                text=answer.text,
-                sent_at=now(),
-                position=asked_at.scalar_subquery(),
-            )
-            .on_conflict_do_nothing()
-        )
+        return await self._database.read(_open_count)
 
 
-def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    return (
-        turns.c.id == claim.turn_id,
-        turns.c.state == "running",
-        turns.c.lease_owner == claim.owner,
-        turns.c.attempts == claim.attempt,
+def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str]) -> Claim | None:
+    moment = now()
+    lease_until = moment + _micros(lease_seconds)
+    lease = {"moment": moment, "platforms": platforms, "to_owner": owner, "to_lease": lease_until}
+    taken = connection.execute(CLAIM, lease).first()
+    if taken is None:
+        return None
+    place = connection.execute(PLACE, {"conversation_id": taken.conversation_id}).one()
+    return Claim(
+        turn_id=taken.id,
+        key=taken.key,
+        conversation_id=taken.conversation_id,
+        address=Address(place.platform, place.workspace, place.channel, taken.thread),
+        root=place.root,
+        direct=place.direct,
+        complete=place.complete,
+        context_start=place.context_start,
+        owner=owner,
+        attempt=taken.attempts,
+        lease_until=lease_until,
+        created_at=taken.created_at,
     )
+
+
+def _renew(connection: Connection, owner: str, turn_ids: Sequence[int], lease_seconds: float) -> frozenset[int]:
+    lease = {"turn_ids": turn_ids, "owner": owner, "to_lease": now() + _micros(lease_seconds)}
+    return frozenset(connection.scalars(RENEW, lease))
+
+
+def _release(connection: Connection, claim: Claim, delay_seconds: float) -> None:
+    connection.execute(RELEASE, {**_holding(claim), "to_not_before": now() + _micros(delay_seconds)})
+
+
+def _parts(connection: Connection, turn_id: int) -> Sequence[StoredPart]:
+    return [StoredPart(*row) for row in connection.execute(PARTS, {"of_turn": turn_id})]
+
+
+def _intend_part(connection: Connection, claim: Claim, number: int) -> None:
+    intent = {**_holding(claim), "part": number, "moment": now()}
+    if not connection.execute(INTEND_PART[connection.dialect.name], intent).rowcount:
+        raise _lost(claim)
+
+
+def _confirm_part(connection: Connection, claim: Claim, number: int, platform_id: str) -> None:
+    connection.execute(CONFIRM_PART, {"of_turn": claim.turn_id, "part": number, "to_platform_id": platform_id})
+
+
+def _drop_part(connection: Connection, claim: Claim, number: int) -> None:
+    if connection.scalar(HELD, _holding(claim)) is None:
+        raise _lost(claim)
+    connection.execute(DROP_PART, {"of_turn": claim.turn_id, "part": number})
+
+
+def _finish(
+    connection: Connection,
+    claim: Claim,
+    state: TurnState,
+    *,
+    answer: Answer | None,
+    used: UsageRow | None,
+    failure: str | None,
+) -> None:
+    moment = now()
+    end = {**_holding(claim), "to_state": state, "moment": moment, "to_failure": failure}
+    if not connection.execute(FINISH, end).rowcount:
+        raise _lost(claim)
+    if answer is not None:
+        row = {
+            "conversation_id": claim.conversation_id,
+            "turn_id": claim.turn_id,
+            "of_turn": claim.turn_id,
+            "platform": claim.address.platform,
+            "workspace": claim.address.workspace,
+            "channel": claim.address.channel,
+            "role": "assistant",
+            "sent_at": moment,
+            **asdict(answer),
+        }
+        connection.execute(STORE_ANSWER[connection.dialect.name], row)
+    if used is not None:
+        connection.execute(STORE_USAGE, {"turn_id": claim.turn_id, "at": moment, **asdict(used)})
+
+
+def _open_count(connection: Connection) -> int:
+    return connection.scalar(OPEN_COUNT) or 0
+
+
+def _holding(claim: Claim) -> dict[str, object]:
+    return {"held_turn": claim.turn_id, "held_by": claim.owner, "held_attempt": claim.attempt}
+
+
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"turn {claim.turn_id} is held by another worker")
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)

@@ -65,7 +65,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_turns_key")),
     )
     op.create_index(
-        "ix_turns_open",
+        "ix_turns_queue",
+        "turns",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('queued', 'running')"),
+        postgresql_where=sa.text("state IN ('queued', 'running')"),
+    )
+    op.create_index(
+        "ix_turns_line",
         "turns",
         ["conversation_id", "id"],
         unique=False,

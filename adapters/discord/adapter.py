@@ -1,0 +1,288 @@
+"""Discord as the core sees it: the `Adapter` Protocol with its capabilities, on top of a supervised client.
+
+Events go in order of arrival through `arrivals.py` and `parsing.py` into the sink; messages go out through `rest.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from adapters.discord import commands, markdown, outgoing, rest
+from adapters.discord.arrivals import Arrivals
+from adapters.discord.client import DEFAULT_API_URL, INTERACTION, Client, Identity, redirect
+from adapters.discord.failures import NOT_CONNECTED
+from adapters.discord.history import channel_of, read_chain, read_history
+from adapters.discord.parsing import (
+    PLATFORM,
+    Surroundings,
+    identifier,
+    is_object,
+    parse_deletions,
+    parse_edit,
+    parse_message,
+)
+from adapters.discord.places import Places
+from adapters.discord.supervisor import supervise
+from adapters.discord.timing import Timing
+from bot.adapter import Description, RateLimit, Sink
+from bot.command_spec import CommandSpec
+from bot.errors import (
+    DeliveryDelayed,
+    DeliveryFailure,
+    DeliveryUncertain,
+    MessageGone,
+    StorageFailed,
+    TokenRefused,
+)
+from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Place, Reply
+
+log = structlog.get_logger(__name__)
+
+LIMITS = (
+    RateLimit("send", "channel", burst=2, per_second=0.6),
+    RateLimit("edit", "channel", burst=1, per_second=0.8),
+)
+"""Discord's buckets as seen in its headers: 5 in 5 s per channel, for new messages and for edits each."""
+
+PREVIEW_SECONDS = 1.25
+"""Four edits in five seconds: the fifth is left for the final text."""
+
+TYPING_SECONDS = 8.0
+"""Typing shows for 10 s; renewed a little before."""
+
+SETTLE_SECONDS = 2.0
+"""How long events that have arrived may take to be stored when the adapter stops."""
+
+READS_ALL = "reads all messages"
+MENTIONS_ONLY = "mentions only: the message content intent is off, so follow-ups need a mention, a reply or a DM"
+
+
+class DiscordAdapter:
+    """One bot on Discord.
+
+    `commands` are the subcommands of `/parley` to register; with none, Discord's own registration is left alone.
+    """
+
+    status_seconds = TYPING_SECONDS
+
+    def __init__(
+        self,
+        token: str,
+        api_url: str = DEFAULT_API_URL,
+        commands: Sequence[CommandSpec] = (),
+        timing: Timing | None = None,
+    ) -> None:
+        self._token = token.strip()
+        self._api_url = api_url
+        self._commands = tuple(commands)
+        self._timing = timing or Timing()
+        self._stop = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._login: _Login | None = None
+        self._synced = False
+
+    async def start(self, sink: Sink) -> None:
+        """Serve until `stop`. Raises `TokenRefused`."""
+        redirect(self._api_url)
+        self._ended.clear()
+        refused: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                arrivals = Arrivals(tasks, partial(self._hand_over, sink))
+                serving = tasks.create_task(self._serve(sink, tasks, arrivals))
+                tasks.create_task(self._end_when_stopped(serving, arrivals))
+        except* _Stopped:
+            log.info("stopped")
+        except* TokenRefused as group:
+            refused = group.exceptions[0]
+        finally:
+            self._ended.set()
+        if refused is not None:
+            raise refused
+
+    async def stop(self) -> None:
+        """End `start` in order and close every connection."""
+        self._stop.set()
+        await self._ended.wait()
+
+    def describe(self) -> Description:
+        """Who the bot is here; only after `connected`."""
+        if self._login is None:
+            raise RuntimeError("Discord is not connected yet")
+        return Description(
+            platform=PLATFORM,
+            bot_id=self._login.identity.user_id,
+            bot_name=self._login.identity.name,
+            fits=_fits,
+            limits=LIMITS,
+            preview_seconds=PREVIEW_SECONDS,
+            mode=READS_ALL if self._login.client.reads_all else MENTIONS_ONLY,
+        )
+
+    async def send(self, address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None) -> str:
+        """Post one message and return its id; with a `key` that was sent minutes ago, the id of that message."""
+        http = self._now().client.http
+        body = outgoing.new_message(reply, key, reply_to)
+        sent = await rest.call(http, http.send_message(channel_of(address), params=rest.body(body)))
+        message_id = identifier(sent.get("id")) if is_object(sent) else ""
+        if not message_id:
+            raise DeliveryUncertain("no_id")
+        if outgoing.is_older_state(sent, body):
+            await self.edit(address, message_id, reply)
+        return message_id
+
+    async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
+        """Give one of the bot's messages a new text; raises a `DeliveryFailure`."""
+        http = self._now().client.http
+        body = outgoing.changed_message(reply)
+        await rest.call(http, http.edit_message(channel_of(address), message_id, params=rest.body(body)))
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        """Take a message back; one that is gone already is no error. Raises a `DeliveryFailure`."""
+        http = self._now().client.http
+        try:
+            await rest.call(http, http.delete_message(channel_of(address), message_id))
+        except MessageGone:
+            log.debug("message_gone_already", message=message_id)
+
+    async def fetch_history(
+        self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[IncomingMessage]:
+        """The newest `limit` messages between two ids (exclusive), oldest first. Raises a `DeliveryFailure`."""
+        login = self._now()
+        return await read_history(login.client.http, login.places, address, before=before, after=after, limit=limit)
+
+    async def fetch_chain(self, address: Address, message_id: str, limit: int) -> Sequence[IncomingMessage]:
+        """The message and those it replies to, oldest first; as many of them as can be read."""
+        try:
+            login = self._now()
+        except DeliveryDelayed:
+            return []
+        return await read_chain(login.client.http, login.places, address, message_id, limit)
+
+    async def show_status(self, address: Address, text: str) -> None:
+        """Show that the bot is typing; the empty text does nothing, as any message clears it. Never raises."""
+        if not text:
+            return
+        try:
+            http = self._now().client.http
+            await rest.call(http, http.send_typing(channel_of(address)), rest.LUXURY_DEADLINE)
+        except DeliveryFailure as failure:
+            log.debug("typing_not_shown", code=failure.code)
+
+    async def place(self, address: Address) -> Place:
+        """The names of a channel and its guild. Never raises: empty where they can't be had."""
+        return await self._login.places.place(address) if self._login is not None else Place()
+
+    async def _serve(self, sink: Sink, tasks: asyncio.TaskGroup, arrivals: Arrivals) -> None:
+        """Run the supervised client until cancelled. Raises `TokenRefused`."""
+
+        def on_event(event: str, data: Any) -> None:
+            if event in {"READY", "RESUMED"}:
+                sink.connected(self.describe())
+                self._sync_once(tasks)
+            elif event == INTERACTION:
+                tasks.create_task(self._answer_command(sink, data))
+            elif not self._is_own(data):
+                arrivals.put(identifier(data.get("channel_id")) if is_object(data) else "", event, data)
+
+        def make() -> Client:
+            return Client(on_event, self._timing)
+
+        await supervise(self._token, make, self._logged_in, self._timing)
+
+    async def _end_when_stopped(self, serving: asyncio.Task[None], arrivals: Arrivals) -> None:
+        """Once told to stop: no more events, a moment for those at hand, then an end to every task of the group."""
+        await self._stop.wait()
+        serving.cancel()
+        await asyncio.wait({serving})
+        await arrivals.settle(SETTLE_SECONDS)
+        raise _Stopped
+
+    def _logged_in(self, client: Client, identity: Identity) -> None:
+        self._login = _Login(client, identity, Places(client, identity.user_id, identity.name))
+        log.info("logged_in", bot=identity.name, application=identity.application_id)
+
+    def _sync_once(self, tasks: asyncio.TaskGroup) -> None:
+        if not self._synced:
+            self._synced = True
+            login = self._now()
+            tasks.create_task(commands.sync(login.client.http, login.identity.application_id, self._commands))
+
+    def _is_own(self, data: Any) -> bool:
+        """Whether an event tells of a message that the bot itself wrote: it knows of those."""
+        author = data.get("author") if is_object(data) else None
+        return is_object(author) and identifier(author.get("id")) == self._now().identity.user_id
+
+    async def _hand_over(self, sink: Sink, event: str, data: Any) -> None:
+        try:
+            for parsed in await self._parse(event, data):
+                await self._receive(sink, parsed)
+        except Exception as error:  # noqa: BLE001 - one event must not end the rest
+            log.error("event_dropped", event_name=event, error=type(error).__name__)
+
+    async def _parse(self, event: str, data: Any) -> Sequence[IncomingMessage | MessageEdited | MessageDeleted]:
+        around = await self._now().places.surroundings(data)
+        if event == "MESSAGE_CREATE":
+            message = parse_message(data, around)
+            return () if message is None else (message,)
+        if event == "MESSAGE_UPDATE":
+            edit = parse_edit(data, around)
+            return () if edit is None else (edit,)
+        return parse_deletions(data, around.parent)
+
+    async def _receive(self, sink: Sink, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+        """Hand an event over. Discord does not send it again, so a store that fails is asked again."""
+        for seconds in self._timing.receive_retries:
+            try:
+                await sink.receive(event)
+            except StorageFailed:
+                await asyncio.sleep(seconds)
+            else:
+                return
+        try:
+            await sink.receive(event)
+        except StorageFailed as failure:
+            message_id = event.message.id if isinstance(event, MessageEdited) else event.id
+            log.error("event_lost", message=message_id, reason=str(failure))
+
+    async def _answer_command(self, sink: Sink, data: Any) -> None:
+        try:
+            # Without a look at the channel: the first response is due within three seconds.
+            login = self._now()
+            around = Surroundings(login.identity.user_id, login.identity.name)
+            invocation = commands.parse_invocation(data, self._commands, around)
+            if invocation is not None:
+                await commands.answer(login.client.http, invocation, sink)
+        except Exception as error:  # noqa: BLE001 - one command must not end the rest
+            log.error("command_dropped", error=type(error).__name__)
+
+    def _now(self) -> _Login:
+        """The present login. Raises `DeliveryDelayed` before the first; a closed one's requests fail likewise."""
+        if self._login is None:
+            raise DeliveryDelayed(NOT_CONNECTED)
+        return self._login
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """A client that is logged in, who it is, and what it knows of its surroundings."""
+
+    client: Client
+    identity: Identity
+    places: Places
+
+
+class _Stopped(Exception):
+    """Ends the adapter's task group, as nothing else can from inside."""
+
+
+def _fits(reply: Reply) -> bool:
+    return markdown.fits(reply.text, reply.mentions)

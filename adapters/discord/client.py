@@ -1,0 +1,277 @@
+"""One client of Discord: logs in, keeps a gateway session alive through every interruption, hands raw events on.
+
+discord.py gives the HTTP client with its rate-limit buckets, the websocket and the cache of guilds and channels.
+Its own `connect` loses itself when the first connection fails or a parser raises; the one here resumes or identifies
+anew, for ever, until Discord says that it is no use. What the events mean lives in `parsing.py`, what follows a
+refusal in `supervisor.py`.
+
+One shard serves up to 2,500 servers, far beyond one team; so this is the plain `Client`, and it asks for the
+gateway's address itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import discord
+import structlog
+import yarl
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+from discord.http import Route
+from discord.user import ClientUser
+
+from adapters.discord import rest
+from adapters.discord.gateway import GatewaySocket, Session, complete_user
+from adapters.discord.parsing import display_name, identifier, is_object, string
+from adapters.discord.timing import Backoff, Timing
+from bot.errors import DeliveryFailure, DeliveryUncertain
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_API_URL = "https://discord.com/api/v10"
+
+CONTENT_FLAGS = 1 << 18 | 1 << 19
+"""Application flags GATEWAY_MESSAGE_CONTENT and GATEWAY_MESSAGE_CONTENT_LIMITED: one is set where the intent is on."""
+
+INTENT_NOT_ALLOWED = 4014
+"""Close code: a privileged intent was asked for that the application's page does not allow."""
+
+RESUME_TRIES = 3
+"""Failed resumes in a row after which the session is given up: its own address may be the thing that is down."""
+
+DAY = 86_400.0
+
+APPLICATION_DEADLINE = 5.0
+"""Seconds to learn what the application is called and may do; the bot starts without."""
+
+EVENTS = ("READY", "RESUMED", "MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK")
+INTERACTION = "INTERACTION_CREATE"
+
+CACHED = frozenset({
+    *("READY", "RESUMED", "USER_UPDATE"),
+    *("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE", "GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"),
+    *("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"),
+    *("THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "THREAD_LIST_SYNC"),
+})  # fmt: skip
+"""Events that feed discord.py's cache of guilds and channels; the library's other parsers are not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the bot is; `reads_content` is None where Discord did not say whether the intent is on."""
+
+    user_id: str
+    name: str
+    application_id: str
+    reads_content: bool | None
+
+
+def redirect(api_url: str) -> None:
+    """Point discord.py at an API, for the whole process: the library knows no other way.
+
+    Also quiets the library's loggers, which name addresses with tokens in them and, at DEBUG, whole messages.
+    """
+    Route.BASE = api_url.rstrip("/")
+    logging.getLogger("discord").setLevel(logging.ERROR)
+
+
+def _naming_json() -> aiohttp.TraceConfig:
+    """Name JSON as the type of requests about commands also where they have no body, as a GET.
+
+    What checks requests by Discord's documents reads a list of commands by that type; discord.py names none.
+    """
+
+    async def name_it(_session: object, _context: object, request: aiohttp.TraceRequestStartParams) -> None:
+        if request.url.path.endswith("/commands"):
+            request.headers.setdefault("Content-Type", "application/json")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(name_it)
+    return trace
+
+
+class Client(discord.Client):
+    """A logged-in application and its gateway session; `on_event` gets each event's name and raw data, in order."""
+
+    def __init__(self, on_event: Callable[[str, Any], None], timing: Timing) -> None:
+        self._wanted = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True)
+        super().__init__(
+            intents=self._wanted,
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            guild_ready_timeout=0.1,
+            heartbeat_timeout=2 * timing.silence,  # the library's own patience; `GatewaySocket` has half of it
+            max_ratelimit_timeout=rest.LONGEST_WAIT,
+            http_trace=_naming_json(),
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self._on_event = on_event
+        self._timing = timing
+        self._gateway_address: yarl.URL | None = None
+        self._identified_at: float | None = None
+        self._alive = False
+        parsers = self._connection.parsers
+        known = {name: parse for name, parse in parsers.items() if name in CACHED}
+        parsers.clear()  # discord.py's websockets hold this very dictionary
+        for name in sorted(CACHED.union(EVENTS, [INTERACTION])):
+            parsers[name] = self._guarded(name, known.get(name), announce=name in EVENTS or name == INTERACTION)
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether the session asks for the content of messages that do not mention the bot."""
+        return self._wanted.message_content
+
+    async def authenticate(self, token: str) -> Identity:
+        """Log in over REST and learn who we are. Raises `discord.LoginFailure` or what the request failed with."""
+        user = rest.decoded(await self.http.static_login(token))
+        if not is_object(user) or not identifier(user.get("id")):
+            raise DeliveryUncertain("no_identity")
+        self._connection.user = ClientUser(state=self._connection, data=complete_user(user))  # type: ignore[arg-type]
+        application = await self._about_application()
+        flags = application.get("flags")
+        reads_content = bool(flags & CONTENT_FLAGS) if isinstance(flags, int) else None
+        if reads_content is False:
+            self._wanted.message_content = False
+        return Identity(
+            user_id=identifier(user.get("id")),
+            name=display_name(user),
+            application_id=identifier(application.get("id")) or identifier(user.get("id")),
+            reads_content=reads_content,
+        )
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Keep a session alive. Ends only by `discord.ConnectionClosed`: Discord refuses for good."""
+        backoff = Backoff(self._timing)
+        session: Session | None = None
+        failed_resumes = 0
+        while True:
+            began, resuming, self._alive = time.monotonic(), session is not None, False
+            try:
+                session = await self._run_session(session)
+            except discord.ConnectionClosed as closed:
+                if closed.code != INTENT_NOT_ALLOWED or not self.reads_all:
+                    raise
+                log.warning("message_content_refused", code=closed.code)
+                self._wanted.message_content = False
+                session = None
+                continue
+            failed_resumes = failed_resumes + 1 if resuming and not self._alive else 0
+            if failed_resumes >= RESUME_TRIES:
+                session, failed_resumes = None, 0
+            if self._alive and time.monotonic() - began >= self._timing.stable:
+                backoff.reset()
+            delay = backoff.next(at_once=self._alive)
+            log.info("gateway_reconnecting", resume=session is not None, seconds=round(delay, 1))
+            await asyncio.sleep(delay)
+
+    async def close(self) -> None:
+        """Close every connection; the library's own waiting task is ended first."""
+        waiting = self._connection._ready_task
+        if waiting is not None:
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        await super().close()
+
+    async def _run_session(self, session: Session | None) -> Session | None:
+        """One connection from hello to its end; returns what can be resumed."""
+        try:
+            socket = await self._open(session)
+        except ReconnectWebSocket as wanted:
+            return session if wanted.resume else None
+        except (OSError, aiohttp.ClientError, DeliveryFailure) as error:
+            log.warning("gateway_unreachable", error=type(error).__name__, reason=str(error)[:100])
+            return session
+        self.ws = socket
+        try:
+            while True:
+                await socket.poll_event()
+        except ReconnectWebSocket as wanted:
+            if not wanted.resume:
+                await asyncio.sleep(random.uniform(*self._timing.reidentify))
+        except (OSError, aiohttp.ClientError) as error:
+            log.warning("gateway_lost", error=type(error).__name__)
+        return socket.session()
+
+    async def _open(self, session: Session | None) -> GatewaySocket:
+        if session is None:
+            gateway = await self._gateway()
+            await self._may_identify()
+        else:
+            gateway = session.gateway
+        async with asyncio.timeout(self._timing.hello):
+            return await GatewaySocket.from_client(
+                self,
+                initial=True,
+                gateway=gateway,
+                session=session.id if session else None,
+                sequence=session.sequence if session else None,
+                resume=session is not None,
+                compress=False,
+            )
+
+    async def _may_identify(self) -> None:
+        """Keep Discord's distance between two identifies."""
+        now = time.monotonic()
+        if self._identified_at is not None:
+            await asyncio.sleep(max(0.0, self._identified_at + self._timing.identify_gap - now))
+        self._identified_at = time.monotonic()
+
+    async def _gateway(self) -> yarl.URL:
+        """Where to connect, as Discord says now; as it said last where it does not. Raises a `DeliveryFailure`."""
+        try:
+            said = await rest.call(self.http, self.http.request(Route("GET", "/gateway/bot")))
+        except DeliveryFailure as failure:
+            if failure.code == "401":
+                raise discord.LoginFailure("401: Unauthorized") from failure
+            if self._gateway_address is None:
+                raise
+            return self._gateway_address
+        if not is_object(said) or not (address := string(said.get("url"))):
+            raise DeliveryUncertain("no_gateway")
+        limit = said.get("session_start_limit")
+        if is_object(limit) and limit.get("remaining") == 0 and isinstance(limit.get("reset_after"), int):
+            # One identify more and Discord would reset the token.
+            seconds = min(limit["reset_after"] / 1000, DAY)
+            log.error("session_starts_used_up", seconds=seconds)
+            await asyncio.sleep(seconds)
+        self._gateway_address = DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(address)
+        return self._gateway_address
+
+    async def _about_application(self) -> Mapping[str, Any]:
+        """The application's own record, from either place that has it; empty where neither answers."""
+        for path in ("/applications/@me", "/oauth2/applications/@me"):
+            try:
+                said = await rest.call(self.http, self.http.request(Route("GET", path)), APPLICATION_DEADLINE)
+            except DeliveryFailure as failure:
+                log.info("application_unknown", path=path, code=failure.code)
+                continue
+            if is_object(said):
+                return said
+        return {}
+
+    def _guarded(self, name: str, parse: Callable[[Any], None] | None, *, announce: bool) -> Callable[[Any], None]:
+        """An event's handler that never raises: in discord.py that would end the client."""
+
+        def handle(data: Any) -> None:
+            try:
+                if parse is not None:
+                    parse(data)
+            except Exception as error:  # noqa: BLE001 - the library's parsers fail in any way they like
+                log.warning("event_not_cached", event_name=name, error=type(error).__name__)
+            if name in {"READY", "RESUMED"}:
+                self._alive = True
+            try:
+                if announce:
+                    self._on_event(name, data)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the connection must outlive it
+                log.error("event_dropped", event_name=name, error=type(error).__name__)
+
+        return handle

@@ -1,0 +1,94 @@
+"""Reading back what was said: a channel's or thread's history, and the chain of replies above a message.
+
+Only the channel that was asked for is ever read. What the payloads mean lives in `parsing.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from discord.http import HTTPClient
+
+from adapters.discord import rest
+from adapters.discord.parsing import identifier, is_object, objects, parse_history_entry, reply_target
+from adapters.discord.places import Places
+from bot.errors import DeliveryFailure
+from bot.messages import Address, IncomingMessage
+
+log = structlog.get_logger(__name__)
+
+PAGE = 100
+"""Messages that one request gives at most."""
+
+NOTICE_PAGES = 3
+"""Pages read beyond those that would do if all of history were speech."""
+
+
+def channel_of(address: Address) -> str:
+    """The channel that Discord means by an address: a thread is a channel of its own."""
+    return address.thread or address.channel
+
+
+async def read_history(
+    http: HTTPClient, places: Places, address: Address, *, before: str | None, after: str | None, limit: int
+) -> list[IncomingMessage]:
+    """The newest `limit` messages between two ids (exclusive), oldest first. Raises a `DeliveryFailure`.
+
+    Discord's own `after` gives the oldest ones; so the pages are read backwards, down to it.
+    """
+    floor = int(after) if after is not None else 0
+    asked = min(PAGE, max(1, limit))
+    found: list[IncomingMessage] = []
+    for _ in range(limit // asked + NOTICE_PAGES):
+        page = await rest.call(http, http.logs_from(channel_of(address), asked, before=before))
+        entries = [entry for entry in objects(page) if identifier(entry.get("id"))]
+        newer = [entry for entry in entries if int(identifier(entry["id"])) > floor]
+        found += await _parse(newer, places, address)
+        if len(found) >= limit or len(entries) < asked or len(newer) < len(entries):
+            break
+        before = identifier(entries[-1]["id"])
+    return found[:limit][::-1]
+
+
+async def read_chain(
+    http: HTTPClient, places: Places, address: Address, message_id: str, limit: int
+) -> list[IncomingMessage]:
+    """The message and those it replies to, oldest first; as many of them as can be read. Never raises.
+
+    Each message that is fetched brings the one it replies to along.
+    """
+    found: list[IncomingMessage] = []
+    seen: set[str] = set()
+    wanted: str | None = message_id
+    payload: Any = None
+    while wanted is not None and wanted not in seen and len(found) < limit:
+        seen.add(wanted)
+        if not is_object(payload):
+            payload = await _fetch(http, address, wanted)
+        if not is_object(payload):
+            break
+        payload = {"channel_id": channel_of(address), **payload}
+        found += await _parse([payload], places, address)
+        wanted = reply_target(payload)
+        if "referenced_message" in payload and payload["referenced_message"] is None:
+            break  # the message replied to was deleted
+        payload = payload.get("referenced_message")
+    return found[::-1]
+
+
+async def _fetch(http: HTTPClient, address: Address, message_id: str) -> Any:
+    try:
+        return await rest.call(http, http.get_message(channel_of(address), message_id))
+    except DeliveryFailure as failure:
+        log.info("chain_ends", message=message_id, code=failure.code)
+        return None
+
+
+async def _parse(entries: Sequence[Any], places: Places, address: Address) -> list[IncomingMessage]:
+    """The speech among message objects of REST, in their order. They do not say whose guild they are of."""
+    guild = {"guild_id": address.workspace} if address.workspace else {}
+    payloads = [{**entry, **guild} for entry in entries]
+    parsed = [parse_history_entry(payload, await places.surroundings(payload)) for payload in payloads]
+    return [message for message in parsed if message is not None]

@@ -1,0 +1,280 @@
+"""Discord's gateway and REST payloads → the common message model. Pure: no SDK, no I/O, and no JSON makes it raise.
+
+What a payload does not say (is the channel a thread, who runs the guild, what a role is called) comes in as
+`Surroundings`; finding that out lives in `places.py`.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
+
+from adapters.discord import markdown
+from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited, Quoted
+
+PLATFORM = "discord"
+
+DISCORD_EPOCH_MS = 1_420_070_400_000
+"""Snowflakes count milliseconds from 2015-01-01."""
+
+SPEECH = frozenset({0, 19, 20, 23})
+"""Message types that are speech: default, reply, and the two kinds of answers to commands. The rest is notices."""
+
+THREAD_TYPES = (10, 11, 12)
+"""Channel types of threads: announcement, public, private."""
+
+THREAD_STARTER = 21
+"""The first message of a thread that grew from a message: a pointer to that message."""
+
+ADMINISTRATOR = 1 << 3
+MANAGE_GUILD = 1 << 5
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known around a message beside its own payload; everything unknown is empty.
+
+    `parent` is the parent's id where the message's channel is a thread. `own_roles` are the bot's managed roles,
+    `admin_roles` those whose members run the guild. `roles` and `channels` map ids to names.
+    """
+
+    bot_id: str
+    bot_name: str
+    parent: str | None = None
+    owner_id: str = ""
+    own_roles: frozenset[str] = frozenset()
+    admin_roles: frozenset[str] = frozenset()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_message(payload: object, around: Surroundings) -> IncomingMessage | None:
+    """A message object (of MESSAGE_CREATE, MESSAGE_UPDATE or REST); None where it is no speech or not readable."""
+    if not is_object(payload) or not _is_speech(payload):
+        return None
+    message_id, sent_at = identifier(payload.get("id")), _sent_at(payload)
+    author = parse_author(payload.get("author"), payload.get("member"), payload, around)
+    where = parse_address(payload, around.parent)
+    if not message_id or sent_at is None or author is None or where is None:
+        return None
+    content = string(payload.get("content"))
+    mentioned = set(markdown.mentioned_ids(content))
+    mentions_bot = around.bot_id in mentioned or _own_role_mentioned(payload, content, around)
+    quoted = _quoted(payload, around, explicit=around.bot_id in mentioned)
+    others = (mentioned | {identifier(user.get("id")) for user in objects(payload.get("mentions"))}) - {around.bot_id}
+    to_others = bool(others) or payload.get("mention_everyone") is True or bool(strings(payload.get("mention_roles")))
+    return IncomingMessage(
+        address=where,
+        id=message_id,
+        author=author,
+        text=_text(payload, content, around),
+        mentions_bot=mentions_bot,
+        sent_at=sent_at,
+        attachments=_attachments(payload),
+        quoted=quoted,
+        edited=isinstance(payload.get("edited_timestamp"), str),
+        direct=not where.workspace,
+        mentions_others=to_others and not mentions_bot and not (quoted is not None and quoted.by_us),
+    )
+
+
+def parse_history_entry(payload: object, around: Surroundings) -> IncomingMessage | None:
+    """A message object of a channel's history: like `parse_message`, and a thread's starter is the message it is."""
+    if is_object(payload) and payload.get("type") == THREAD_STARTER and is_object(payload.get("referenced_message")):
+        here = {name: payload.get(name) for name in ("channel_id", "guild_id")}
+        starter = {**payload["referenced_message"], **here}
+        return parse_message(starter, around)
+    return parse_message(payload, around)
+
+
+def parse_edit(payload: object, around: Surroundings) -> MessageEdited | None:
+    """MESSAGE_UPDATE; None unless somebody gave the message a new wording (Discord also tells of link previews)."""
+    if not is_object(payload) or not isinstance(payload.get("edited_timestamp"), str) or "content" not in payload:
+        return None
+    message = parse_message(payload, around)
+    return None if message is None else MessageEdited(message)
+
+
+def parse_deletions(payload: object, parent: str | None) -> tuple[MessageDeleted, ...]:
+    """MESSAGE_DELETE and MESSAGE_DELETE_BULK."""
+    if not is_object(payload) or (where := parse_address(payload, parent)) is None:
+        return ()
+    ids = payload["ids"] if isinstance(payload.get("ids"), list) else [payload.get("id")]
+    return tuple(MessageDeleted(where, message_id) for message_id in map(identifier, ids) if message_id)
+
+
+def parse_address(payload: Mapping[str, Any], parent: str | None) -> Address | None:
+    """Where a payload with `channel_id` and perhaps `guild_id` belongs; None without a channel."""
+    channel = identifier(payload.get("channel_id"))
+    if not channel:
+        return None
+    workspace = identifier(payload.get("guild_id"))
+    if workspace and parent:
+        return Address(PLATFORM, workspace, parent, channel)
+    return Address(PLATFORM, workspace, channel)
+
+
+def parse_author(
+    user: object, member: object, payload: Mapping[str, Any], around: Surroundings | None = None
+) -> Author | None:
+    """A user object with its guild member object; a webhook counts as a bot. None without an id.
+
+    Whether they run the guild is read from the member's computed permissions (interactions carry them), else from
+    the surroundings; what is not known is no.
+    """
+    if not is_object(user) or not (user_id := identifier(user.get("id"))):
+        return None
+    member = member if is_object(member) else {}
+    is_admin = _has_admin_bits(member.get("permissions"))
+    if around is not None and identifier(payload.get("guild_id")):
+        held = {identifier(payload.get("guild_id")), *strings(member.get("roles"))}
+        is_admin = is_admin or user_id == around.owner_id or not around.admin_roles.isdisjoint(held)
+    return Author(
+        id=user_id,
+        name=display_name(user, member),
+        is_bot=user.get("bot") is True or user.get("system") is True or bool(identifier(payload.get("webhook_id"))),
+        is_admin=is_admin,
+    )
+
+
+def display_name(user: Mapping[str, Any], member: object = None) -> str:
+    """What people see: the nickname in the guild, else the global name, else the user name."""
+    nick = string(member.get("nick")) if is_object(member) else ""
+    return nick or string(user.get("global_name")) or string(user.get("username")) or identifier(user.get("id"))
+
+
+def reply_target(payload: object) -> str | None:
+    """The id of the message that this one replies to in the same channel, if it is a reply."""
+    if not is_object(payload) or not is_object(reference := payload.get("message_reference")):
+        return None
+    if not _is_speech(payload) or reference.get("type") not in (0, None):
+        return None
+    elsewhere = identifier(reference.get("channel_id")) not in {"", identifier(payload.get("channel_id"))}
+    return None if elsewhere else identifier(reference.get("message_id")) or None
+
+
+def mentioned_channels(payload: object) -> set[str]:
+    """Ids of the channels that a message and the one it replies to name."""
+    if not is_object(payload):
+        return set()
+    found = set(re.findall(r"<#(\d{1,20})>", string(payload.get("content"))))
+    return found | mentioned_channels(payload.get("referenced_message"))
+
+
+def _text(payload: Mapping[str, Any], content: str, around: Surroundings) -> str:
+    text = _to_markdown(_without_own_mention(content, around), payload, around)
+    forwarded = [
+        "\n".join(f"> {line}" for line in _to_markdown(string(message.get("content")), message, around).splitlines())
+        for snapshot in objects(payload.get("message_snapshots"))
+        if is_object(message := snapshot.get("message"))
+    ]
+    return "\n\n".join(part for part in (text, *forwarded) if part)
+
+
+def _to_markdown(content: str, payload: Mapping[str, Any], around: Surroundings) -> str:
+    users = {
+        identifier(user.get("id")): display_name(user, user.get("member")) for user in objects(payload.get("mentions"))
+    }
+    users[around.bot_id] = around.bot_name
+    return markdown.to_markdown(content, users=users, roles=around.roles, channels=around.channels)
+
+
+def _without_own_mention(content: str, around: Surroundings) -> str:
+    """At either end the mention is an address and goes; within a sentence it is a name and stays."""
+    if not around.bot_id:
+        return content
+    own = "|".join([f"<@!?{around.bot_id}>", *(f"<@&{role}>" for role in sorted(around.own_roles))])
+    content = re.sub(rf"^(?:\s*(?:{own})\s*[,:;]?)+\s*", "", content)
+    return re.sub(rf"\s*,?(?:\s*(?:{own}))+\s*$", "", content)
+
+
+def _own_role_mentioned(payload: Mapping[str, Any], content: str, around: Surroundings) -> bool:
+    named = set(strings(payload.get("mention_roles"))) | set(re.findall(r"<@&(\d{1,20})>", content))
+    return not around.own_roles.isdisjoint(named)
+
+
+def _quoted(payload: Mapping[str, Any], around: Surroundings, *, explicit: bool) -> Quoted | None:
+    if (message_id := reply_target(payload)) is None:
+        return None
+    original = payload.get("referenced_message")
+    if not is_object(original):
+        # A reply with its ping on lists the author replied to among the mentions, though the text does not name them.
+        pinged = {identifier(user.get("id")) for user in objects(payload.get("mentions"))}
+        return Quoted(message_id, by_us=around.bot_id in pinged and not explicit)
+    author = parse_author(original.get("author"), None, original)
+    text = _to_markdown(string(original.get("content")), original, around)
+    return Quoted(message_id, author, text or None, by_us=author is not None and author.id == around.bot_id)
+
+
+def _attachments(payload: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    sources = [payload, *(snapshot.get("message") for snapshot in objects(payload.get("message_snapshots")))]
+    return tuple(
+        Attachment(
+            name=(name := string(file.get("filename"))),
+            media_type=_media_type(string(file.get("content_type")), name),
+            size=size if isinstance(size := file.get("size"), int) else 0,
+            url=string(file.get("url")),
+        )
+        for source in sources
+        if is_object(source)
+        for file in objects(source.get("attachments"))
+    )
+
+
+def _media_type(declared: str, name: str) -> str:
+    return declared.partition(";")[0].strip() or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _sent_at(payload: Mapping[str, Any]) -> datetime | None:
+    """The payload's own timestamp, else the one inside the message's snowflake."""
+    try:
+        moment = datetime.fromisoformat(string(payload.get("timestamp")))
+    except ValueError:
+        try:
+            return datetime.fromtimestamp(((int(payload["id"]) >> 22) + DISCORD_EPOCH_MS) / 1000, UTC)
+        except (KeyError, TypeError, ValueError, OverflowError, OSError):
+            return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _is_speech(payload: Mapping[str, Any]) -> bool:
+    kind = payload.get("type", 0)
+    return isinstance(kind, int) and kind in SPEECH
+
+
+def _has_admin_bits(permissions: object) -> bool:
+    bits = string(permissions)
+    return bits.isascii() and bits.isdigit() and len(bits) <= 40 and bool(int(bits) & (ADMINISTRATOR | MANAGE_GUILD))
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def objects(value: object) -> Iterator[Mapping[str, Any]]:
+    """The objects of a JSON array; nothing where it is no array."""
+    return (entry for entry in value if is_object(entry)) if isinstance(value, list) else iter(())
+
+
+def strings(value: object) -> list[str]:
+    """The ids of a JSON array, as strings."""
+    return [entry for entry in map(identifier, value) if entry] if isinstance(value, list) else []
+
+
+def string(value: object) -> str:
+    """A JSON string, else the empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def identifier(value: object) -> str:
+    """A snowflake: Discord writes it as a string of digits; a number is taken too. Empty where it is neither."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if 0 < value < 1 << 64 else ""
+    if not isinstance(value, str) or not value.isascii() or not value.isdigit():
+        return ""
+    return value if len(value) <= 20 else ""

@@ -1,0 +1,132 @@
+"""What is known of channels, threads and guilds: from discord.py's cache, else asked once over REST and remembered.
+
+Nothing here raises: a channel that cannot be looked up counts as a plain channel without a name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+import structlog
+
+from adapters.discord import rest
+from adapters.discord.client import Client
+from adapters.discord.parsing import THREAD_TYPES, Surroundings, identifier, is_object, mentioned_channels, string
+from bot.errors import DeliveryFailure
+from bot.messages import Address, Place
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED = 2_000
+"""Channels looked up over REST that are kept at most."""
+
+FRESH_SECONDS = 600.0
+"""How long a looked-up channel is believed; a failed look-up is not tried again for `FAILED_SECONDS`."""
+
+FAILED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel as far as it is known; `parent` only where it is a thread."""
+
+    name: str = ""
+    topic: str = ""
+    parent: str | None = None
+
+
+class Places:
+    """Looks channels up for one logged-in client."""
+
+    def __init__(self, client: Client, bot_id: str, bot_name: str) -> None:
+        self._client = client
+        self._bot_id = bot_id
+        self._bot_name = bot_name
+        self._found: OrderedDict[str, tuple[Channel, float]] = OrderedDict()
+
+    async def parent(self, guild_id: str, channel_id: str) -> str | None:
+        """The id of the channel that a thread belongs to; None where it is no thread, or nobody can tell."""
+        return (await self._channel(guild_id, channel_id)).parent if guild_id else None
+
+    async def surroundings(self, payload: object) -> Surroundings:
+        """What is known around a message object of an event."""
+        guild_id, channel_id = "", ""
+        if is_object(payload):
+            guild_id, channel_id = identifier(payload.get("guild_id")), identifier(payload.get("channel_id"))
+        parent = await self.parent(guild_id, channel_id)
+        guild = self._client.get_guild(int(guild_id)) if guild_id else None
+        if guild is None:
+            return Surroundings(self._bot_id, self._bot_name, parent)
+        channels = {number: self._cached(guild, number) for number in mentioned_channels(payload)}
+        return Surroundings(
+            bot_id=self._bot_id,
+            bot_name=self._bot_name,
+            parent=parent,
+            owner_id=str(guild.owner_id),
+            own_roles=frozenset(str(role.id) for role in guild.roles if _belongs_to(role, self._bot_id)),
+            admin_roles=frozenset(str(role.id) for role in guild.roles if _runs_guild(role)),
+            roles={str(role.id): role.name for role in guild.roles},
+            channels={number: channel.name for number, channel in channels.items() if channel is not None},
+        )
+
+    async def place(self, address: Address) -> Place:
+        """What a channel and its guild are called."""
+        channel = await self._channel(address.workspace, address.channel)
+        guild = self._client.get_guild(int(address.workspace)) if address.workspace.isdigit() else None
+        name = channel.name
+        if address.thread is not None:
+            thread = await self._channel(address.workspace, address.thread)
+            name = " › ".join(part for part in (name, thread.name) if part)
+        return Place(channel_name=name, workspace_name=guild.name if guild else "", topic=channel.topic)
+
+    async def _channel(self, guild_id: str, channel_id: str) -> Channel:
+        guild = self._client.get_guild(int(guild_id)) if guild_id.isdigit() else None
+        cached = self._cached(guild, channel_id)
+        if cached is not None:
+            return cached
+        now = time.monotonic()
+        found, until = self._found.get(channel_id, (Channel(), 0.0))
+        if now < until:
+            return found
+        try:
+            said = await rest.call(self._client.http, self._client.http.get_channel(channel_id), rest.LUXURY_DEADLINE)
+            found, until = _as_channel(said), now + FRESH_SECONDS
+        except DeliveryFailure as failure:
+            log.info("channel_unknown", channel=channel_id, code=failure.code)
+            until = now + FAILED_SECONDS  # what was known of it is better than nothing
+        self._found[channel_id] = (found, until)
+        self._found.move_to_end(channel_id)
+        if len(self._found) > REMEMBERED:
+            self._found.popitem(last=False)
+        return found
+
+    def _cached(self, guild: discord.Guild | None, channel_id: str) -> Channel | None:
+        channel = guild.get_channel_or_thread(int(channel_id)) if guild is not None and channel_id.isdigit() else None
+        if channel is None:
+            return None
+        if isinstance(channel, discord.Thread):
+            return Channel(channel.name, parent=str(channel.parent_id))
+        return Channel(channel.name, topic=string(getattr(channel, "topic", None)))
+
+
+def _as_channel(said: Any) -> Channel:
+    if not is_object(said):
+        return Channel()
+    is_thread = said.get("type") in THREAD_TYPES
+    return Channel(
+        string(said.get("name")),
+        string(said.get("topic")),
+        (identifier(said.get("parent_id")) or None) if is_thread else None,
+    )
+
+
+def _belongs_to(role: discord.Role, bot_id: str) -> bool:
+    return role.tags is not None and str(role.tags.bot_id) == bot_id
+
+
+def _runs_guild(role: discord.Role) -> bool:
+    return role.permissions.administrator or role.permissions.manage_guild

@@ -1,0 +1,75 @@
+"""Keeps a client of Discord running: logs in, connects, and starts a new one after whatever ended the last.
+
+Only a refusal for good ends it. What a running client does lives in `client.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import discord
+import structlog
+
+from adapters.discord.client import Client, Identity
+from adapters.discord.timing import Backoff, Timing
+from bot.errors import TokenRefused
+
+log = structlog.get_logger(__name__)
+
+VARIABLE = "DISCORD_BOT_TOKEN"
+CURE = (
+    "Take the token from https://discord.com/developers/applications → your application → Bot → Reset Token, "
+    "and set it without quotes and without the word Bot."
+)
+FATAL = {
+    4004: "Discord does not accept the token (4004 authentication failed)",
+    4010: "Discord closed the gateway for good (4010 invalid shard)",
+    4011: "the bot is in too many servers for one connection (4011 sharding required)",
+    4012: "Discord closed the gateway for good (4012 invalid API version)",
+    4013: "Discord closed the gateway for good (4013 invalid intents)",
+    4014: "Discord closed the gateway for good (4014 disallowed intents)",
+}
+"""Close codes after which nobody may reconnect:
+https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes"""
+
+
+async def supervise(
+    token: str, make: Callable[[], Client], on_login: Callable[[Client, Identity], None], timing: Timing
+) -> None:
+    """Serve until cancelled. Raises `TokenRefused` where Discord refuses the token or the connection for good."""
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise TokenRefused(
+            VARIABLE, "this is no Discord token: it is empty or has white space or odd signs in it", CURE
+        )
+    backoff = Backoff(timing)
+    while True:
+        began = time.monotonic()
+        try:
+            await _run(token, make(), on_login)
+        except discord.LoginFailure as failure:
+            raise TokenRefused(VARIABLE, f"Discord does not accept the token ({_said(failure)})", CURE) from None
+        except discord.ConnectionClosed as closed:
+            raise TokenRefused(VARIABLE, FATAL.get(closed.code, f"closed with {closed.code}"), CURE) from None
+        except Exception as error:  # noqa: BLE001 - nothing but a refusal may end the bot
+            if time.monotonic() - began >= timing.stable:
+                backoff.reset()
+            seconds = backoff.next()
+            log.warning("client_ended", error=type(error).__name__, code=_status(error), seconds=round(seconds, 1))
+            await asyncio.sleep(seconds)
+
+
+async def _run(token: str, client: Client, on_login: Callable[[Client, Identity], None]) -> None:
+    async with client:
+        on_login(client, await client.authenticate(token))
+        await client.connect()
+
+
+def _said(failure: discord.LoginFailure) -> str:
+    cause = failure.__cause__
+    return (cause.text if isinstance(cause, discord.HTTPException) else str(failure)) or "401: Unauthorized"
+
+
+def _status(error: Exception) -> int | None:
+    return error.status if isinstance(error, discord.HTTPException) else None

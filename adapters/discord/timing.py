@@ -1,0 +1,48 @@
+"""How long the adapter waits, in seconds, and the backoff between tries. When to try is each caller's business."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Waits in seconds; the defaults are for Discord itself.
+
+    `backoff_base` and `backoff_cap` bound the full jitter between tries; a connection that lasted `stable` starts
+    them over. `identify_gap` is Discord's least time between two identifies, `reidentify` what it asks to wait after
+    an invalidated session. `silence` is how long nothing may come, heartbeats' acknowledgements included (Discord's
+    interval is 41 s). `hello` is the longest wait for a connection to open. `receive_retries` are the waits
+    before an event that could not be stored is handed over again.
+    """
+
+    backoff_base: float = 1.0
+    backoff_cap: float = 30.0
+    stable: float = 60.0
+    identify_gap: float = 5.0
+    reidentify: tuple[float, float] = (1.0, 5.0)
+    hello: float = 30.0
+    silence: float = 60.0
+    receive_retries: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 4.0)
+
+
+class Backoff:
+    """Exponential backoff with full jitter."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._failures = 0
+
+    def reset(self) -> None:
+        """Forget the failures so far."""
+        self._failures = 0
+
+    def next(self, *, at_once: bool = False) -> float:
+        """Seconds to wait before the next try; with `at_once` the first is not kept waiting."""
+        if at_once and self._failures == 0:
+            self._failures = 1
+            return 0.0
+        ceiling = min(self._timing.backoff_cap, self._timing.backoff_base * 2 ** min(self._failures, 16))
+        self._failures += 1
+        return random.uniform(0, ceiling)

@@ -1,0 +1,327 @@
+"""`SlackAdapter`: the platform as the core sees it. It starts, stops, sends, edits, reads back and describes itself.
+
+The parts are next door: the websocket in `connection.py`, Bolt in `bolt.py`, what arrives in `reception.py`, rendering
+in `mrkdwn.py`. Here they are put together, and here it is decided what a failing call means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import structlog
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from adapters.slack import mrkdwn
+from adapters.slack.bolt import build_app, dispatch
+from adapters.slack.connection import Timing, stay_connected
+from adapters.slack.failures import SlackFault, as_delivery_failure, ask
+from adapters.slack.history import find_own, metadata_of, read_rows
+from adapters.slack.inbound import to_markdown
+from adapters.slack.names import Lookups
+from adapters.slack.parsing import (
+    PLATFORM,
+    Identity,
+    Person,
+    clean,
+    parse_row,
+    people_in,
+    read_person,
+)
+from adapters.slack.reception import Reception
+from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
+from adapters.slack.web import open_session, web_client
+from bot.adapter import Description, RateLimit, Sink
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain
+from bot.messages import Address, IncomingMessage, PartKey, Place, Reply
+
+log = structlog.get_logger(__name__)
+
+# https://docs.slack.dev/apis/web-api/rate-limits: chat.postMessage about one a second in a channel and several hundred
+# a minute in a workspace; chat.update is tier 3, 50 a minute. Each with a little room left.
+LIMITS = (
+    RateLimit("send", "channel", burst=1, per_second=0.95),
+    RateLimit("send", "workspace", burst=20, per_second=3.0),
+    RateLimit("edit", "workspace", burst=10, per_second=0.65),
+)
+PREVIEW_SECONDS = 1.0
+
+# A refusal of the token while running may be Slack's hiccup: so many in a row are waited out.
+_REFUSALS_BORNE = 4
+
+# After these, or a page that is no answer of the method's at all, the status line is not tried again.
+_NO_STATUS_HERE = frozenset(
+    {
+        "unknown_method",
+        "missing_scope",
+        "not_allowed",
+        "not_allowed_token_type",
+        "no_permission",
+        "access_denied",
+        "method_deprecated",
+        "deprecated_endpoint",
+        "feature_not_enabled",
+    }
+)
+
+
+class SlackAdapter:
+    """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
+
+    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies` and `KnowsPlaces`.
+    """
+
+    # https://docs.slack.dev/reference/methods/assistant.threads.setStatus: the status fades after two minutes.
+    status_seconds = 100.0
+
+    def __init__(
+        self,
+        bot_token: str,
+        app_token: str,
+        api_url: str = "https://slack.com/api/",
+        *,
+        timing: Timing | None = None,
+    ) -> None:
+        self._bot_token = bot_token.strip()
+        self._app_token = app_token.strip()
+        self._timing = timing or Timing()
+        self._web = web_client(self._bot_token, api_url, self._timing.call)
+        self._me: Identity | None = None
+        self._people: Lookups[Person] = Lookups("user", self._look_up_person)
+        self._places: Lookups[Place] = Lookups("channel", self._look_up_place)
+        self._refusals = 0
+        self._connected_before = False
+        self._status_works = True
+        self._no_status_before = 0.0
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def start(self, sink: Sink) -> None:
+        """Serve until `stop`. Raises `TokenRefused` where Slack refuses a token: nothing else ends it."""
+        if self._stopping.is_set():
+            return
+        self._idle.clear()
+        serving = asyncio.create_task(self._serve(sink))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            serving.cancel()
+            stopping.cancel()
+            await asyncio.gather(serving, stopping, return_exceptions=True)
+            self._idle.set()
+
+    async def stop(self) -> None:
+        """End `start` in order and close every connection. Safe to call twice."""
+        self._stopping.set()
+        await self._idle.wait()
+
+    async def send(self, address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None) -> str:
+        """Post one message into the thread and return its `ts`; raises a `DeliveryFailure`."""
+        answer = await self._deliver(
+            self._web.chat_postMessage(
+                channel=address.channel,
+                thread_ts=address.thread,
+                metadata=metadata_of(key),
+                unfurl_links=False,
+                unfurl_media=False,
+                **_body(reply),
+            )
+        )
+        ts = answer.get("ts")
+        if not isinstance(ts, str) or not ts:
+            raise DeliveryUncertain("no_ts")
+        return ts
+
+    async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
+        """Give one of the bot's messages a new text; its metadata stays. Raises a `DeliveryFailure`."""
+        body = _body(reply)
+        if "text" in body:
+            body["blocks"] = []  # or the blocks Slack made of an earlier `markdown_text` would go on being shown
+        await self._deliver(
+            self._web.chat_update(channel=address.channel, ts=message_id, **body),
+            editing=True,
+        )
+
+    async def delete(self, address: Address, message_id: str) -> None:
+        """Remove one of the bot's messages; one that is gone already is no error. Raises a `DeliveryFailure`."""
+        try:
+            await ask(self._web.chat_delete(channel=address.channel, ts=message_id))
+        except SlackFault as fault:
+            if fault.code != "message_not_found":
+                raise as_delivery_failure(fault, editing=True) from None
+
+    async def find_reply(self, address: Address, key: PartKey) -> str | None:
+        """The `ts` of the message sent with `key`, by the metadata it carries; raises a `DeliveryFailure`."""
+        try:
+            return await find_own(self._web, address, key, self._identity)
+        except SlackFault as fault:
+            raise as_delivery_failure(fault) from None
+
+    async def fetch_history(
+        self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[IncomingMessage]:
+        """The newest `limit` messages of a thread, or of a channel's first posts; raises a `DeliveryFailure`."""
+        me = self._identity
+        try:
+            rows = await read_rows(self._web, address, before=before, after=after, limit=limit)
+        except SlackFault as fault:
+            raise as_delivery_failure(fault) from None
+        ids = dict.fromkeys(i for row in rows for i in people_in(row, me))
+        people = await self._people.find(ids, within=self._timing.call)
+        parsed = (parse_row(row, address, me, people) for row in rows)
+        return [message for message in parsed if message is not None]
+
+    def describe(self) -> Description:
+        """Who the bot is in this workspace, and what Slack can take; only after `connected`."""
+        me = self._identity
+        return Description(PLATFORM, me.user_id, me.name, _fits, LIMITS, PREVIEW_SECONDS)
+
+    async def show_status(self, address: Address, text: str) -> None:
+        """Show `text` under the bot's name in the thread, or clear it. Never raises, gives up where it can't be had."""
+        loop = asyncio.get_running_loop()
+        if address.thread is None or not self._status_works or loop.time() < self._no_status_before:
+            return
+        try:
+            async with asyncio.timeout(self._timing.status):
+                await ask(
+                    self._web.assistant_threads_setStatus(
+                        channel_id=address.channel, thread_ts=address.thread, status=text
+                    )
+                )
+        except TimeoutError:
+            self._no_status_before = loop.time() + self.status_seconds
+            log.info("slack_status_failed", code="timeout")
+        except SlackFault as fault:
+            if fault.limited:
+                self._no_status_before = loop.time() + (fault.retry_after or self.status_seconds)
+            elif fault.code in _NO_STATUS_HERE or 400 <= fault.status < 500 or fault.code == "unreadable":
+                self._status_works = False
+            log.info("slack_status_failed", code=fault.code, again=self._status_works)
+
+    async def place(self, address: Address) -> Place:
+        """What the channel and the workspace are called. Never raises: empty where it can't be had."""
+        workspace = self._me.team_name if self._me else ""
+        if address.channel.startswith("D"):  # direct messages have no name, and asking would take another scope
+            return Place(workspace_name=workspace)
+        found = await self._places.find([address.channel], within=self._timing.status)
+        known = found.get(address.channel, Place())
+        return Place(known.channel_name, workspace, known.topic)
+
+    # Serving
+
+    @property
+    def _identity(self) -> Identity:
+        if self._me is None:
+            raise DeliveryDelayed("not_connected")
+        return self._me
+
+    async def _serve(self, sink: Sink) -> None:
+        for refused in (unusable(BOT_TOKEN, self._bot_token), unusable(APP_TOKEN, self._app_token)):
+            if refused is not None:
+                raise refused
+        async with open_session(self._timing.call) as session:
+            self._web.session = session
+            try:
+                me = self._me = await self._introduce()
+                reception = Reception(me, self._people, sink, session, self._timing)
+                app = build_app(self._web, me, reception.take, reception.hand)
+
+                async def handle(envelope: dict[str, Any]) -> bool:
+                    return await dispatch(app, reception.take, envelope)
+
+                def connected() -> None:
+                    self._connected_before = True
+                    log.info("slack_connected", bot=me.user_id, workspace=me.team_id)
+                    sink.connected(self.describe())
+
+                try:
+                    await stay_connected(self._socket_url, session, handle, connected, self._timing)
+                finally:
+                    await reception.close()
+            finally:
+                await self._people.close()
+                await self._places.close()
+
+    async def _introduce(self) -> Identity:
+        """Ask Slack who the bot is, for as long as it takes."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                answer = await ask(self._web.auth_test())
+                user_id = clean(answer.get("user_id"))
+                if not user_id:
+                    raise SlackFault("unreadable", status=200)  # noqa: TRY301 - the same as no answer
+            except SlackFault as fault:
+                if refused := refusal(BOT_TOKEN, fault):
+                    raise refused from None
+                log.warning("slack_unreachable", attempt=attempt, code=fault.code, status=fault.status)
+                await asyncio.sleep(self._timing.pause(attempt, fault.retry_after))
+                continue
+            known = await self._people.find([user_id], within=self._timing.lookup)
+            return Identity(
+                user_id=user_id,
+                bot_id=clean(answer.get("bot_id")),
+                name=known[user_id].name if user_id in known else clean(answer.get("user")) or "Parley",
+                team_id=clean(answer.get("team_id")),
+                team_name=clean(answer.get("team")),
+            )
+
+    async def _socket_url(self) -> str:
+        """A fresh URL for one socket; raises `TokenRefused`, or `SlackFault` for what passes."""
+        try:
+            answer = await ask(self._web.apps_connections_open(app_token=self._app_token))
+        except SlackFault as fault:
+            if refused := refusal(APP_TOKEN, fault):
+                self._refusals += 1
+                if not self._connected_before or self._refusals > _REFUSALS_BORNE:
+                    raise refused from None
+            raise
+        self._refusals = 0
+        url = answer.get("url")
+        if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
+            raise SlackFault("unreadable", status=200)
+        return url
+
+    # Calls
+
+    async def _deliver(self, call: Awaitable[AsyncSlackResponse], *, editing: bool = False) -> dict[str, Any]:
+        try:
+            return await ask(call)
+        except SlackFault as fault:
+            failure: DeliveryFailure = as_delivery_failure(fault, editing=editing)
+            log.info("slack_delivery_failed", failure=type(failure).__name__, code=fault.code, status=fault.status)
+            raise failure from None
+
+    async def _look_up_person(self, user: str) -> Person | None:
+        answer = await ask(self._web.users_info(user=user))
+        return read_person(answer.get("user"))
+
+    async def _look_up_place(self, channel: str) -> Place | None:
+        answer = await ask(self._web.conversations_info(channel=channel))
+        found = answer.get("channel")
+        if not isinstance(found, dict):
+            return None
+        topic = found.get("topic")
+        return Place(
+            channel_name=clean(found.get("name")),
+            topic=to_markdown(clean(topic.get("value"))) if isinstance(topic, dict) else "",
+        )
+
+
+def _fits(reply: Reply) -> bool:
+    return mrkdwn.fits(reply.text, reply.mentions)
+
+
+def _body(reply: Reply) -> dict[str, Any]:
+    """The reply in the form it fits: `text`, or `markdown_text`, which excludes it."""
+    shown = mrkdwn.render(reply.text, reply.mentions)
+    name, content = ("text", shown.text) if shown.text is not None else ("markdown_text", shown.markdown_text)
+    if not content or not content.strip():
+        raise DeliveryRefused("no_text")
+    return {name: content}

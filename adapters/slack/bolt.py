@@ -1,0 +1,86 @@
+"""The Bolt app: from an envelope to the right hands, and the rule that an event is stored before it is acknowledged.
+
+Bolt runs `take` as the first of its middleware, so an event is durable before there is an answer to acknowledge with.
+Nothing is left to tasks of Bolt's own: listeners run before the answer (`process_before_response`), and the one there
+is only hands the command on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack.parsing import Identity
+from adapters.slack.web import quiet, word
+
+log = structlog.get_logger(__name__)
+
+NOT_STORED = 503
+_STORED = 200
+
+Take = Callable[[dict[str, Any]], Awaitable[bool]]
+Hand = Callable[[dict[str, Any]], None]
+
+
+def build_app(web: AsyncWebClient, me: Identity, take: Take, hand: Hand) -> AsyncApp:
+    """`take` stores an event's payload and says whether it could; `hand` passes a command's payload on at once."""
+
+    async def store(body: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> BoltResponse | None:
+        if "event" not in body:
+            await next_()
+            return None
+        return BoltResponse(status=_STORED if await take(body) else NOT_STORED, body="")
+
+    async def authorize() -> AuthorizeResult:
+        # Bolt would otherwise ask `auth.test` again, and leave a command unanswered when that fails.
+        return AuthorizeResult(
+            enterprise_id=None, team_id=me.team_id, bot_user_id=me.user_id, bot_id=me.bot_id, bot_token=web.token
+        )
+
+    app = AsyncApp(
+        name="slack_bolt.parley",  # a logger of this name is muted
+        logger=quiet,
+        client=web,
+        authorize=authorize,
+        before_authorize=store,
+        process_before_response=True,
+        # Signatures, SSL checks and URL verification are HTTP's; the bot's own messages are told apart by the parser.
+        request_verification_enabled=False,
+        ssl_check_enabled=False,
+        url_verification_enabled=False,
+        ignoring_self_events_enabled=False,
+        attaching_function_token_enabled=False,
+        attaching_conversation_kwargs_enabled=False,
+    )
+
+    @app.command(re.compile(".*"))
+    async def command(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        hand(body)
+
+    return app
+
+
+async def dispatch(app: AsyncApp, take: Take, envelope: dict[str, Any]) -> bool:
+    """Whether to acknowledge the envelope: all but what could not be stored, so that Slack gives up on the rest."""
+    kind, payload = word(envelope.get("type")), envelope.get("payload")
+    if not isinstance(payload, dict):
+        log.warning("slack_envelope_malformed", kind=kind)
+        return True
+    try:
+        request = AsyncBoltRequest(mode="socket_mode", body=payload)
+    except (AttributeError, TypeError, ValueError, LookupError):
+        # Some field that Bolt looks at is of no type it expects; the message itself may be sound.
+        log.warning("slack_payload_odd", kind=kind)
+        return await take(payload)
+    response = await app.async_dispatch(request)
+    if response.status not in (_STORED, NOT_STORED):
+        log.info("slack_envelope_ignored", kind=kind, status=response.status)
+    return response.status != NOT_STORED

@@ -1,0 +1,94 @@
+"""The Slack app's manifest, made of what the code uses: its events, the scopes its calls need, its command.
+
+A method called elsewhere in this package has its line in `METHOD_SCOPES`; the tests hold the calls against it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+COMMAND = "/parley"
+
+# Slack's limits: https://docs.slack.dev/reference/app-manifest
+_NAME_LIMIT = 35
+_DESCRIPTION_LIMIT = 140
+
+# The bot scopes that each method called needs, for public and private channels and direct messages.
+# https://docs.slack.dev/reference/methods
+METHOD_SCOPES: dict[str, tuple[str, ...]] = {
+    "auth.test": (),
+    "chat.postMessage": ("chat:write",),
+    "chat.update": ("chat:write",),
+    "chat.delete": ("chat:write",),
+    "assistant.threads.setStatus": ("chat:write",),
+    "conversations.history": ("channels:history", "groups:history", "im:history", "mpim:history"),
+    "conversations.replies": ("channels:history", "groups:history", "im:history", "mpim:history"),
+    "conversations.info": ("channels:read", "groups:read"),
+    "users.info": ("users:read",),
+}
+
+# https://docs.slack.dev/reference/events
+EVENT_SCOPES: dict[str, str] = {
+    "app_mention": "app_mentions:read",
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+    "message.im": "im:history",
+    "message.mpim": "mpim:history",
+}
+
+NEEDED_SCOPES: tuple[str, ...] = tuple(
+    sorted({s for scopes in METHOD_SCOPES.values() for s in scopes} | set(EVENT_SCOPES.values()) | {"commands"})
+)
+# The agent view's place in Slack's top bar; answering works without.
+VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
+APP_TOKEN_SCOPE = "connections:write"  # noqa: S105 - a scope's name
+
+DESCRIPTION = "Mention me and I answer in the thread, remembering what was said there."
+USAGE = "help | show | set NAME VALUE | reset NAME | usage | forget | stop"
+PROMPTS: tuple[tuple[str, str], ...] = (
+    ("What can you do?", "What can you help me with?"),
+    ("Draft a message", "Help me draft a message to my team."),
+    ("Explain something", "Explain something to me in simple words."),
+)
+
+
+def manifest(name: str = "Parley", description: str = DESCRIPTION, usage: str = USAGE) -> dict[str, Any]:
+    """The manifest as plain data, to be pasted as JSON where Slack creates an app; `usage` hints at the command.
+
+    Raises `ValueError` where the name or the description is longer than Slack takes.
+    """
+    if not 1 <= len(name) <= _NAME_LIMIT:
+        raise ValueError(f"the app's name must have 1 to {_NAME_LIMIT} characters")
+    if not 1 <= len(description) <= _DESCRIPTION_LIMIT:
+        raise ValueError(f"the app's description must have 1 to {_DESCRIPTION_LIMIT} characters")
+    return {
+        "display_information": {"name": name, "description": description},
+        "features": {
+            "bot_user": {"display_name": name, "always_online": True},
+            "app_home": {
+                "home_tab_enabled": False,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
+            "agent_view": {
+                "agent_description": description,
+                "suggested_prompts": [{"title": title, "message": message} for title, message in PROMPTS],
+            },
+            "slash_commands": [
+                {
+                    "command": COMMAND,
+                    "description": "Show and change how the bot answers here",
+                    "usage_hint": usage,
+                    "should_escape": False,
+                }
+            ],
+        },
+        "oauth_config": {"scopes": {"bot": sorted({*NEEDED_SCOPES, *VIEW_SCOPES})}},
+        "settings": {
+            "event_subscriptions": {"bot_events": sorted(EVENT_SCOPES)},
+            "interactivity": {"is_enabled": True},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": True,
+            "token_rotation_enabled": False,
+        },
+    }

@@ -1,0 +1,259 @@
+"""Slack's event payloads and history rows → the common message model. Pure: no I/O, and no JSON value makes it raise.
+
+What people are called comes in as a mapping; looking it up is `names.py`. Turning Slack's notation into Markdown is
+`inbound.py`. What cannot be understood, or is not speech, comes out as None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from adapters.slack.inbound import mentioned_ids, text_of_blocks, to_markdown
+from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited
+
+PLATFORM = "slack"
+
+# https://docs.slack.dev/reference/events/message lists the subtypes; these are the ones in which somebody speaks.
+_SPEECH = frozenset({None, "file_share", "thread_broadcast", "me_message", "bot_message"})
+_SLACKBOT = "USLACKBOT"
+
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}")
+_CROWD = re.compile(r"<!(?:here|channel|everyone|subteam\^)")
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the bot is, as `auth.test` says; `bot_id` is the id its messages carry beside the user's."""
+
+    user_id: str
+    bot_id: str = ""
+    name: str = "Parley"
+    team_id: str = ""
+    team_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What `users.info` says of somebody."""
+
+    name: str
+    is_bot: bool = False
+    is_admin: bool = False
+
+
+def parse_event(
+    payload: object, me: Identity, people: Mapping[str, Person] | None = None
+) -> IncomingMessage | MessageEdited | MessageDeleted | None:
+    """The event of an `events_api` envelope's payload, or None where it is nothing for us.
+
+    `app_mention` and `message` of one post come to the same message.
+    """
+    event = _dict(_dict(payload).get("event"))
+    kind = event.get("type")
+    channel = _identifier(event.get("channel"))
+    if kind not in ("message", "app_mention") or channel is None:
+        return None
+    place = _Place(
+        _workspace(_dict(payload), me), channel, event.get("channel_type") == "im" or channel.startswith("D")
+    )
+    match event.get("subtype"):
+        case "message_changed":
+            return _changed(event, place, me, people or {})
+        case "message_deleted":
+            return _deleted(event.get("deleted_ts"), event.get("previous_message"), place)
+        case _:
+            return _speech(event, place, me, people or {}, called=kind == "app_mention")
+
+
+def parse_row(
+    row: object, address: Address, me: Identity, people: Mapping[str, Person] | None = None
+) -> IncomingMessage | None:
+    """One row of `conversations.history` or `.replies`, read at `address`, as the event of it would have come."""
+    place = _Place(address.workspace, address.channel, address.channel.startswith("D"))
+    return _speech(_dict(row), place, me, people or {}, called=False)
+
+
+def people_in(source: object, me: Identity) -> tuple[str, ...]:
+    """The user ids whose names are needed to parse a payload or a row: its author and those it mentions."""
+    event = _dict(_dict(source).get("event")) or _dict(source)
+    message = _dict(event.get("message")) or event
+    author = None if message.get("bot_id") else _identifier(message.get("user"))  # bots bring their names along
+    found = [author, *mentioned_ids(_markup(message))]
+    return tuple(dict.fromkeys(i for i in found if i and _ID.fullmatch(i) and i not in (me.user_id, _SLACKBOT)))
+
+
+def is_ours(row: object, me: Identity) -> bool:
+    """Whether a history row was posted by the bot itself."""
+    message = _dict(row)
+    return message.get("user") == me.user_id or bool(me.bot_id and message.get("bot_id") == me.bot_id)
+
+
+def order_of(ts: str) -> Decimal:
+    """A message's id as a number to compare by; 0 where it is none."""
+    return Decimal(ts) if _TS.fullmatch(ts) else Decimal(0)
+
+
+def unescape(text: str) -> str:
+    """Undo Slack's escaping of `& < >`."""
+    for entity, character in _ENTITIES:
+        text = text.replace(entity, character)
+    return text
+
+
+def clean(value: object) -> str:
+    """A string any database takes: no NUL, no half of a surrogate pair; "" for what is no string."""
+    if not isinstance(value, str):
+        return ""
+    if value.isascii() and "\0" not in value:
+        return value
+    return value.replace("\0", "").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    workspace: str
+    channel: str
+    direct: bool
+
+    def address(self, ts: str, thread_ts: object) -> Address:
+        """In a channel every post opens a thread of its own; a direct message is one conversation."""
+        thread = _timestamp(thread_ts) or (None if self.direct else ts)
+        return Address(PLATFORM, self.workspace, self.channel, thread)
+
+
+def _speech(
+    event: Mapping[str, Any], place: _Place, me: Identity, people: Mapping[str, Person], *, called: bool
+) -> IncomingMessage | None:
+    subtype, ts = event.get("subtype"), _timestamp(event.get("ts"))
+    if not (subtype is None or isinstance(subtype, str)) or subtype not in _SPEECH or ts is None:
+        return None
+    author = _author(event, me, people)
+    if author is None:
+        return None
+    markup = _markup(event)
+    mentioned = set(mentioned_ids(markup))
+    if me.user_id not in mentioned:
+        mentioned.update(mentioned_ids(clean(text_of_blocks(event.get("blocks")))))
+    mentions_bot = called or me.user_id in mentioned
+    names = {user: person.name for user, person in people.items()} | {me.user_id: me.name}
+    return IncomingMessage(
+        address=place.address(ts, event.get("thread_ts")),
+        id=ts,
+        author=author,
+        text=to_markdown(_without_mention(markup, me.user_id), names).strip(),
+        mentions_bot=mentions_bot,
+        sent_at=datetime.fromtimestamp(float(ts), UTC),
+        attachments=_files(event),
+        edited=bool(_dict(event.get("edited"))),
+        direct=place.direct,
+        mentions_others=not mentions_bot and (bool(mentioned) or _CROWD.search(markup) is not None),
+    )
+
+
+def _changed(
+    event: Mapping[str, Any], place: _Place, me: Identity, people: Mapping[str, Person]
+) -> MessageEdited | MessageDeleted | None:
+    message, before = _dict(event.get("message")), _dict(event.get("previous_message"))
+    if message.get("subtype") == "tombstone":  # the first post of a thread that still has answers
+        return _deleted(message.get("ts"), before or message, place)
+    if before:
+        unchanged = _markup(message) == _markup(before) and _files(message) == _files(before)
+    else:
+        unchanged = not _dict(message.get("edited"))
+    spoken = None if unchanged else _speech(message, place, me, people, called=False)
+    return None if spoken is None or spoken.author.is_bot else MessageEdited(spoken)
+
+
+def _deleted(deleted_ts: object, previous: object, place: _Place) -> MessageDeleted | None:
+    ts = _timestamp(deleted_ts)
+    return None if ts is None else MessageDeleted(place.address(ts, _dict(previous).get("thread_ts")), ts)
+
+
+def _author(event: Mapping[str, Any], me: Identity, people: Mapping[str, Person]) -> Author | None:
+    user, bot = _identifier(event.get("user")), _identifier(event.get("bot_id"))
+    if is_ours(event, me):
+        return Author(me.user_id, me.name, is_bot=True)
+    if bot is not None or event.get("subtype") == "bot_message" or user == _SLACKBOT:
+        name = clean(event.get("username")) or clean(_dict(event.get("bot_profile")).get("name"))
+        known = user or bot
+        return Author(known, name or known, is_bot=True) if known else None
+    if user is None:
+        return None
+    person = people.get(user) or read_person({"profile": event.get("user_profile")}) or Person(user)
+    return Author(user, person.name, is_bot=person.is_bot, is_admin=person.is_admin)
+
+
+def read_person(user: object) -> Person | None:
+    """A user object of Slack's; the display name goes before the real name, the handle comes last."""
+    record, profile = _dict(user), _dict(_dict(user).get("profile"))
+    candidates = (profile.get("display_name"), profile.get("real_name"), record.get("real_name"), record.get("name"))
+    name = next((found for candidate in candidates if (found := clean(candidate).strip())), clean(profile.get("name")))
+    if not name:
+        return None
+    is_admin = any(record.get(flag) is True for flag in ("is_admin", "is_owner", "is_primary_owner"))
+    return Person(name, is_bot=record.get("is_bot") is True, is_admin=is_admin)
+
+
+def _workspace(payload: Mapping[str, Any], me: Identity) -> str:
+    """The workspace the bot is installed in: what history is read under must equal what events come under.
+
+    An event's own `team`, `user_team` and the envelope's `team_id` may name the sender's workspace or an enterprise,
+    and the two events of one mention need not agree.
+    """
+    if me.team_id.startswith("T"):
+        return me.team_id
+    authorizations = payload.get("authorizations")
+    first = _dict(authorizations[0]) if isinstance(authorizations, list) and authorizations else {}
+    return _identifier(first.get("team_id")) or _identifier(payload.get("team_id")) or me.team_id
+
+
+def _markup(message: Mapping[str, Any]) -> str:
+    """The text in Slack's notation; where there is none, that of the blocks or attachments."""
+    text = clean(message.get("text"))
+    return text if text.strip() else clean(text_of_blocks(message.get("blocks"), message.get("attachments")))
+
+
+def _without_mention(markup: str, user_id: str) -> str:
+    """Take the bot's own mention off both ends; within a sentence it stays, to become the bot's name."""
+    mention = rf"<@{re.escape(user_id)}(?:\|[^<>]*)?>"
+    markup = re.sub(rf"\A\s*(?:{mention}[\s,:]*)+", "", markup)
+    return re.sub(rf"(?:\s*{mention})+\s*\Z", "", markup)
+
+
+def _files(message: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    files = message.get("files")
+    found = []
+    for entry in files if isinstance(files, list) else []:
+        file = _dict(entry)
+        url = clean(file.get("url_private_download")) or clean(file.get("url_private"))
+        if not url:  # deleted, hidden by the plan's limit, or of another workspace
+            continue
+        size = file.get("size")
+        found.append(
+            Attachment(
+                name=clean(file.get("name")) or clean(file.get("title")) or "file",
+                media_type=clean(file.get("mimetype")) or "application/octet-stream",
+                size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else 0,
+                url=url,
+            )
+        )
+    return tuple(found)
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _identifier(value: object) -> str | None:
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def _timestamp(value: object) -> str | None:
+    return value if isinstance(value, str) and _TS.fullmatch(value) else None

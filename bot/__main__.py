@@ -1,0 +1,115 @@
+"""The command line: `python -m bot run`, `parley doctor`, … Each command loads only what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bot import logs
+from bot.errors import StartFailed
+from bot.settings import Settings, load
+
+cli = typer.Typer(
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    help="Parley answers in a team's Slack and Discord through OpenAI. Without a command it runs the worker.",
+)
+
+EXIT_BAD_SETUP = 2
+
+
+class Platform(Enum):
+    """What an argument may name."""
+
+    SLACK = "slack"
+    DISCORD = "discord"
+
+
+@cli.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """Run the worker where no command is named."""
+    if context.invoked_subcommand is None:
+        run()
+
+
+@cli.command()
+def run() -> None:
+    """Run the worker in the foreground until SIGTERM or Ctrl-C."""
+    from bot import app  # noqa: PLC0415 - the platforms' SDKs take a second to import; bad settings needn't wait
+
+    settings = _settings()
+    logs.configure(settings.parley_log_level, settings.parley_log_format)
+    try:
+        _drive(app.run(settings))
+    except StartFailed as failed:
+        _refuse(failed)
+
+
+@cli.command()
+def demo() -> None:
+    """Show the bot at work: an emulated Slack, Discord and model on this machine, no account needed."""
+    from bot.demo import show  # noqa: PLC0415
+
+    raise typer.Exit(asyncio.run(show()))
+
+
+@cli.command()
+def doctor() -> None:
+    """Check the settings, the database, the model and the platforms, and say what would cure what is wrong."""
+    from bot import doctor as examination  # noqa: PLC0415
+
+    raise typer.Exit(asyncio.run(examination.examine(Console())))
+
+
+@cli.command()
+def manifest(platform: Annotated[Platform | None, typer.Argument(help="One platform alone.")] = None) -> None:
+    """Print the Slack app manifest and Discord's invite link."""
+    from bot import manifests  # noqa: PLC0415
+
+    manifests.show(Console(), platform.value if platform else None)
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except StartFailed as failed:
+        _refuse(failed)
+        raise AssertionError from failed
+
+
+def _refuse(failed: StartFailed) -> None:
+    """Say in one list what keeps the bot from starting, and end."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print("[bold]Parley can't start:[/bold]")
+    for problem in failed.problems:
+        console.print(f"  [bold red]✗ {problem.variable}[/bold red]: ", end="")
+        console.print(problem.wrong, markup=False)
+        if problem.cure:
+            console.print(f"      {problem.cure}", markup=False, style="dim")
+    console.print("  `parley doctor` checks all of it; README.md walks through the set-up.", markup=False)
+    raise typer.Exit(EXIT_BAD_SETUP)
+
+
+def _drive(main: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main)
+    else:
+        import uvloop  # noqa: PLC0415 - there is none on Windows
+
+        uvloop.run(main)
+
+
+def main() -> None:
+    """The console script."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

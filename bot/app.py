@@ -1,0 +1,188 @@
+"""The composition root: the one place that knows every room. Builds them, runs them, ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from adapters.discord.adapter import DiscordAdapter
+from adapters.slack.adapter import SlackAdapter
+from bot.adapter import Adapter, Description
+from bot.backend.client import Backend
+from bot.backend.config import BackendConfig
+from bot.commands import COMMANDS, Commands
+from bot.engine import Engine
+from bot.errors import Problem, StartFailed, StorageFailed
+from bot.intake import Intake
+from bot.messages import CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from bot.pacing import Pace
+from bot.settings import Settings
+from bot.turn import TurnRunner
+from storage import Store
+
+log = structlog.get_logger(__name__)
+
+DATABASE_TROUBLE = "My database isn't answering right now, so nothing was changed. Please try again in a minute."
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the adapters hand in what happens: each wish goes to the room that knows it."""
+
+    intake: Intake
+    commands: Commands
+    engine: Engine
+    settings: Settings
+    offered: Mapping[str, Adapter]
+    connected_adapters: dict[str, Adapter]
+    paces: dict[str, Pace]
+
+    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+        """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
+        await self.intake.receive(event)
+
+    async def command(self, command: CommandInvoked) -> str:
+        """Carry a command out; a database that fails is a sentence, not a silence."""
+        try:
+            return await self.commands.run(command)
+        except StorageFailed as failure:
+            log.error("command_failed", command=command.name, reason=str(failure))
+            return DATABASE_TROUBLE
+
+    def connected(self, description: Description) -> None:
+        """A platform's events flow: its turns may be claimed from now on."""
+        platform = description.platform
+        if platform not in self.connected_adapters:
+            planned = self.settings.parley_platform_limits == "published"
+            self.paces[platform] = Pace(description.limits if planned else ())
+            self.connected_adapters[platform] = self.offered[platform]
+        log.info("connected", platform=platform, bot=description.bot_name, mode=description.mode)
+        self.engine.wake()
+
+
+@dataclass(slots=True)
+class App:
+    """One worker: its rooms, and the tasks that run them."""
+
+    settings: Settings
+    store: Store
+    backend: Backend
+    desk: Desk
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self) -> None:
+        """Run until `stop`, then drain. Raises `StartFailed` where a platform refuses its token."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                engine = group.create_task(self.desk.engine.run(), name="engine")
+                adapters = [
+                    group.create_task(adapter.start(self.desk), name=platform)
+                    for platform, adapter in self.desk.offered.items()
+                ]
+                await self._stop.wait()
+                log.info("draining", running=self.desk.engine.running)
+                left = await self.desk.engine.drain(self.settings.parley_shutdown_grace)
+                for adapter in self.desk.offered.values():
+                    await adapter.stop()
+                await asyncio.gather(*adapters, engine)
+                log.info("stopped", handed_back=left)
+        except BaseExceptionGroup as failures:
+            refused = failures.subgroup(StartFailed)
+            if refused is None:
+                raise
+            raise _first(refused) from None
+        finally:
+            for adapter in self.desk.offered.values():
+                await adapter.stop()
+
+    def stop(self) -> None:
+        """Ask `serve` to end in order."""
+        self._stop.set()
+
+
+def _first(group: BaseExceptionGroup[StartFailed]) -> StartFailed:
+    problems: list[Problem] = []
+    for failure in group.exceptions:
+        inner = _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+        problems += inner.problems
+    return StartFailed(problems)
+
+
+def build_adapters(settings: Settings) -> dict[str, Adapter]:
+    """An adapter for each platform whose tokens are set."""
+    adapters: dict[str, Adapter] = {}
+    if settings.slack_bot_token and settings.slack_app_token:
+        adapters["slack"] = SlackAdapter(
+            settings.slack_bot_token.get_secret_value(),
+            settings.slack_app_token.get_secret_value(),
+            settings.slack_api_url,
+        )
+    if settings.discord_bot_token:
+        adapters["discord"] = DiscordAdapter(
+            settings.discord_bot_token.get_secret_value(), settings.discord_api_url, COMMANDS
+        )
+    return adapters
+
+
+def build_backend(settings: Settings) -> Backend:
+    """The model's client, as the settings want it."""
+    return Backend(
+        BackendConfig(
+            keys=settings.openai_api_key,
+            base_url=settings.openai_base_url,
+            first_token_timeout=settings.parley_openai_first_token_timeout,
+            idle_timeout=settings.parley_openai_idle_timeout,
+            retry_for=settings.parley_openai_patience,
+            concurrency=settings.parley_concurrency,
+        )
+    )
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[App]:
+    """A worker with its database open. Raises `DatabaseUnusable`."""
+    store = await Store.open(settings.database_url)
+    try:
+        async with build_backend(settings) as backend:
+            connected: dict[str, Adapter] = {}
+            paces: dict[str, Pace] = {}
+            runner = TurnRunner(store, backend, settings, connected, paces)
+            engine = Engine(
+                store.turns,
+                runner.run,
+                connected,
+                concurrency=settings.parley_concurrency,
+                lease_seconds=settings.parley_lease_seconds,
+            )
+            desk = Desk(
+                intake=Intake(store.inbox, engine.wake),
+                commands=Commands(store.controls, settings),
+                engine=engine,
+                settings=settings,
+                offered=build_adapters(settings),
+                connected_adapters=connected,
+                paces=paces,
+            )
+            yield App(settings, store, backend, desk)
+    finally:
+        await store.close()
+
+
+async def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT; a second signal ends the process at once."""
+    async with build(settings) as app:
+        loop = asyncio.get_running_loop()
+
+        def on_signal() -> None:
+            for name in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(name)
+            app.stop()
+
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, on_signal)
+        await app.serve()

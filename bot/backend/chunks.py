@@ -1,0 +1,98 @@
+"""One event of a model's stream, read leniently: what OpenAI sends, and what its imitators make of it.
+
+Pure functions; the stream itself is read in `exchange`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.backend.completion import FinishReason, Usage
+
+_LENGTH = {"length", "max_tokens", "max_output_tokens", "model_length"}
+_FILTER = {"content_filter", "safety"}
+_BROKEN = {"error", "abort", "insufficient_system_resource"}
+"""The server gave up in the middle (OpenRouter, vLLM, DeepSeek)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One event.
+
+    `opened`: it belongs to an answer (Azure sends one before that has only filter results). `token`: the model is at
+    work, visibly or not. `broken`: the server gave up, or wrote what nobody can read. `error`: the body of an error.
+    """
+
+    text: str = ""
+    opened: bool = False
+    token: bool = False
+    finish: FinishReason | None = None
+    broken: bool = False
+    usage: Usage | None = None
+    model: str = ""
+    error: object = None
+
+
+def read_chunk(data: object, event: str = "") -> Chunk:
+    """The event whose data were the JSON value `data`; a whole completion (not streamed) reads as one chunk."""
+    if not isinstance(data, Mapping):
+        return Chunk(error=data) if event == "error" else Chunk()
+    if data.get("error") or event == "error" or data.get("object") == "error":
+        return Chunk(error=data.get("error") or data)
+    model = data.get("model")
+    usage = read_usage(data.get("usage"))
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else None
+    if choice is None:
+        return Chunk(usage=usage, model=model if isinstance(model, str) else "")
+    delta = choice.get("delta") or choice.get("message")
+    if not isinstance(delta, Mapping):
+        delta = {}
+    text = _said(delta.get("content")) + _said(delta.get("refusal"))
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("tool_calls")
+    finish = choice.get("finish_reason")
+    reason = finish.lower() if isinstance(finish, str) else ""
+    return Chunk(
+        text=text,
+        opened=True,
+        token=bool(text or thought),
+        finish=_reason(reason) if reason and reason not in _BROKEN else None,
+        broken=reason in _BROKEN,
+        usage=usage,
+        model=model if isinstance(model, str) else "",
+        error=choice.get("error"),
+    )
+
+
+def read_usage(usage: object) -> Usage | None:
+    """The `usage` object of a completion, or None where it is missing or not usable."""
+    if not isinstance(usage, Mapping):
+        return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not isinstance(prompt, int) or not isinstance(completion, int):
+        return None
+    # DeepSeek names cache hits at the top.
+    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or _count(usage, "prompt_cache_hit_tokens")
+    return Usage(
+        prompt, min(cached, prompt), completion, _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    )
+
+
+def _count(details: object, name: str) -> int:
+    value: Any = details.get(name) if isinstance(details, Mapping) else 0
+    return value if isinstance(value, int) else 0
+
+
+def _reason(reason: str) -> FinishReason:
+    """`stop` for whatever else a server calls its end (eos, end_turn, tool_calls, …)."""
+    return "length" if reason in _LENGTH else "content_filter" if reason in _FILTER else "stop"
+
+
+def _said(content: object) -> str:
+    """Text as a string, or as a list of parts (Mistral)."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""

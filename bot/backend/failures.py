@@ -1,0 +1,183 @@
+"""What a provider's refusal means: SDK exceptions and error events of a stream → the closed list in `bot.errors`.
+
+Pure mapping. It goes by status, code, type and param; a message's words are looked at only where a compatible server
+gives nothing else to go by. `detail` carries identifiers alone, never a message: providers quote keys there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import openai
+
+from bot.backend.retry import retry_after
+from bot.errors import (
+    ContentRefused,
+    ContextTooLong,
+    KeyRefused,
+    ModelFailure,
+    ModelRateLimited,
+    ModelRefused,
+    ModelUnavailable,
+    ModelUnknown,
+    ParameterRefused,
+    QuotaExhausted,
+)
+
+QUOTA = {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached", "billing_not_active"}
+QUOTA_ENDINGS = ("_spend_limit_exceeded", "_usage_limit_exceeded")
+RATE = {"rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests"}
+CONTEXT = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
+CONTENT = {"content_policy_violation", "content_filter", "invalid_prompt", "responsibleaipolicyviolation"}
+UNKNOWN_MODEL = {"model_not_found", "deploymentnotfound", "invalid_model"}
+KEY = {"invalid_api_key", "missing_api_key", "account_deactivated"}
+TRANSIENT = {"server_error", "internal_error", "internal_server_error", "service_unavailable", "server_is_overloaded",
+             "engine_overloaded", "overloaded_error", "timeout"}  # fmt: skip
+SAYS_NOTHING = {"", "invalid_request_error", "badrequesterror", "bad_request", "error"}
+"""Codes that only repeat the status, as compatible servers give them."""
+REFUSED_VALUE = ("_above_max_value", "_below_min_value")
+
+_CONTEXT_WORDS = re.compile(r"\b(maximum|max|available)?\s*context (length|size|window)\b", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"[\w.\-\[\]]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A failure and what the retry owner has to know beside it.
+
+    `retry_after` in seconds where the provider named it. `droppable`: the request may go again without the parameter
+    that `ParameterRefused` names, because the model does not know the parameter, not just its value. `silent`: no token
+    had come when the time was up.
+    """
+
+    failure: ModelFailure
+    retry_after: float | None = None
+    request_id: str = ""
+    droppable: bool = False
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    status: int
+    code: str
+    type: str
+    param: str
+    words: str
+    places: tuple[str, ...]
+    moderated: bool
+
+    @property
+    def names(self) -> set[str]:
+        return {self.code.lower(), self.type.lower()}
+
+    @property
+    def silent(self) -> bool:
+        """Nothing machine-readable says why."""
+        return not self.param and (self.code.isdigit() or self.code.lower() in SAYS_NOTHING)
+
+
+def diagnose(error: Exception, sent: Collection[str], now: datetime) -> Diagnosis:
+    """What `error`, raised while a request with the parameters `sent` was under way, means."""
+    if not isinstance(error, openai.APIStatusError):
+        return Diagnosis(ModelUnavailable(type(error).__name__))
+    headers = error.response.headers
+    failure, droppable = _failure(_facts(error.body, error.status_code), sent)
+    named = retry_after(headers, now)
+    if isinstance(failure, ModelRateLimited):
+        failure.retry_after = named
+    return Diagnosis(failure, named, _identifier(error.request_id), droppable)
+
+
+def diagnose_event(body: object, sent: Collection[str], request_id: str = "") -> Diagnosis:
+    """What an error inside a stream that began with status 200 means; unknown ones count as transient."""
+    failure, droppable = _failure(_facts(body, 0), sent)
+    return Diagnosis(failure, None, _identifier(request_id), droppable)
+
+
+def _failure(facts: _Facts, sent: Collection[str]) -> tuple[ModelFailure, bool]:
+    detail = " ".join(
+        part for part in (str(facts.status or ""), *map(_identifier, (facts.code, facts.type, facts.param))) if part
+    )
+    status, names = facts.status, facts.names
+    if status == 402 or names & QUOTA or any(name.endswith(QUOTA_ENDINGS) for name in names):
+        return QuotaExhausted(detail), False
+    if names & CONTEXT:
+        return ContextTooLong(detail), False
+    if facts.moderated or names & CONTENT:
+        return ContentRefused(detail), False
+    if names & UNKNOWN_MODEL or status == 404:
+        return ModelUnknown(detail), False
+    if names & KEY or status in {401, 403}:
+        return KeyRefused(detail), False
+    if names & RATE or status == 429:
+        return ModelRateLimited(detail), False
+    if status in {0, 408, 409} or status >= 500 or names & TRANSIENT:
+        return ModelUnavailable(detail), False
+    if facts.silent and _CONTEXT_WORDS.search(facts.words):
+        return ContextTooLong(detail), False
+    parameter = _parameter(facts, sent)
+    if not parameter:
+        return ModelRefused(detail), False
+    code = facts.code.lower()
+    wrong_value = code not in SAYS_NOTHING and (code.startswith("invalid_") or code.endswith(REFUSED_VALUE))
+    return ParameterRefused(detail, parameter), not wrong_value
+
+
+def _parameter(facts: _Facts, sent: Collection[str]) -> str:
+    """The sent parameter that was refused; empty if none of them was."""
+    named = facts.param.partition(".")[0]
+    if named:
+        return named if named in sent else ""
+    for place in facts.places:
+        if place in sent:
+            return place
+    if facts.silent:
+        for word in re.findall(r"\w+", facts.words):
+            if word in sent and word != "stream":  # too common a word to tell anything
+                return str(word)
+    return ""
+
+
+def _facts(body: object, status: int) -> _Facts:
+    """Read an error body in OpenAI's shape, or FastAPI's (`detail`), vLLM's (flat), OpenRouter's (`metadata`)."""
+    error: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
+    words = error.get("message") if error else body
+    inner = error.get("innererror")
+    code = error.get("code")
+    if not status and isinstance(
+        code, int
+    ):  # vLLM and OpenRouter put the status there when it is too late for a status line
+        status = code
+    metadata = error.get("metadata")
+    if isinstance(error.get("detail"), str):
+        words = error["detail"]
+    return _Facts(
+        status=status,
+        code=_text(inner.get("code") if isinstance(inner, Mapping) and "code" in inner else code),
+        type=_text(error.get("type")),
+        param=_text(error.get("param")),
+        words=_text(words),
+        places=tuple(_places(error.get("detail"))),
+        moderated=isinstance(metadata, Mapping) and "flagged_input" in metadata,
+    )
+
+
+def _places(detail: object) -> Iterator[str]:
+    """FastAPI's `detail: [{"loc": ["body", "temperature"], …}]`."""
+    for entry in detail if isinstance(detail, list) else []:
+        for place in (entry.get("loc") or ()) if isinstance(entry, Mapping) else ():
+            yield str(place)
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, str | int) else ""
+
+
+def _identifier(text: str | None) -> str:
+    """`text` if it looks like a code, so that nothing else can ride into the log."""
+    return text if text and _IDENTIFIER.fullmatch(text) else ""

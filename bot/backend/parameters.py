@@ -1,0 +1,50 @@
+"""The parameters of a call, and the memory of those that a model refused.
+
+That is learnt from refusals, never guessed from a model's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.backend.completion import CompletionRequest
+
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""OpenAI's name for the limit on the answer, and the older one that many compatible servers know alone."""
+DROPPABLE = {"temperature", "stream_options", "stream", *LIMITS}
+
+
+@dataclass(slots=True)
+class Refusals:
+    """What one model at one address does not take. `thinks`: at first it is silent for longer than the idle timeout."""
+
+    refused: set[str] = field(default_factory=set)
+    thinks: bool = False
+
+    def learn(self, parameter: str) -> bool:
+        """Remember that `parameter` is refused. False if it cannot be left out."""
+        if parameter not in DROPPABLE:
+            return False
+        self.refused.add(parameter)
+        return True
+
+
+def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
+    """The body of a chat completion, without what the model refused before."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.max_output_tokens is not None:
+        limit = next((name for name in LIMITS if name not in refusals.refused), LIMITS[0])
+        body[limit] = request.max_output_tokens
+    for name in refusals.refused:
+        body.pop(name, None)
+    if "stream" not in body:
+        body.pop("stream_options", None)
+    return body

@@ -1,0 +1,104 @@
+"""`parley doctor`: every check in one screen, ✓ or ✗ with the cure. Reads and asks, changes nothing.
+
+What can be asked of a platform is that platform's adapter's knowledge; here the checks are put in order and shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from adapters.discord import doctor as discord_doctor
+from adapters.slack import doctor as slack_doctor
+from bot import settings as settings_module
+from bot.app import build_backend
+from bot.checks import Check
+from bot.errors import DatabaseUnusable, ModelFailure
+from bot.settings import Settings
+from storage import Store
+
+EXIT_WELL = 0
+EXIT_ILL = 1
+# A check that hangs is a finding, not a reason to wait.
+SECONDS_PER_CHECK = 30.0
+
+
+async def examine(console: Console) -> int:
+    """Run every check, print the findings, and return the exit code: 0 where all is well, 1 where not."""
+    settings, problems = settings_module.read()
+    findings: list[tuple[str, Sequence[Check]]] = [
+        (
+            "Settings",
+            [Check(p.variable, ok=False, detail=p.wrong, cure=p.cure) for p in problems]
+            or [Check("settings", ok=True, detail="complete and well formed")],
+        )
+    ]
+    asked: list[tuple[str, Awaitable[Sequence[Check]]]] = [("Database", _database(settings))]
+    if settings.openai_api_key:
+        asked.append(("OpenAI", _model(settings)))
+    if settings.slack_bot_token and settings.slack_app_token:
+        asked.append(
+            (
+                "Slack",
+                slack_doctor.check(
+                    settings.slack_bot_token.get_secret_value(),
+                    settings.slack_app_token.get_secret_value(),
+                    settings.slack_api_url,
+                ),
+            )
+        )
+    if settings.discord_bot_token:
+        asked.append(
+            ("Discord", discord_doctor.check(settings.discord_bot_token.get_secret_value(), settings.discord_api_url))
+        )
+    answers = await asyncio.gather(*(_within_time(name, check) for name, check in asked))
+    findings += [(name, answer) for (name, _), answer in zip(asked, answers, strict=True)]
+    for name, checks in findings:
+        _show(console, name, checks)
+    ill = sum(not check.ok for _, checks in findings for check in checks)
+    console.print()
+    console.print("[bold green]All is well.[/]" if not ill else f"[bold red]{ill} to cure.[/]")
+    return EXIT_ILL if ill else EXIT_WELL
+
+
+async def _within_time(name: str, checks: Awaitable[Sequence[Check]]) -> Sequence[Check]:
+    try:
+        async with asyncio.timeout(SECONDS_PER_CHECK):
+            return await checks
+    except TimeoutError:
+        wrong = f"no answer within {SECONDS_PER_CHECK:g} seconds"
+        return [Check(name, ok=False, detail=wrong, cure="Look at this machine's network and proxy settings.")]
+
+
+async def _database(settings: Settings) -> Sequence[Check]:
+    try:
+        store = await Store.open(settings.database_url)
+    except DatabaseUnusable as unusable:
+        return [Check(p.variable, ok=False, detail=p.wrong, cure=p.cure) for p in unusable.problems]
+    try:
+        waiting = await store.turns.open_count()
+    finally:
+        await store.close()
+    return [Check("database", ok=True, detail=f"opens, is up to date; {waiting} questions waiting")]
+
+
+async def _model(settings: Settings) -> Sequence[Check]:
+    async with build_backend(settings) as backend:
+        try:
+            await backend.check(settings.openai_model)
+        except ModelFailure as failure:
+            cure = "Look at OPENAI_API_KEY, OPENAI_MODEL and OPENAI_BASE_URL, and at the account's billing."
+            return [Check(settings.openai_model, ok=False, detail=failure.sentence, cure=cure)]
+    return [Check(settings.openai_model, ok=True, detail="the key is taken and the model answers")]
+
+
+def _show(console: Console, name: str, checks: Sequence[Check]) -> None:
+    console.print(f"\n[bold]{name}[/]")
+    for check in checks:
+        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        console.print(f"  {mark} {escape(check.name)}: {escape(check.detail)}", highlight=False)
+        if check.cure and not check.ok:
+            console.print(f"      → {escape(check.cure)}", style="yellow", highlight=False)

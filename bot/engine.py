@@ -1,0 +1,148 @@
+"""Lanes: claims turns by lease and runs them, one per conversation, conversations beside each other up to a limit.
+
+What happens inside a turn is `bot.turn`'s; this file owns the tasks, the leases and the end of the process's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+
+import structlog
+
+from bot.errors import LeaseLost, StorageFailed
+from storage.records import Claim
+from storage.turns import Turns
+
+log = structlog.get_logger(__name__)
+
+# How often the queue is looked at without being told: for other workers' turns and for those that wait for a time.
+POLL_SECONDS = 1.0
+# A lease is renewed three times before it would run out.
+RENEWALS_PER_LEASE = 3
+
+
+class Engine:
+    """The turns this process runs. `run` owns every task; `drain` ends it in order."""
+
+    def __init__(
+        self,
+        turns: Turns,
+        run_turn: Callable[[Claim], Awaitable[None]],
+        platforms: Collection[str],
+        *,
+        concurrency: int,
+        lease_seconds: float,
+    ) -> None:
+        self._turns = turns
+        self._run_turn = run_turn
+        self._platforms = platforms
+        self._lanes = asyncio.Semaphore(concurrency)
+        self._lease_seconds = lease_seconds
+        self.owner = secrets.token_hex(8)
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def wake(self) -> None:
+        """There may be something to do: a turn was queued, a platform came back."""
+        self._wake.set()
+
+    @property
+    def running(self) -> int:
+        """How many turns run right now."""
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Claim and run turns until cancelled or drained."""
+        async with asyncio.TaskGroup() as group:
+            heartbeat = group.create_task(self._keep_leases(), name="leases")
+            while not self._draining:
+                await self._lanes.acquire()
+                claim = await self._next()
+                if claim is None:
+                    self._lanes.release()
+                    continue
+                task = group.create_task(self._guarded(claim), name=f"turn {claim.key}")
+                self._running[claim.turn_id] = task
+                self._idle.clear()
+                task.add_done_callback(lambda _task, turn_id=claim.turn_id: self._ended(turn_id))  # type: ignore[misc]
+            await self._idle.wait()
+            heartbeat.cancel()
+
+    async def drain(self, grace_seconds: float) -> int:
+        """Claim nothing more and let running turns finish; hand back those that can't. Returns how many those were."""
+        self._draining = True
+        self.wake()
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            left = list(self._running.values())
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)
+            return len(left)
+        return 0
+
+    async def _next(self) -> Claim | None:
+        """The next turn, or None after a pause or a call to wake."""
+        self._wake.clear()
+        try:
+            claim = await self._turns.claim(self.owner, self._lease_seconds, self._platforms)
+        except StorageFailed as failure:
+            log.error("claim_failed", reason=str(failure))
+            claim = None
+        if claim is None and not self._draining:
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+        return claim
+
+    async def _guarded(self, claim: Claim) -> None:
+        try:
+            await self._run_turn(claim)
+        except asyncio.CancelledError:
+            log.info("turn_handed_back", turn=claim.key)
+            await self._hand_back(claim, 0.0)
+        except LeaseLost:
+            log.warning("lease_lost", turn=claim.key)
+        except Exception:  # whatever a turn dies of must not end the others
+            log.exception("turn_failed", turn=claim.key, attempt=claim.attempt)
+            await self._hand_back(claim, float(2**claim.attempt))
+
+    async def _hand_back(self, claim: Claim, delay: float) -> None:
+        try:
+            await self._turns.release(claim, delay_seconds=delay)
+        except StorageFailed as failure:
+            # Its lease runs out; then it is claimed again all the same.
+            log.error("release_failed", turn=claim.key, reason=str(failure))
+
+    def _ended(self, turn_id: int) -> None:
+        del self._running[turn_id]
+        self._lanes.release()
+        if not self._running:
+            self._idle.set()
+        self.wake()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
+            turn_ids = list(self._running)
+            if not turn_ids:
+                continue
+            try:
+                held = await self._turns.renew(self.owner, turn_ids, self._lease_seconds)
+            except StorageFailed as failure:
+                log.error("lease_renewal_failed", reason=str(failure))
+                continue
+            for turn_id in turn_ids:
+                task = self._running.get(turn_id)
+                if task is not None and turn_id not in held and not task.done():
+                    log.warning("lease_lost", turn_id=turn_id)
+                    task.cancel()

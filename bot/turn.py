@@ -1,0 +1,268 @@
+"""One turn, from its claim to its end: read what was said, ask the model, show the answer, write it down.
+
+Whatever goes wrong inside ends in one sentence that the asker sees, or in the turn going back to the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from bot import context, controls
+from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
+from bot.backend import models, tokens
+from bot.backend.client import Backend
+from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
+from bot.delivery import LiveAnswer
+from bot.errors import (
+    ContentRefused,
+    ContextTooLong,
+    DeliveryFailure,
+    DeliveryRefused,
+    ModelFailure,
+    ModelRateLimited,
+    ParleyError,
+)
+from bot.messages import IncomingMessage, Place
+from bot.pacing import Pace
+from bot.presence import Presence
+from bot.settings import Settings
+from storage import Store
+from storage.records import Answer, Claim, StoredMessage, UsageRow
+
+log = structlog.get_logger(__name__)
+
+# A turn that brought its process down this often is not tried again.
+MOST_ATTEMPTS = 5
+# A prompt the model calls too long is cut to this share of its budget, and again.
+HARDER = 0.5
+MOST_TRIMS = 4
+# Waits shorter than this need no words.
+SAY_WAITS_FROM_SECONDS = 5.0
+
+LENGTH_NOTE = "\n\n_I stopped here at the length limit. Ask me to go on and I will._"
+FILTER_NOTE = "\n\n_The provider's content filter stopped me here._"
+BROKEN_NOTE = "\n\n_The model broke off here and did not come back. Ask me to go on and I'll try again._"
+EMPTY_ANSWER = "The model had nothing to say to that. Please try another wording."
+WAITING = "The model isn't answering right now. I keep trying and will answer here."
+BUSY = "The model is getting more questions than it may take. I'll answer here as soon as it lets me."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of asking the model: the text to land, how it ended, and what it took."""
+
+    text: str
+    used: UsageRow | None = None
+    failure: str | None = None
+    remembered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Everything a turn needs to ask: fixed once it has been read."""
+
+    adapter: Adapter
+    controls: controls.Effective
+    history: Sequence[StoredMessage]
+    people: Mapping[str, str]
+    scene: context.Scene
+    asker: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRunner:
+    """Runs turns. Holds what they share and no state of its own."""
+
+    store: Store
+    backend: Backend
+    settings: Settings
+    adapters: Mapping[str, Adapter]
+    paces: Mapping[str, Pace]
+
+    async def run(self, claim: Claim) -> None:
+        """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
+        the platform takes nothing for long: then the turn should go back to the queue."""
+        with structlog.contextvars.bound_contextvars(turn=claim.key, platform=claim.address.platform):
+            adapter = self.adapters[claim.address.platform]
+            question = await self._read(claim, adapter)
+            own = [m for m in question.history if m.turn_id == claim.turn_id]
+            if not own:
+                # Every question of it was deleted before it began.
+                await self.store.turns.finish(claim, "cancelled")
+                return
+            presence = Presence(adapter, claim.address)
+            answer = LiveAnswer(
+                adapter,
+                self.store.turns,
+                self.paces[claim.address.platform],
+                claim,
+                reply_to=own[-1].platform_id,
+                mentions=question.people,
+                already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
+                before_first=presence.end,
+            )
+            try:
+                outcome = await self._answer(claim, question, answer, presence)
+            except DeliveryRefused as refused:
+                log.error("delivery_refused", code=refused.code, tells_admin=True)
+                await self.store.turns.finish(claim, "failed", failure=f"DeliveryRefused {refused.code}"[:64])
+            else:
+                await self._finish(claim, question, answer, outcome)
+            finally:
+                if not answer.first_id:
+                    await presence.clear()
+
+    async def _answer(self, claim: Claim, question: _Question, answer: LiveAnswer, presence: Presence) -> Outcome:
+        """Ask and show at the same time, until the whole answer has landed."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                landing = group.create_task(answer.run(), name="delivery")
+                group.create_task(presence.run(), name="presence")
+                outcome = await self._ask(claim, question, answer)
+                answer.complete(outcome.text)
+                await landing
+                await presence.end()
+        except BaseExceptionGroup as group:
+            # The first to fail ended the others: it alone says what happened.
+            raise group.exceptions[0] from None
+        return outcome
+
+    async def _read(self, claim: Claim, adapter: Adapter) -> _Question:
+        if not claim.complete:
+            await self._read_earlier(claim, adapter)
+        history = await self.store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
+        description = adapter.describe()
+        place = await adapter.place(claim.address) if isinstance(adapter, KnowsPlaces) else Place()
+        return _Question(
+            adapter=adapter,
+            controls=controls.effective(self.settings, await self.store.controls.at(claim.address)),
+            history=history,
+            people=context.speakers(history),
+            scene=context.Scene(claim.address, place, description.bot_name, claim.direct, datetime.now(UTC).date()),
+            asker=next((m.author_id for m in reversed(history) if m.turn_id == claim.turn_id), ""),
+        )
+
+    async def _read_earlier(self, claim: Claim, adapter: Adapter) -> None:
+        """Read, once, what was said in the thread or the chain of replies before the bot was called into it."""
+        known = await self.store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
+        first = next((m for m in known if m.turn_id is not None), None)
+        if first is None:
+            return
+        most = self.settings.parley_history_messages
+        earlier: Sequence[IncomingMessage] = ()
+        try:
+            if claim.address.thread is not None:
+                earlier = await adapter.fetch_history(claim.address, before=first.platform_id, limit=most)
+            elif isinstance(adapter, FollowsReplies):
+                chain = await adapter.fetch_chain(claim.address, first.platform_id, most)
+                earlier = [m for m in chain if m.id != first.platform_id]
+        except DeliveryFailure as failure:
+            # An answer without what was said before is better than none.
+            log.warning("history_unread", code=failure.code)
+            return
+        await self.store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
+        log.info("history_read", messages=len(earlier))
+
+    async def _ask(self, claim: Claim, question: _Question, answer: LiveAnswer) -> Outcome:
+        """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
+        if claim.attempt > MOST_ATTEMPTS:
+            log.error("turn_given_up", attempts=claim.attempt - 1)
+            return _apology(claim, ParleyError())
+        share = 1.0
+        for _ in range(MOST_TRIMS):
+            try:
+                request = await self._request(claim, question, share)
+                return await self._complete(question, request, answer)
+            except ContextTooLong as failure:
+                log.info("context_trimmed_harder", share=share * HARDER, detail=failure.detail)
+                share *= HARDER
+            except ModelFailure as failure:
+                log.warning(
+                    "model_failed", kind=type(failure).__name__, detail=failure.detail, tells_admin=failure.tells_admin
+                )
+                return _broken_off(claim, answer.text, failure)
+        return _apology(claim, ContextTooLong())
+
+    async def _request(self, claim: Claim, question: _Question, share: float) -> CompletionRequest:
+        model, longest = question.controls.model, question.controls.max_tokens
+        window = models.context_window(model)
+        room = min(self.settings.parley_history_tokens, max(window - longest, window // 2))
+        budget = context.Budget(
+            int(room * share), lambda text: tokens.count(text, model), lambda text, n: tokens.truncate(text, n, model)
+        )
+        system = context.system_message(question.controls.system, question.scene, list(question.people))
+        prompt = context.build(system, question.history, budget)
+        if prompt.start is not None and share == 1.0:
+            await self.store.history.move_start(claim.conversation_id, prompt.start)
+        return CompletionRequest(
+            model=model,
+            messages=prompt.messages,
+            temperature=question.controls.temperature,
+            max_output_tokens=longest,
+        )
+
+    async def _complete(self, question: _Question, request: CompletionRequest, answer: LiveAnswer) -> Outcome:
+        finished: Finished | None = None
+        async with aclosing(self.backend.stream(request)) as events:
+            async for event in events:
+                match event:
+                    case Text(text):
+                        answer.feed(text)
+                    case Restarted():
+                        answer.restart()
+                    case Waiting(seconds, failure):
+                        if seconds >= SAY_WAITS_FROM_SECONDS:
+                            answer.say_meanwhile(BUSY if isinstance(failure, ModelRateLimited) else WAITING)
+                    case Finished():
+                        finished = event
+        if finished is None:
+            raise AssertionError("a stream that does not raise ends with Finished")
+        if finished.reason == "content_filter" and not answer.text.strip():
+            raise ContentRefused("the finish reason is content_filter")
+        note = {"length": LENGTH_NOTE, "content_filter": FILTER_NOTE}.get(finished.reason, "")
+        used = finished.usage
+        return Outcome(
+            text=(answer.text.strip() or EMPTY_ANSWER) + note,
+            used=UsageRow(
+                user_id=question.asker,
+                model=finished.model,
+                key_label=finished.key_label,
+                requests=finished.attempts,
+                prompt_tokens=used.prompt_tokens,
+                cached_tokens=used.cached_tokens,
+                completion_tokens=used.completion_tokens,
+                reasoning_tokens=used.reasoning_tokens,
+                estimated=used.estimated,
+                cost_micros=models.cost_micros(finished.model, used),
+            ),
+        )
+
+    async def _finish(self, claim: Claim, question: _Question, answer: LiveAnswer, outcome: Outcome) -> None:
+        description = question.adapter.describe()
+        stored = Answer(answer.first_id, description.bot_id, description.bot_name, outcome.text)
+        await self.store.turns.finish(
+            claim,
+            "failed" if outcome.failure else "answered",
+            answer=stored if outcome.remembered else None,
+            used=outcome.used,
+            failure=outcome.failure,
+        )
+        log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
+
+
+def _apology(claim: Claim, failure: ParleyError) -> Outcome:
+    # The reference finds the log line: every line of a turn carries its key.
+    return Outcome(f"{failure.sentence} (ref {claim.key[:8]})", failure=type(failure).__name__, remembered=False)
+
+
+def _broken_off(claim: Claim, text: str, failure: ModelFailure) -> Outcome:
+    """What the model said before it failed stays, with a word that it is not all."""
+    if not text.strip():
+        return _apology(claim, failure)
+    return Outcome(text.strip() + BROKEN_NOTE, failure=type(failure).__name__)

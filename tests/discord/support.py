@@ -1,0 +1,167 @@
+"""The real adapter on an emulated Discord, a sink that keeps what it is given, and the judge of what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pytest
+
+from adapters.discord.adapter import DiscordAdapter
+from adapters.discord.timing import Timing
+from bot.adapter import Description
+from bot.command_spec import CommandOption, CommandSpec
+from bot.errors import StorageFailed
+from bot.messages import Address, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from emulators.discord import DiscordServer, DiscordTiming
+from emulators.discord.state import Channel, Message
+
+T = TypeVar("T")
+
+CONTRACT = Path(__file__).parents[3] / "shared" / "contract" / "contract.py"
+needs_contract = pytest.mark.skipif(not CONTRACT.is_file(), reason="../shared/contract is not here")
+
+FAST = Timing(
+    backoff_base=0.02,
+    backoff_cap=0.1,
+    identify_gap=0.0,
+    reidentify=(0.0, 0.01),
+    hello=2.0,
+    receive_retries=(0.01, 0.02, 0.03),
+)
+QUICK = DiscordTiming(identify_spacing=0)
+
+SPECS = (
+    CommandSpec("help", "What I can do"),
+    CommandSpec(
+        "set",
+        "Change a setting here",
+        (CommandOption("setting", "Which setting"), CommandOption("value", "Its new value")),
+    ),
+    CommandSpec("reset", "Take a setting back", (CommandOption("setting", "Which setting"),)),
+)
+
+
+class Desk:
+    """A sink: keeps events and descriptions, fails to store when told to, answers commands."""
+
+    def __init__(self) -> None:
+        self.events: list[IncomingMessage | MessageEdited | MessageDeleted] = []
+        self.commands: list[CommandInvoked] = []
+        self.descriptions: list[Description] = []
+        self.store_failures = 0
+        self.answer: str | Exception = "All well."
+        self._changed = asyncio.Event()
+
+    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+        """Keep the event, unless the store is to fail."""
+        if self.store_failures > 0:
+            self.store_failures -= 1
+            raise StorageFailed("the disk is full")
+        self.events.append(event)
+        self._wake()
+
+    async def command(self, command: CommandInvoked) -> str:
+        """Keep the command and give the answer."""
+        self.commands.append(command)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def connected(self, description: Description) -> None:
+        """Keep the description."""
+        self.descriptions.append(description)
+        self._wake()
+
+    @property
+    def messages(self) -> list[IncomingMessage]:
+        """The new messages among the events."""
+        return [event for event in self.events if isinstance(event, IncomingMessage)]
+
+    @property
+    def texts(self) -> list[str]:
+        """Their texts."""
+        return [message.text for message in self.messages]
+
+    async def until(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:
+        """Wait until `predicate()` is truthy and return its value."""
+        async with asyncio.timeout(timeout):
+            while not (value := predicate()):
+                await self._changed.wait()
+        return value
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+@asynccontextmanager
+async def running(
+    server: DiscordServer,
+    *,
+    desk: Desk | None = None,
+    specs: Sequence[CommandSpec] = (),
+    timing: Timing = FAST,
+    ready: bool = True,
+) -> AsyncIterator[tuple[DiscordAdapter, Desk]]:
+    """A started adapter, connected unless told otherwise; at the end stopped, and everything it sent judged."""
+    desk = desk or Desk()
+    adapter = DiscordAdapter(server.token, server.url, specs, timing)
+    task = asyncio.create_task(adapter.start(desk))
+    try:
+        if ready:
+            await desk.until(lambda: desk.descriptions)
+        yield adapter, desk
+    finally:
+        await adapter.stop()
+        await asyncio.gather(task, return_exceptions=True)
+    problems = off_contract(server)
+    assert not problems, problems
+
+
+def off_contract(server: DiscordServer) -> list[str]:
+    """What was wrong, by Discord's own documents, with the requests and gateway frames so far."""
+    if not CONTRACT.is_file():
+        return []
+    contract = load_contract()
+    problems = [
+        problem
+        for r in server.requests
+        if r.service == "discord"
+        for problem in contract.check("discord", r.method, r.path, r.query, dict(r.headers), r.body)
+    ]
+    return problems + [problem for frame in server.frames for problem in contract.check_gateway_frame(frame)]
+
+
+def load_contract() -> ModuleType:
+    """The module that judges requests."""
+    specification = importlib.util.spec_from_file_location("contract", CONTRACT)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def address_of(channel: Channel) -> Address:
+    """A channel or thread as the core names it."""
+    guild = str(channel.guild.id) if channel.guild else ""
+    if channel.parent is not None:
+        return Address("discord", guild, str(channel.parent.id), str(channel.id))
+    return Address("discord", guild, str(channel.id))
+
+
+def contents(messages: Sequence[Message]) -> list[str]:
+    """What messages say."""
+    return [message.content for message in messages]
+
+
+def bodies(server: DiscordServer, method: str, ending: str) -> list[dict[str, Any]]:
+    """The JSON bodies of the requests to paths that end so."""
+    return [json.loads(r.body) for r in server.requests if r.method == method and r.path.endswith(ending)]

@@ -1,0 +1,151 @@
+"""A stage for whole conversations: the three emulators, and the worker in this process or in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot import app
+from bot.settings import Settings
+from emulators.discord import DiscordServer, DiscordTiming
+from emulators.openai import OpenAIService
+from emulators.slack import SlackWorkspace, Timing
+from tests.contract import off_contract
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Stage:
+    """Slack, Discord and the model, and a database that outlives the workers which serve them."""
+
+    slack: SlackWorkspace
+    discord: DiscordServer
+    openai: OpenAIService
+    folder: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that turn the bot to this stage."""
+        return {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "SLACK_API_URL": self.slack.url,
+            "DISCORD_BOT_TOKEN": self.discord.token,
+            "DISCORD_API_URL": self.discord.url,
+            "OPENAI_API_KEY": "sk-emulated-key",
+            "OPENAI_BASE_URL": self.openai.url,
+            "DATABASE_URL": f"sqlite:///{self.folder / 'parley.db'}",
+            "PARLEY_LEASE_SECONDS": "1.5",
+            "PARLEY_LOG_FORMAT": "json",
+        } | self.extra
+
+    def settings(self) -> Settings:
+        """The same as typed settings, for a worker in this process."""
+        return Settings(**{name.lower(): value for name, value in self.environment.items()}, _env_file=None)  # type: ignore[arg-type, call-arg]
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[app.App]:
+        """The worker as a task of this process, connected to both platforms; stopped in order at the end."""
+        async with app.build(self.settings()) as worker:
+            serving = asyncio.create_task(worker.serve())
+            try:
+                await self._connected(serving)
+                yield worker
+            finally:
+                worker.stop()
+                await serving
+
+    async def _connected(self, serving: asyncio.Task[None]) -> None:
+        async with asyncio.timeout(20):
+            while not (self.slack.connections and self.discord.connected):
+                if serving.done():
+                    serving.result()
+                await asyncio.sleep(0.02)
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[Worker]:
+        """The worker as `python -m bot run`, connected; killed at the end if it still runs."""
+        worker = await Worker.start(self)
+        try:
+            await worker.connected()
+            yield worker
+        finally:
+            await worker.end()
+
+    def complaints(self) -> list[str]:
+        """Whatever was off protocol or off contract in all that the bot sent."""
+        requests = [*self.slack.requests, *self.discord.requests, *self.openai.requests]
+        return [*self.slack.complaints, *self.discord.complaints, *off_contract(requests)]
+
+
+@dataclass
+class Worker:
+    """One process of the bot."""
+
+    stage: Stage
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @classmethod
+    async def start(cls, stage: Stage) -> Worker:
+        log = stage.folder / "worker.log"
+        with log.open("ab") as sink:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", "run", cwd=ROOT, stdout=sink, stderr=sink,
+                env={**os.environ, **stage.environment},
+            )  # fmt: skip
+        return cls(stage, process, log)
+
+    async def connected(self) -> None:
+        """Wait until both platforms are served; fail with the log if the process ended instead."""
+        slack, discord = self.stage.slack, self.stage.discord
+        async with asyncio.timeout(30):
+            while not (slack.connections and discord.connected):
+                assert self.process.returncode is None, self.log.read_text()
+                await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing gets to run at its end."""
+        self.process.kill()
+        await self.process.wait()
+        await self.stage.slack.wait_for(lambda: not self.stage.slack.connections)
+
+    async def terminate(self, timeout: float = 30) -> int:
+        """SIGTERM, as a host does; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(timeout):
+            return await self.process.wait()
+
+    async def end(self) -> None:
+        """Make sure it is gone."""
+        if self.process.returncode is None:
+            await self.terminate()
+
+
+@asynccontextmanager
+async def stage(folder: Path, **extra: str) -> AsyncIterator[Stage]:
+    """Raise the curtain. `extra` are further variables for the bot."""
+    async with AsyncExitStack() as stack:
+        yield Stage(
+            await stack.enter_async_context(
+                SlackWorkspace(timing=Timing(redelivery=(0, 0.5, 1.0), ack_deadline=3), limits="none")
+            ),
+            await stack.enter_async_context(DiscordServer(limits="none", timing=DiscordTiming(identify_spacing=0))),
+            await stack.enter_async_context(OpenAIService(limits="none")),
+            folder,
+            extra,
+        )
+
+
+def user_texts(body: Mapping[str, Any]) -> Iterator[str]:
+    """What people said, as one request to the model carries it."""
+    return (m["content"] for m in body["messages"] if m["role"] == "user")

@@ -1,0 +1,429 @@
+"""Sending, editing, deleting, finding and reading back; and what each kind of failure of Slack's comes to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapters.slack.adapter import SlackAdapter
+from bot.adapter import Adapter, Deletes, FindsReplies, FollowsReplies, KnowsPlaces, ShowsStatus
+from bot.errors import (
+    DeliveryDelayed,
+    DeliveryFailure,
+    DeliveryRefused,
+    DeliveryUncertain,
+    MessageGone,
+)
+from bot.messages import Address, PartKey, Place, Reply
+from emulators.faults import Fault
+from emulators.slack import Channel, SlackWorkspace, User
+from tests.slack.stage import FAST, RecordingSink, calls, place_of, running, thread_of
+
+KEY = PartKey("slack:C1:1.1", 1)
+TABLE = "| a | b |\n|---|---|\n| 1 | 2 |\n"
+
+
+def refused(code: str) -> Fault:
+    return Fault("answer", 200, {}, {"ok": False, "error": code})
+
+
+def bodies(slack: SlackWorkspace, method: str) -> list[dict[str, Any]]:
+    return [json.loads(r.body) for r in slack.requests if r.path.endswith("/" + method)]
+
+
+@pytest.fixture
+def ada(slack: SlackWorkspace) -> User:
+    return slack.add_user("ada", real_name="Ada")
+
+
+@pytest.fixture
+def general(slack: SlackWorkspace, ada: User) -> Channel:
+    return slack.add_channel("general", topic="Talk of <https://example.org|all> &amp; sundry")
+
+
+async def test_the_adapter_offers_what_it_can_and_claims_nothing_else() -> None:
+    adapter: Adapter = SlackAdapter("xoxb-1", "xapp-1")
+    for capability in (ShowsStatus, Deletes, FindsReplies, KnowsPlaces):
+        assert isinstance(adapter, capability)
+    assert not isinstance(adapter, FollowsReplies)
+
+
+async def test_a_reply_lands_in_the_thread_without_previews_and_can_be_found_by_its_key(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hello", mention=True)
+        address = thread_of(slack, asked)
+        sent = await adapter.send(address, Reply("See **this**: https://example.org <!channel>"), KEY)
+        (reply,) = slack.bot_messages(general, asked.ts)
+        assert (reply.ts, reply.thread_ts) == (sent, asked.ts)
+        assert reply.metadata == {"event_type": "parley_reply", "event_payload": {"turn": KEY.turn, "part": 1}}
+        assert slack.unfurls == []
+        assert slack.crowd_pings == []
+        assert await adapter.find_reply(address, KEY) == sent
+        assert await adapter.find_reply(address, PartKey(KEY.turn, 2)) is None
+        assert await adapter.find_reply(address, PartKey("another", 1)) is None
+
+
+async def test_a_reply_in_a_direct_message_stays_out_of_threads_and_is_found_there(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User
+) -> None:
+    dm = slack.open_dm(ada)
+    async with running(slack, sink) as adapter:
+        sent = await adapter.send(place_of(slack, dm), Reply("hello"), KEY)
+        assert slack.bot_messages(dm)[0].thread_ts is None
+        assert await adapter.find_reply(place_of(slack, dm), KEY) == sent
+
+
+async def test_nobody_elses_metadata_is_taken_for_a_reply(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hello", mention=True)
+        forged = await slack.say(ada, general, "me too", thread_ts=asked.ts)
+        forged.metadata = {"event_type": "parley_reply", "event_payload": {"turn": KEY.turn, "part": 1}}
+        assert await adapter.find_reply(thread_of(slack, asked), KEY) is None
+
+
+async def test_a_reply_is_found_beyond_the_first_page(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hello", send=False)
+        for number in range(450):
+            await slack.say(ada, general, str(number), thread_ts=asked.ts, send=False)
+        sent = await adapter.send(thread_of(slack, asked), Reply("here"), KEY)
+        assert await adapter.find_reply(thread_of(slack, asked), KEY) == sent
+        assert calls(slack, "conversations.replies") == 3
+
+
+async def test_a_thread_that_is_gone_holds_no_reply(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        gone = Address("slack", slack.team_id, general.id, "1700000000.000001")
+        assert await adapter.find_reply(gone, KEY) is None
+        assert await adapter.fetch_history(gone) == []
+
+
+async def test_an_edit_replaces_the_text_in_either_form_and_keeps_the_metadata(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        address = thread_of(slack, await slack.say(ada, general, "hello", mention=True))
+        sent = await adapter.send(address, Reply("first"), KEY)
+        (reply,) = slack.bot_messages(general, address.thread)
+        for text, shown in (("second", "second"), (TABLE, "1"), ("third", "third"), (TABLE + "end", "end")):
+            await adapter.edit(address, sent, Reply(text))
+            assert shown in slack.visible_text(reply)
+        await adapter.edit(address, sent, Reply("last"))
+        assert slack.visible_text(reply) == "last"
+        assert await adapter.find_reply(address, KEY) == sent
+        updates = bodies(slack, "chat.update")
+        assert [("text" in u, "markdown_text" in u) for u in updates] == [(True, False), (False, True)] * 2 + [
+            (True, False)
+        ]
+        assert all(("blocks" in u) == ("text" in u) for u in updates)
+        assert all("metadata" not in u for u in updates)
+
+
+async def test_a_blank_reply_is_refused_before_slack_is_asked(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        with pytest.raises(DeliveryRefused):
+            await adapter.send(place_of(slack, general), Reply(" \n"), KEY)
+        assert calls(slack, "chat.postMessage") == 0
+
+
+async def test_a_reply_is_deleted_and_what_is_gone_is_no_error(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        address = thread_of(slack, await slack.say(ada, general, "hello", mention=True))
+        sent = await adapter.send(address, Reply("oops"), KEY)
+        await adapter.delete(address, sent)
+        await adapter.delete(address, sent)
+        assert slack.bot_messages(general) == []
+        with pytest.raises(MessageGone):
+            await adapter.edit(address, sent, Reply("again"))
+        slack.faults.add("chat.delete", refused("cant_delete_message"))
+        with pytest.raises(DeliveryRefused) as failure:
+            await adapter.delete(address, sent)
+        assert failure.value.code == "cant_delete_message"
+
+
+FAILURES: list[tuple[Fault, type[DeliveryFailure], str]] = [
+    (Fault("answer", 429, {"Retry-After": "7"}, {"ok": False, "error": "ratelimited"}), DeliveryDelayed, "ratelimited"),
+    (Fault("answer", 429, {"Retry-After": "7"}, "slow down"), DeliveryDelayed, "http_429"),
+    (refused("rate_limited"), DeliveryDelayed, "rate_limited"),
+    (Fault("answer", 500, {}, {"ok": False, "error": "internal_error"}), DeliveryUncertain, "internal_error"),
+    (Fault("answer", 502, {}, "<html>"), DeliveryUncertain, "http_502"),
+    (Fault("answer", 404, {}, "<html>"), DeliveryUncertain, "http_404"),
+    (Fault("answer", 200, {}, "<html>"), DeliveryUncertain, "unreadable"),
+    (Fault("answer", 200, {}, [1]), DeliveryUncertain, "unreadable"),
+    (Fault("answer", 200, {}, {"ok": False}), DeliveryUncertain, "unreadable"),
+    (refused("fatal_error"), DeliveryUncertain, "fatal_error"),
+    (refused("service_unavailable"), DeliveryUncertain, "service_unavailable"),
+    (Fault("reset"), DeliveryUncertain, "connection"),
+    (Fault("lost_reply"), DeliveryUncertain, "connection"),
+    (Fault("delay", seconds=0.6), DeliveryUncertain, "timeout"),
+    *[
+        (refused(code), DeliveryRefused, code)
+        for code in (
+            "is_archived",
+            "not_in_channel",
+            "channel_not_found",
+            "restricted_action",
+            "msg_too_long",
+            "invalid_blocks",
+            "missing_scope",
+            "account_inactive",
+            "a_code_of_the_future",
+        )
+    ],
+]
+
+
+@pytest.mark.parametrize("expected", FAILURES, ids=lambda expected: f"{expected[1].__name__}-{expected[2]}")
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+async def test_each_failure_of_slack_is_one_failure_of_delivery(
+    slack: SlackWorkspace,
+    sink: RecordingSink,
+    general: Channel,
+    expected: tuple[Fault, type[DeliveryFailure], str],
+    method: str,
+) -> None:
+    fault, kind, code = expected
+    async with running(slack, sink, replace(FAST, call=0.3 if fault.kind == "delay" else 2.0)) as adapter:
+        sent = await adapter.send(place_of(slack, general), Reply("first"), KEY)
+        slack.faults.add(method, fault)
+        with pytest.raises(DeliveryFailure) as failure:
+            if method == "chat.update":
+                await adapter.edit(place_of(slack, general), sent, Reply("second"))
+            else:
+                await adapter.send(place_of(slack, general), Reply("second"), PartKey("t", 2))
+        assert type(failure.value) is kind
+        assert failure.value.code == code
+        if isinstance(failure.value, DeliveryDelayed):
+            assert failure.value.retry_after == (7.0 if fault.status == 429 else 5.0)
+
+
+async def test_a_reply_whose_confirmation_was_lost_is_found_again(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        address = thread_of(slack, await slack.say(ada, general, "hello", mention=True))
+        slack.faults.add("chat.postMessage", Fault("lost_reply"))
+        with pytest.raises(DeliveryUncertain):
+            await adapter.send(address, Reply("once"), KEY)
+        (landed,) = slack.bot_messages(general, address.thread)
+        assert await adapter.find_reply(address, KEY) == landed.ts
+
+
+async def test_an_answer_without_an_id_is_uncertain(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        slack.faults.add("chat.postMessage", Fault("answer", 200, {}, {"ok": True}))
+        with pytest.raises(DeliveryUncertain):
+            await adapter.send(place_of(slack, general), Reply("x"), KEY)
+
+
+async def test_an_edit_that_came_too_late_is_to_be_posted_anew_and_a_forbidden_one_is_refused(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        slack.faults.add("chat.update", refused("edit_window_closed"), refused("cant_update_message"))
+        with pytest.raises(MessageGone):
+            await adapter.edit(place_of(slack, general), "1.1", Reply("x"))
+        with pytest.raises(DeliveryRefused):
+            await adapter.edit(place_of(slack, general), "1.1", Reply("x"))
+
+
+async def test_reading_back_fails_as_delivery_does(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        slack.faults.add("conversations.history", refused("channel_not_found"), refused("ratelimited"))
+        with pytest.raises(DeliveryRefused):
+            await adapter.fetch_history(place_of(slack, general))
+        with pytest.raises(DeliveryDelayed):
+            await adapter.find_reply(place_of(slack, general), KEY)
+
+
+async def test_before_it_is_connected_the_adapter_asks_to_come_back_later() -> None:
+    adapter = SlackAdapter("xoxb-1", "xapp-1")
+    with pytest.raises(DeliveryDelayed):
+        await adapter.find_reply(Address("slack", "T", "C", "1.1"), KEY)
+    with pytest.raises(DeliveryDelayed):
+        adapter.describe()
+    assert await adapter.place(Address("slack", "T", "D1")) == Place()
+
+
+async def test_a_threads_history_is_the_newest_between_two_messages_with_people_named(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        root = await slack.say(ada, general, "root", mention=True, send=False)
+        address = thread_of(slack, root)
+        said = [await slack.say(ada, general, f"n{i}", thread_ts=root.ts, send=False) for i in range(250)]
+        sent = await adapter.send(address, Reply("mine"), KEY)
+        whole = await adapter.fetch_history(address, limit=1000)
+        assert [m.text for m in whole] == ["root", *(f"n{i}" for i in range(250)), "mine"]
+        assert {m.address for m in whole} == {address}
+        assert whole[0].mentions_bot
+        assert whole[0].author.name.casefold() == "ada"
+        assert (whole[-1].id, whole[-1].author.is_bot, whole[-1].author.id) == (sent, True, slack.bot.id)
+        newest = await adapter.fetch_history(address, limit=3)
+        assert [m.text for m in newest] == ["n248", "n249", "mine"]
+        between = await adapter.fetch_history(address, after=said[10].ts, before=said[15].ts)
+        assert [m.text for m in between] == ["n11", "n12", "n13", "n14"]
+        assert await adapter.fetch_history(address, after=sent) == []
+        assert await adapter.fetch_history(address, limit=0) == []
+
+
+async def test_a_channels_history_is_read_in_pages_from_the_newest_on(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        said = [await slack.say(ada, general, f"n{i}", send=False) for i in range(450)]
+        newest = await adapter.fetch_history(place_of(slack, general), limit=5)
+        assert [m.text for m in newest] == [f"n{i}" for i in range(445, 450)]
+        assert [m.address.thread for m in newest] == [m.id for m in newest]
+        missed = await adapter.fetch_history(place_of(slack, general), after=said[20].ts, limit=1000)
+        assert [m.text for m in missed] == [f"n{i}" for i in range(21, 450)]
+        older = await adapter.fetch_history(place_of(slack, general), before=said[3].ts)
+        assert [m.text for m in older] == ["n0", "n1", "n2"]
+
+
+async def test_history_rows_equal_what_the_events_of_the_same_messages_said(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    dm = slack.open_dm(ada)
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "in *public*", mention=True, paired=False)
+        await slack.say(ada, general, "and more", thread_ts=asked.ts)
+        await slack.say(ada, dm, "in private")
+        await sink.wait_for(lambda: len(sink.events) == 3)
+        public = [message for message in sink.messages if not message.direct]
+        assert list(await adapter.fetch_history(thread_of(slack, asked))) == public
+        private = [message for message in sink.messages if message.direct]
+        assert list(await adapter.fetch_history(place_of(slack, dm))) == private
+
+
+async def test_rows_that_make_no_sense_are_left_out(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    rows: list[Any] = [None, 5, {}, {"ts": None}, {"ts": "x"}, {"ts": "1.1"}, {"ts": "2.1", "user": "U1", "text": "ok"}]
+    async with running(slack, sink) as adapter:
+        slack.faults.add(
+            "conversations.history",
+            Fault("answer", 200, {}, {"ok": True, "messages": rows, "response_metadata": None}),
+            Fault("answer", 200, {}, {"ok": True, "messages": "none"}),
+            Fault("answer", 200, {}, {"ok": True, "messages": [{"ts": "1.1", "user": slack.bot.id, "metadata": 5}]}),
+        )
+        assert [m.text for m in await adapter.fetch_history(place_of(slack, general))] == ["ok"]
+        assert await adapter.fetch_history(place_of(slack, general)) == []
+        assert await adapter.find_reply(place_of(slack, general), KEY) is None
+
+
+async def test_the_status_is_shown_and_cleared_in_threads_alone(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hello", mention=True)
+        await adapter.show_status(thread_of(slack, asked), "is thinking…")
+        assert slack.status(general, asked.ts) == "is thinking…"
+        await adapter.show_status(thread_of(slack, asked), "")
+        assert slack.status(general, asked.ts) == ""
+        before = calls(slack, "assistant.threads.setStatus")
+        await adapter.show_status(place_of(slack, slack.open_dm(ada)), "is thinking…")
+        assert calls(slack, "assistant.threads.setStatus") == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries"),
+    [
+        (refused("unknown_method"), 1),
+        (refused("missing_scope"), 1),
+        (refused("not_allowed_token_type"), 1),
+        (Fault("answer", 404, {}, "<html>"), 1),
+        (Fault("answer", 200, {}, "<html>"), 1),
+        (Fault("answer", 429, {"Retry-After": "60"}, {"ok": False, "error": "ratelimited"}), 1),
+        (Fault("delay", seconds=0.4), 1),
+        (refused("channel_not_found"), 3),
+        (Fault("answer", 500), 3),
+        (Fault("reset"), 3),
+    ],
+)
+async def test_a_status_that_cannot_be_shown_never_raises_and_is_not_insisted_on(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel, fault: Fault, tries: int
+) -> None:
+    async with running(slack, sink, replace(FAST, status=0.2)) as adapter:
+        asked = await slack.say(slack.users[slack.bot.id], general, "hello", send=False)
+        slack.faults.add("assistant.threads.setStatus", *[fault] * 3)
+        for _ in range(3):
+            await adapter.show_status(thread_of(slack, asked), "is thinking…")
+        assert calls(slack, "assistant.threads.setStatus") == tries
+    slack.faults.clear()
+
+
+async def test_a_place_has_its_names_and_topic(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        place = await adapter.place(place_of(slack, general))
+        assert place.channel_name == "general"
+        assert place.workspace_name == slack.team_name
+        assert place.topic.startswith("Talk of ")
+        assert "&amp;" not in place.topic
+        await adapter.place(place_of(slack, general))
+        assert calls(slack, "conversations.info") == 1
+        dm = await adapter.place(place_of(slack, slack.open_dm(ada)))
+        assert dm == Place(workspace_name=slack.team_name)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refused("channel_not_found"),
+        Fault("answer", 200, {}, {"ok": True}),
+        Fault("answer", 200, {}, {"ok": True, "channel": {"name": None, "topic": 5}}),
+        Fault("answer", 404, {}, "<html>"),
+    ],
+)
+async def test_a_place_that_cannot_be_had_is_empty(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel, fault: Fault
+) -> None:
+    async with running(slack, sink) as adapter:
+        slack.faults.add("conversations.info", fault)
+        assert await adapter.place(place_of(slack, general)) == Place(workspace_name=slack.team_name)
+
+
+async def test_the_description_keeps_every_window_within_slacks_limits(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    async with running(slack, sink) as adapter:
+        description = adapter.describe()
+        assert (description.platform, description.bot_id) == ("slack", slack.bot.id)
+        assert description.fits(Reply("x" * 3_900))
+        assert not description.fits(Reply("x" * 13_000))
+        for limit in description.limits:
+            if limit.action == "edit":
+                assert limit.burst + 60 * limit.per_second <= 50
+            elif limit.scope == "channel":
+                assert limit.per_second <= 1
+
+
+async def test_after_the_stop_an_answer_under_way_can_still_be_finished(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        sent = await adapter.send(place_of(slack, general), Reply("first"), KEY)
+        await adapter.stop()
+        await adapter.edit(place_of(slack, general), sent, Reply("second"))
+        assert slack.visible_text(slack.bot_messages(general)[0]) == "second"

@@ -1,0 +1,377 @@
+"""Payloads to messages, without a wire: tables of what Slack sends, and any JSON at all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.slack.bolt import build_app, dispatch
+from adapters.slack.parsing import (
+    Identity,
+    Person,
+    clean,
+    parse_event,
+    parse_row,
+    people_in,
+    read_person,
+)
+from adapters.slack.web import web_client
+from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited
+
+ME = Identity("UBOT", "BBOT", "Parley", "T1", "Acme")
+PEOPLE = {"U1": Person("Ada", is_admin=True), "U2": Person("Bob")}
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    base = {"type": "message", "channel": "C1", "channel_type": "channel", "ts": "1700000000.000100", "user": "U1"}
+    return {"type": "event_callback", "team_id": "T1", "event": base | {"text": "hi"} | fields}
+
+
+def parsed(**fields: Any) -> IncomingMessage:
+    message = parse_event(event(**fields), ME, PEOPLE)
+    assert isinstance(message, IncomingMessage)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("fields", "thread", "direct"),
+    [
+        ({}, "1700000000.000100", False),
+        ({"thread_ts": "1600000000.000100"}, "1600000000.000100", False),
+        ({"thread_ts": None}, "1700000000.000100", False),
+        ({"thread_ts": 5}, "1700000000.000100", False),
+        ({"channel": "G1", "channel_type": "mpim"}, "1700000000.000100", False),
+        ({"channel": "D1", "channel_type": "im"}, None, True),
+        ({"channel": "D1", "channel_type": "im", "thread_ts": "1600000000.000100"}, "1600000000.000100", True),
+        ({"type": "app_mention", "channel": "D1", "channel_type": None}, None, True),
+    ],
+)
+def test_a_channel_post_opens_a_thread_and_a_direct_message_does_not(
+    fields: dict[str, Any], thread: str | None, direct: bool
+) -> None:
+    message = parsed(**fields)
+    assert message.address == Address("slack", "T1", fields.get("channel", "C1"), thread)
+    assert message.direct is direct
+
+
+@pytest.mark.parametrize(
+    ("payload_fields", "event_fields"),
+    [
+        ({}, {"team": "TOTHER", "user_team": "E1"}),
+        ({"team_id": "E1", "enterprise_id": "E1"}, {}),
+        ({"team_id": "TOTHER", "authorizations": [{"team_id": "T1"}]}, {"source_team": "TOTHER"}),
+        ({"team_id": None, "authorizations": None}, {}),
+        ({"authorizations": [None]}, {}),
+    ],
+)
+def test_the_workspace_is_that_of_the_bot_whatever_the_event_names(
+    payload_fields: dict[str, Any], event_fields: dict[str, Any]
+) -> None:
+    message = parse_event(event(**event_fields) | payload_fields, ME)
+    assert isinstance(message, IncomingMessage)
+    assert message.address.workspace == "T1"
+
+
+@pytest.mark.parametrize(
+    ("payload_fields", "workspace"),
+    [
+        ({"authorizations": [{"team_id": "T2"}]}, "T2"),
+        ({"authorizations": []}, "T1"),
+        ({"team_id": 5, "authorizations": 5}, "E1"),
+    ],
+)
+def test_an_installation_in_a_whole_organisation_goes_by_the_envelope(
+    payload_fields: dict[str, Any], workspace: str
+) -> None:
+    message = parse_event(event() | payload_fields, Identity("UBOT", team_id="E1"))
+    assert isinstance(message, IncomingMessage)
+    assert message.address.workspace == workspace
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "mentions_bot", "mentions_others"),
+    [
+        ("<@UBOT> hello", "hello", True, False),
+        ("<@UBOT>: hello", "hello", True, False),
+        ("  <@UBOT>, <@UBOT> hello ", "hello", True, False),
+        ("hello <@UBOT>", "hello", True, False),
+        ("<@UBOT|parley> hello", "hello", True, False),
+        ("<@UBOT>\nhello", "hello", True, False),
+        ("<@UBOT>", "", True, False),
+        ("hey <@UBOT>, what's up?", "hey @Parley, what's up?", True, False),
+        ("<@U2> <@UBOT> both", "@Bob @Parley both", True, False),
+        ("<@U2> what do you think?", "@Bob what do you think?", False, True),
+        ("<!here> lunch", None, False, True),
+        ("<!subteam^S1> lunch", None, False, True),
+        ("a &lt;b&gt; &amp; c", None, False, False),
+        ("UBOT", "UBOT", False, False),
+    ],
+)
+def test_the_bots_mention_goes_from_the_ends_and_others_are_named(
+    text: str, shown: str | None, mentions_bot: bool, mentions_others: bool
+) -> None:
+    message = parsed(text=text)
+    assert (message.mentions_bot, message.mentions_others) == (mentions_bot, mentions_others)
+    if shown is not None:
+        assert message.text == shown
+
+
+def test_app_mention_and_message_of_one_post_are_the_same_message() -> None:
+    text = "<@UBOT> hello"
+    assert parsed(text=text) == parsed(text=text, type="app_mention", channel_type=None, team="T9")
+
+
+def test_an_app_mention_is_a_mention_even_if_the_text_does_not_show_it() -> None:
+    assert parsed(type="app_mention", text="hello").mentions_bot
+
+
+RICH = [
+    {
+        "type": "rich_text",
+        "elements": [
+            {
+                "type": "rich_text_section",
+                "elements": [{"type": "user", "user_id": "UBOT"}, {"type": "text", "text": " hello"}],
+            }
+        ],
+    }
+]
+
+
+def test_text_and_mention_may_live_in_the_blocks_alone() -> None:
+    message = parsed(text="", blocks=RICH)
+    assert message.mentions_bot
+    assert message.text == "hello"
+    assert parsed(text=None, blocks=RICH) == message
+    assert parsed(text="hello", blocks=RICH).mentions_bot
+
+
+def test_text_may_live_in_the_attachments_alone() -> None:
+    assert "disk is full" in parsed(text="", attachments=[{"text": "disk is full", "fallback": "disk is full"}]).text
+
+
+@pytest.mark.parametrize("subtype", [None, "file_share", "thread_broadcast", "me_message"])
+def test_what_people_say_is_speech(subtype: str | None) -> None:
+    assert parsed(subtype=subtype).author == Author("U1", "Ada", is_admin=True)
+
+
+@pytest.mark.parametrize(
+    "subtype", ["channel_join", "channel_topic", "pinned_item", "message_replied", "assistant_app_thread", "", 5, {}]
+)
+def test_what_the_platform_notes_is_no_speech(subtype: Any) -> None:
+    assert parse_event(event(subtype=subtype), ME) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "author"),
+    [
+        ({"user": "U9"}, Author("U9", "U9")),
+        ({"user": "U9", "user_profile": {"display_name": "Nina"}}, Author("U9", "Nina")),
+        ({"user": "UBOT", "bot_id": "BBOT"}, Author("UBOT", "Parley", is_bot=True)),
+        ({"user": None, "bot_id": "BBOT", "subtype": "bot_message"}, Author("UBOT", "Parley", is_bot=True)),
+        ({"bot_id": "B9"}, Author("U1", "U1", is_bot=True)),
+        ({"user": None, "bot_id": "B9", "username": "Deploys"}, Author("B9", "Deploys", is_bot=True)),
+        ({"user": "U8", "bot_id": "B9", "bot_profile": {"name": "Jenkins"}}, Author("U8", "Jenkins", is_bot=True)),
+        ({"user": "USLACKBOT"}, Author("USLACKBOT", "USLACKBOT", is_bot=True)),
+    ],
+)
+def test_the_author_is_told_with_what_is_known(fields: dict[str, Any], author: Author) -> None:
+    assert parsed(**fields).author == author
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user": None},
+        {"user": ""},
+        {"user": None, "subtype": "bot_message"},
+        {"ts": None},
+        {"ts": "now"},
+        {"ts": "99999999999.000100"},
+        {"channel": None},
+        {"channel": "C 1"},
+        {"channel": ""},
+        {"type": "reaction_added"},
+        {"type": None},
+    ],
+)
+def test_without_author_place_or_time_there_is_no_message(fields: dict[str, Any]) -> None:
+    assert parse_event(event(**fields), ME) is None
+
+
+def test_files_come_along_and_those_that_cannot_be_had_do_not() -> None:
+    files: list[Any] = [
+        {"name": "a.txt", "mimetype": "text/plain", "size": 3, "url_private": "u1", "url_private_download": "u2"},
+        {"title": "b", "url_private": "u3", "size": "big"},
+        {"url_private": "u4", "size": True, "name": None, "mimetype": 5},
+        {"name": "hidden", "mode": "hidden_by_limit"},
+        None,
+    ]
+    assert parsed(files=files, subtype="file_share").attachments == (
+        Attachment("a.txt", "text/plain", 3, "u2"),
+        Attachment("b", "application/octet-stream", 0, "u3"),
+        Attachment("file", "application/octet-stream", 0, "u4"),
+    )
+
+
+def changed(message: dict[str, Any], before: dict[str, Any] | None, **fields: Any) -> Any:
+    inner = {"type": "message", "ts": "1700000000.000100", "user": "U1", "text": "new"} | message
+    previous = None if before is None else {"ts": "1700000000.000100", "user": "U1", "text": "old"} | before
+    return parse_event(
+        event(subtype="message_changed", ts="1700000009.000100", message=inner, previous_message=previous, **fields),
+        ME,
+        PEOPLE,
+    )
+
+
+def test_an_edit_is_the_message_as_it_now_is() -> None:
+    edit = changed({"edited": {"user": "U1", "ts": "1700000009.0001"}, "thread_ts": "1600000000.000100"}, {})
+    assert isinstance(edit, MessageEdited)
+    assert edit.message.id == "1700000000.000100"
+    assert edit.message.address.thread == "1600000000.000100"
+    assert (edit.message.text, edit.message.edited) == ("new", True)
+
+
+@pytest.mark.parametrize(
+    ("message", "before"),
+    [
+        ({"text": "old", "attachments": [{"from_url": "https://example.org"}]}, {}),
+        ({"text": "old"}, {}),
+        ({"bot_id": "B9"}, {}),
+        ({"user": "UBOT", "bot_id": "BBOT"}, {}),
+        ({"subtype": "channel_join"}, {}),
+        ({}, None),
+        ({"ts": None}, {}),
+    ],
+)
+def test_what_changes_without_a_person_changing_the_words_is_no_edit(
+    message: dict[str, Any], before: dict[str, Any] | None
+) -> None:
+    assert changed(message, before) is None
+
+
+def test_an_edit_without_the_earlier_wording_counts_where_it_is_marked_as_one() -> None:
+    assert isinstance(changed({"edited": {"user": "U1"}}, None), MessageEdited)
+
+
+def test_other_files_are_an_edit_too() -> None:
+    assert isinstance(changed({"text": "old", "files": [{"url_private": "u"}]}, {}), MessageEdited)
+
+
+def test_a_deletion_names_the_message_and_its_thread() -> None:
+    fields: dict[str, Any] = {"subtype": "message_deleted", "deleted_ts": "1700000000.000100", "ts": "1700000009.1"}
+    assert parse_event(event(**fields), ME) == MessageDeleted(
+        Address("slack", "T1", "C1", "1700000000.000100"), "1700000000.000100"
+    )
+    within = event(**fields, previous_message={"thread_ts": "1600000000.000100"})
+    assert parse_event(within, ME) == MessageDeleted(
+        Address("slack", "T1", "C1", "1600000000.000100"), "1700000000.000100"
+    )
+    assert parse_event(event(**fields, channel="D1"), ME) == MessageDeleted(
+        Address("slack", "T1", "D1", None), "1700000000.000100"
+    )
+
+
+def test_a_tombstone_is_a_deletion() -> None:
+    gone = changed({"subtype": "tombstone", "user": "USLACKBOT"}, {"thread_ts": "1700000000.000100"})
+    assert gone == MessageDeleted(Address("slack", "T1", "C1", "1700000000.000100"), "1700000000.000100")
+
+
+def test_the_people_to_look_up_are_the_author_and_the_mentioned() -> None:
+    assert people_in(event(text="<@UBOT> ask <@U2> and <@U1>"), ME) == ("U1", "U2")
+    assert people_in({"user": "U1", "text": "<@U3>"}, ME) == ("U1", "U3")
+    assert people_in(event(subtype="message_changed", message={"user": "U2", "text": "<@U4>"}), ME) == ("U2", "U4")
+    assert people_in(event(user="USLACKBOT"), ME) == ()
+    assert people_in(None, ME) == ()
+
+
+@pytest.mark.parametrize(
+    ("user", "person"),
+    [
+        ({"profile": {"display_name": "ada", "real_name": "Ada L."}, "name": "al"}, Person("ada")),
+        ({"profile": {"display_name": " ", "real_name": "Ada L."}, "name": "al"}, Person("Ada L.")),
+        ({"real_name": "Ada L.", "name": "al", "is_owner": True}, Person("Ada L.", is_admin=True)),
+        ({"name": "al", "is_admin": True, "is_bot": False}, Person("al", is_admin=True)),
+        ({"name": "robot", "is_bot": True}, Person("robot", is_bot=True)),
+        ({"profile": None, "name": 5}, None),
+        (None, None),
+    ],
+)
+def test_a_person_is_called_by_the_display_name_first(user: Any, person: Person | None) -> None:
+    assert read_person(user) == person
+
+
+def test_what_no_database_takes_is_taken_out_of_strings() -> None:
+    assert clean("a\0b") == "ab"
+    assert clean("\ud83d\ude00 \ud83d") == "\N{GRINNING FACE} \N{REPLACEMENT CHARACTER}"
+    assert clean("plain") == "plain"
+    assert clean(5) == ""
+    parsed(text="half \ud83d").text.encode()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = (
+    "type", "subtype", "channel", "channel_type", "ts", "thread_ts", "user", "bot_id", "text", "blocks", "attachments",
+    "files", "message", "previous_message", "deleted_ts", "edited", "username", "bot_profile", "user_profile", "team",
+)  # fmt: skip
+WORDS = (
+    "message", "app_mention", "message_changed", "message_deleted", "tombstone", "bot_message", "C1", "D1", "U1",
+    "UBOT", "1700000000.000100", "<@UBOT> hi", "<@", "im", "\ud800", "\0",
+)  # fmt: skip
+VALUES = JSON | st.sampled_from(WORDS)
+LIKELY = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=12)
+NESTED = st.builds(
+    lambda outer, inner, previous: outer | {"message": inner, "previous_message": previous}, LIKELY, LIKELY, LIKELY
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.builds(
+        lambda outer, inner: {**outer, "event": inner},
+        st.dictionaries(st.sampled_from(["team_id", "authorizations", "enterprise_id"]), VALUES),
+        JSON | LIKELY | NESTED,
+    )
+    | JSON
+)
+def test_no_json_makes_the_parser_raise_and_what_it_makes_can_be_stored(payload: Any) -> None:
+    made = parse_event(payload, ME, PEOPLE)
+    parse_event(payload, Identity(""), {})
+    people_in(payload, ME)
+    parse_row(payload, Address("slack", "T1", "C1"), ME)
+    parse_row(payload.get("event") if isinstance(payload, dict) else payload, Address("slack", "T1", "D1"), ME)
+    if isinstance(made, MessageEdited):
+        made = made.message
+    if isinstance(made, IncomingMessage):
+        for stored in (made.text, made.author.name, *(a.name + a.url for a in made.attachments)):
+            assert "\0" not in stored
+            stored.encode()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["envelope_id", "type", "accepts_response_payload"]), VALUES),
+    st.dictionaries(
+        st.sampled_from(
+            ["event", "type", "command", "actions", "team", "authorizations", "view", "user", "response_urls"]
+        ),
+        VALUES | LIKELY,
+    )
+    | JSON,
+)
+def test_no_envelope_makes_the_dispatch_raise_and_all_that_is_stored_is_acknowledged(
+    envelope: dict[str, Any], payload: Any
+) -> None:
+    async def take(_: dict[str, Any]) -> bool:
+        return True
+
+    app = build_app(web_client("xoxb-1", "http://127.0.0.1:9/api/", 1.0), ME, take, lambda body: None)
+    assert asyncio.run(dispatch(app, take, {**envelope, "payload": payload})) is True

@@ -1,0 +1,128 @@
+"""What a turn reads, and in which order; and the settings that hold where it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.messages import Address
+from storage import Store
+from storage.records import Answer, Scope, micros
+from tests.storage.people import THREAD, says
+
+
+async def ask(store: Store, text: str, at: float, *, wants_answer: bool = True) -> int:
+    accepted = await store.inbox.accept(says(text, text, at=at), "100.1", wants_answer=wants_answer, complete=True)
+    return accepted.turn_id or 0
+
+
+async def answer(store: Store, text: str) -> int:
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    await store.turns.finish(claim, "answered", answer=Answer(text, "B", "Parley", text))
+    return claim.turn_id
+
+
+async def read(store: Store, turn_id: int, start: float | None = None) -> list[str]:
+    at = 0 if start is None else micros(says("", at=start).sent_at)
+    return [message.text for message in await store.history.until(turn_id, 1, at)]
+
+
+async def test_an_answer_stands_at_its_question_also_when_it_was_finished_after_the_next_question(store: Store) -> None:
+    await ask(store, "Q1", 1)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    second = await ask(store, "Q2", 2)
+    assert await read(store, claim.turn_id) == ["Q1"]
+    await store.turns.finish(claim, "answered", answer=Answer("A1", "B", "Parley", "A1"))
+    assert await read(store, second) == ["Q1", "A1", "Q2"]
+
+
+async def test_an_answer_to_several_questions_stands_at_the_last_of_them(store: Store) -> None:
+    for text, at in (("Q1", 1), ("Q2", 2)):
+        await ask(store, text, at)
+    await answer(store, "A12")
+    assert await read(store, await ask(store, "Q3", 3)) == ["Q1", "Q2", "A12", "Q3"]
+
+
+async def test_a_question_that_came_late_is_read_last_by_its_turn_and_stands_in_its_place_afterwards(
+    store: Store,
+) -> None:
+    await ask(store, "Q5", 5)
+    await answer(store, "A5")
+    late = await ask(store, "Q3", 3)
+    assert await read(store, late) == ["Q5", "A5", "Q3"]
+    await answer(store, "A3")
+    assert await read(store, await ask(store, "Q9", 9)) == ["Q3", "A3", "Q5", "A5", "Q9"]
+
+
+async def test_talk_after_the_question_is_read_before_it_and_talk_between_two_stays_between(store: Store) -> None:
+    await ask(store, "Q1", 1)
+    await ask(store, "between", 2, wants_answer=False)
+    turn_id = await ask(store, "Q3", 3)
+    await ask(store, "after", 4, wants_answer=False)
+    assert await read(store, turn_id) == ["after", "Q1", "between", "Q3"]
+
+
+async def test_a_question_from_before_the_window_is_read_all_the_same(store: Store) -> None:
+    await ask(store, "old", 4, wants_answer=False)
+    await ask(store, "Q5", 5)
+    await answer(store, "A5")
+    late = await ask(store, "Q3", 3)
+    assert await read(store, late, start=5) == ["Q5", "A5", "Q3"]
+
+
+async def test_messages_of_one_moment_are_read_in_the_order_they_came(store: Store) -> None:
+    await ask(store, "Q1", 1)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    second = await ask(store, "Q2", 1)
+    await store.turns.finish(claim, "answered", answer=Answer("A1", "B", "Parley", "A1"))
+    assert await read(store, second) == ["Q1", "A1", "Q2"]
+
+
+async def test_conversations_do_not_mix(store: Store) -> None:
+    turn_id = await ask(store, "Q1", 1)
+    elsewhere = says("2", "elsewhere", address=replace(THREAD, thread="200.1"))
+    await store.inbox.accept(elsewhere, "200.1", wants_answer=False, complete=True)
+    assert await read(store, turn_id) == ["Q1"]
+
+
+async def test_the_window_moves_forward_only(store: Store) -> None:
+    await ask(store, "Q1", 1)
+    for start in (0, 500, 200):
+        await store.history.move_start(1, start)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    assert claim.context_start == 500
+
+
+async def test_settings_hold_from_the_workspace_down_to_the_thread(store: Store) -> None:
+    workspace, channel, thread = (
+        Scope("slack", "T1"),
+        Scope("slack", "T1", "C1"),
+        Scope("slack", "T1", "C1", "100.1"),
+    )
+    for scope, value in ((thread, "3"), (workspace, "1"), (channel, "2")):
+        await store.controls.put(scope, "model", value, "U1")
+    for elsewhere in (Scope("slack", "T2"), Scope("discord", "T1"), Scope("slack", "T1", "C2")):
+        await store.controls.put(elsewhere, "model", "no", "U1")
+    found = await store.controls.at(THREAD)
+    assert [(s.scope, s.value, s.set_by) for s in found] == [
+        (workspace, "1", "U1"),
+        (channel, "2", "U1"),
+        (thread, "3", "U1"),
+    ]
+    in_channel = await store.controls.at(Address("slack", "T1", "C1"))
+    assert [s.value for s in in_channel] == ["1", "2"]
+
+
+async def test_a_setting_is_replaced_and_taken_back(store: Store) -> None:
+    scope = Scope("slack", "T1", "C1")
+    await store.controls.put(scope, "model", "old", "U1")
+    await store.controls.put(scope, "model", "new", "U2")
+    [setting] = await store.controls.at(THREAD)
+    assert (setting.name, setting.value, setting.set_by) == ("model", "new", "U2")
+    assert setting.set_at > 0
+    assert await store.controls.remove(scope, "model")
+    assert not await store.controls.remove(scope, "model")
+    assert await store.controls.at(THREAD) == []

@@ -1,0 +1,186 @@
+"""The queue, leases and fences, the parts of an answer, the end of a turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.errors import LeaseLost
+from bot.messages import Address
+from storage import Store
+from storage.records import Answer, Claim, StoredPart, UsageRow
+from tests.storage.people import THREAD, says
+from tests.storage.test_inbox import rows
+
+EXPIRED = -1.0
+ANSWER = Answer("a1", "B", "Parley", "hi")
+USED = UsageRow("U1", "gpt", "key 1", 1, 100, 50, 20, 5, estimated=False, cost_micros=42)
+
+
+async def ask(store: Store, message_id: str, thread: str = "100.1", *, at: float = 0.0, platform: str = "slack") -> int:
+    address = Address(platform, "T1", "C1", thread)
+    accepted = await store.inbox.accept(
+        says(message_id, at=at, address=address), thread, wants_answer=True, complete=True
+    )
+    assert accepted.turn_id is not None
+    return accepted.turn_id
+
+
+async def take(store: Store, owner: str = "w", lease: float = 60.0) -> Claim:
+    claim = await store.turns.claim(owner, lease, ["slack"])
+    assert claim is not None
+    return claim
+
+
+async def test_the_oldest_turn_is_claimed_first_and_each_once(store: Store) -> None:
+    first, second = await ask(store, "1", "t1"), await ask(store, "2", "t2")
+    assert [(await take(store)).turn_id, (await take(store)).turn_id] == [first, second]
+    assert await store.turns.claim("w", 60, ["slack"]) is None
+
+
+async def test_a_claim_carries_all_that_a_worker_needs(store: Store) -> None:
+    turn_id = await ask(store, "1")
+    claim = await take(store, "me")
+    assert (claim.turn_id, claim.conversation_id, claim.address, claim.root) == (turn_id, 1, THREAD, "100.1")
+    assert (claim.owner, claim.attempt, claim.context_start, claim.direct) == ("me", 1, 0, False)
+    assert claim.created_at < claim.lease_until
+
+
+async def test_one_turn_of_a_conversation_runs_at_a_time(store: Store) -> None:
+    await ask(store, "1")
+    running = await take(store)
+    await ask(store, "2")
+    assert await store.turns.claim("other", 60, ["slack"]) is None
+    await store.turns.finish(running, "answered", answer=ANSWER)
+    assert (await take(store)).turn_id > running.turn_id
+
+
+async def test_only_the_platforms_asked_for_are_served(store: Store) -> None:
+    await ask(store, "1", platform="discord")
+    assert await store.turns.claim("w", 60, ["slack"]) is None
+    assert await store.turns.claim("w", 60, []) is None
+    claim = await store.turns.claim("w", 60, {"slack", "discord"})
+    assert claim is not None
+
+
+async def test_a_turn_whose_lease_ran_out_is_claimed_again_with_its_attempts_counted(store: Store) -> None:
+    await ask(store, "1")
+    dead = await take(store, "dead", EXPIRED)
+    taken = await take(store, "alive")
+    assert (taken.turn_id, taken.attempt, taken.key) == (dead.turn_id, 2, dead.key)
+    assert await store.turns.claim("third", 60, ["slack"]) is None
+
+
+async def test_a_worker_that_lost_its_lease_changes_nothing(store: Store, path: Path) -> None:
+    await ask(store, "1")
+    dead = await take(store, "w", EXPIRED)
+    alive = await take(store, "w")  # the same worker, one attempt later
+    await store.turns.intend_part(alive, 1)
+    with pytest.raises(LeaseLost):
+        await store.turns.intend_part(dead, 1)
+    with pytest.raises(LeaseLost):
+        await store.turns.drop_part(dead, 1)
+    with pytest.raises(LeaseLost):
+        await store.turns.finish(dead, "answered", answer=ANSWER, used=USED)
+    await store.turns.release(dead)
+    assert rows(path, "SELECT state, attempts FROM turns") == [("running", 2)]
+    assert rows(path, "SELECT count(*) FROM messages WHERE role = 'assistant'") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM usage") == [(0,)]
+    assert [part.number for part in await store.turns.parts(alive.turn_id)] == [1]
+
+
+async def test_renewing_keeps_a_turn_and_says_which_are_still_held(store: Store) -> None:
+    mine, lost = await ask(store, "1", "t1"), await ask(store, "2", "t2")
+    await take(store, "me", EXPIRED)
+    await store.turns.renew("me", [mine], 60)
+    await take(store, "me", EXPIRED)
+    await take(store, "other")
+    assert await store.turns.renew("me", [mine, lost], 60) == {mine}
+    assert await store.turns.renew("me", [], 60) == frozenset()
+    assert await store.turns.claim("third", 60, ["slack"]) is None
+
+
+async def test_a_released_turn_waits_for_its_time_and_keeps_its_place(store: Store) -> None:
+    await ask(store, "1")
+    claim = await take(store)
+    await ask(store, "2", at=1)
+    await store.turns.release(claim, delay_seconds=60)
+    assert await store.turns.claim("w", 60, ["slack"]) is None  # the later turn does not overtake it
+    await ask(store, "3", "elsewhere")
+    assert (await take(store)).root == "elsewhere"
+
+
+async def test_a_turn_released_without_delay_is_claimed_at_once(store: Store) -> None:
+    await ask(store, "1")
+    await store.turns.release(await take(store))
+    assert (await take(store, "other")).attempt == 2
+
+
+async def test_parts_are_intended_confirmed_dropped_and_listed_in_order(store: Store) -> None:
+    await ask(store, "1")
+    claim = await take(store)
+    for number in (2, 1):
+        await store.turns.intend_part(claim, number)
+    await store.turns.confirm_part(claim, 1, "a1")
+    parts = await store.turns.parts(claim.turn_id)
+    assert [(part.number, part.platform_id) for part in parts] == [(1, "a1"), (2, None)]
+    assert isinstance(parts[0], StoredPart)
+    assert parts[0].intended_at >= claim.created_at
+    await store.turns.drop_part(claim, 1)
+    assert [part.number for part in await store.turns.parts(claim.turn_id)] == [2]
+
+
+async def test_a_part_intended_again_is_unconfirmed_again(store: Store) -> None:
+    await ask(store, "1")
+    claim = await take(store)
+    await store.turns.intend_part(claim, 1)
+    await store.turns.confirm_part(claim, 1, "a1")
+    await store.turns.intend_part(claim, 1)
+    [part] = await store.turns.parts(claim.turn_id)
+    assert part.platform_id is None
+
+
+async def test_that_a_part_was_sent_is_noted_even_after_the_lease_passed_on(store: Store) -> None:
+    await ask(store, "1")
+    dead = await take(store, "dead", EXPIRED)
+    await store.turns.intend_part(dead, 1)
+    alive = await take(store, "alive")
+    await store.turns.confirm_part(dead, 1, "a1")
+    [part] = await store.turns.parts(alive.turn_id)
+    assert part.platform_id == "a1"
+
+
+async def test_a_finished_turn_stores_answer_usage_and_state_together(store: Store, path: Path) -> None:
+    await ask(store, "1", at=5)
+    claim = await take(store)
+    await store.turns.finish(claim, "answered", answer=ANSWER, used=USED)
+    assert rows(path, "SELECT state, lease_owner, lease_until, failure FROM turns") == [("answered", None, None, None)]
+    assert rows(path, "SELECT text, turn_id, author_id FROM messages WHERE role = 'assistant'") == [("hi", 1, "B")]
+    assert rows(path, "SELECT model, prompt_tokens, cost_micros FROM usage") == [("gpt", 100, 42)]
+    assert await store.turns.claim("w", 60, ["slack"]) is None
+
+
+async def test_a_failed_turn_keeps_why_and_needs_no_answer(store: Store, path: Path) -> None:
+    await ask(store, "1")
+    await store.turns.finish(await take(store), "failed", failure="QuotaExhausted")
+    assert rows(path, "SELECT state, failure FROM turns") == [("failed", "QuotaExhausted")]
+
+
+async def test_a_turn_ends_once(store: Store) -> None:
+    await ask(store, "1")
+    claim = await take(store)
+    await store.turns.finish(claim, "answered", answer=ANSWER)
+    with pytest.raises(LeaseLost):
+        await store.turns.finish(claim, "answered", answer=replace(ANSWER, platform_id="a2"))
+
+
+async def test_open_turns_are_counted(store: Store) -> None:
+    assert await store.turns.open_count() == 0
+    await ask(store, "1", "t1")
+    await ask(store, "2", "t2")
+    claim = await take(store)
+    assert await store.turns.open_count() == 2
+    await store.turns.finish(claim, "cancelled")
+    assert await store.turns.open_count() == 1
