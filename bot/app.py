@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
 from bot.commands import COMMANDS, Commands
 from bot.engine import Engine
-from bot.errors import Problem, StartFailed, StorageFailed
+from bot.errors import StartFailed, StorageFailed
 from bot.intake import Intake
 from bot.messages import CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 from bot.pacing import Pace
@@ -27,6 +27,7 @@ from storage import Store
 
 log = structlog.get_logger(__name__)
 
+REFUSALS_WITHIN_SECONDS = 3.0
 DATABASE_TROUBLE = "My database isn't answering right now, so nothing was changed. Please try again in a minute."
 
 
@@ -74,43 +75,50 @@ class App:
     backend: Backend
     desk: Desk
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _refusals: list[StartFailed] = field(default_factory=list)
 
     async def serve(self) -> None:
-        """Run until `stop`, then drain. Raises `StartFailed` where a platform refuses its token."""
+        """Run until `stop`, then drain. Raises `StartFailed` where platforms refuse their tokens."""
         try:
             async with asyncio.TaskGroup() as group:
                 engine = group.create_task(self.desk.engine.run(), name="engine")
-                adapters = [
-                    group.create_task(adapter.start(self.desk), name=platform)
-                    for platform, adapter in self.desk.offered.items()
+                platforms = [
+                    group.create_task(self._platform(name, adapter), name=name)
+                    for name, adapter in self.desk.offered.items()
                 ]
                 await self._stop.wait()
+                if self._refusals:
+                    await self._hear_the_others(platforms)
+                    raise StartFailed([problem for refusal in self._refusals for problem in refusal.problems])
                 log.info("draining", running=self.desk.engine.running)
                 left = await self.desk.engine.drain(self.settings.parley_shutdown_grace)
                 for adapter in self.desk.offered.values():
                     await adapter.stop()
-                await asyncio.gather(*adapters, engine)
+                await asyncio.gather(*platforms, engine)
                 log.info("stopped", handed_back=left)
         except BaseExceptionGroup as failures:
-            refused = failures.subgroup(StartFailed)
-            if refused is None:
-                raise
-            raise _first(refused) from None
+            # The first to fail ended the others: it alone says what happened.
+            raise failures.exceptions[0] from None
         finally:
             for adapter in self.desk.offered.values():
                 await adapter.stop()
 
+    async def _platform(self, name: str, adapter: Adapter) -> None:
+        try:
+            await adapter.start(self.desk)
+        except StartFailed as refusal:
+            log.error("platform_refused", platform=name)
+            self._refusals.append(refusal)
+            self.stop()
+
+    async def _hear_the_others(self, platforms: Sequence[asyncio.Task[None]]) -> None:
+        """One list of all refusals is better than one restart for each: give the other platforms a moment."""
+        asked = [task for task in platforms if task.get_name() not in self.desk.connected_adapters]
+        await asyncio.wait(asked, timeout=REFUSALS_WITHIN_SECONDS)
+
     def stop(self) -> None:
         """Ask `serve` to end in order."""
         self._stop.set()
-
-
-def _first(group: BaseExceptionGroup[StartFailed]) -> StartFailed:
-    problems: list[Problem] = []
-    for failure in group.exceptions:
-        inner = _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
-        problems += inner.problems
-    return StartFailed(problems)
 
 
 def build_adapters(settings: Settings) -> dict[str, Adapter]:

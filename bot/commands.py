@@ -24,6 +24,8 @@ COMMANDS = (
     CommandSpec("set", "Change a setting of this channel", (_SETTING, CommandOption("value", "Its new value"))),
     CommandSpec("reset", "Take a setting of this channel back", (_SETTING,)),
 )
+# The same, as Slack shows it while one types.
+USAGE = "help | show | set NAME VALUE | reset NAME"
 
 # A system message is shown in full up to this length, and by its beginning beyond.
 SHOWN_CHARACTERS = 300

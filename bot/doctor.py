@@ -91,14 +91,18 @@ async def _model(settings: Settings) -> Sequence[Check]:
             await backend.check(settings.openai_model)
         except ModelFailure as failure:
             cure = "Look at OPENAI_API_KEY, OPENAI_MODEL and OPENAI_BASE_URL, and at the account's billing."
-            return [Check(settings.openai_model, ok=False, detail=failure.sentence, cure=cure)]
+            return [Check(settings.openai_model, ok=False, detail=_said(failure), cure=cure)]
     return [Check(settings.openai_model, ok=True, detail="the key is taken and the model answers")]
+
+
+def _said(failure: ModelFailure) -> str:
+    return f"{failure.sentence} ({failure.detail})" if failure.detail else failure.sentence
 
 
 def _show(console: Console, name: str, checks: Sequence[Check]) -> None:
     console.print(f"\n[bold]{name}[/]")
     for check in checks:
         mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
-        console.print(f"  {mark} {escape(check.name)}: {escape(check.detail)}", highlight=False)
+        console.print(f"  {mark} {escape(check.name)}: {escape(check.detail)}", highlight=False, soft_wrap=True)
         if check.cure and not check.ok:
-            console.print(f"      → {escape(check.cure)}", style="yellow", highlight=False)
+            console.print(f"      → {escape(check.cure)}", style="yellow", highlight=False, soft_wrap=True)

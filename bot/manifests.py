@@ -11,6 +11,7 @@ from rich.console import Console
 from adapters.discord.invite import invite_link
 from adapters.slack.manifest import manifest
 from bot import settings as settings_module
+from bot.commands import USAGE
 
 
 def show(console: Console, platform: str | None = None) -> None:
@@ -21,7 +22,7 @@ def show(console: Console, platform: str | None = None) -> None:
     notes = Console(stderr=True, highlight=False, soft_wrap=True)
     if platform in (None, "slack"):
         notes.print("[bold]Slack[/]: api.slack.com/apps → Create New App → From a manifest → paste this:")
-        console.file.write(json.dumps(manifest(), indent=2, ensure_ascii=False) + "\n")
+        console.file.write(json.dumps(manifest(usage=USAGE), indent=2, ensure_ascii=False) + "\n")
     if platform in (None, "discord"):
         notes.print("[bold]Discord[/]: open this link as somebody who may add bots to the server:")
         settings, _ = settings_module.read()

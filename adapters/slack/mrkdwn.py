@@ -44,22 +44,29 @@ class SlackText:
 def render(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> SlackText:
     """Write `markdown` for Slack; `mentions` maps display names to the user ids that `@Name` may become.
 
-    The result is within Slack's limits if `fits(markdown, mentions)`. Never raises; never pings anyone else.
+    The result is within Slack's limits if `fits(markdown, mentions)`; mrkdwn that is too long goes out as Markdown, which
+    may be longer. Never raises; never pings anyone else.
     """
-    return _render(markdown, tuple(mentions.items()))
+    people = tuple(mentions.items())
+    rendered = _render(markdown, people)
+    if rendered.text is not None and _length(rendered.text) > _HARD_TEXT_LIMIT:
+        native = native_text(markdown, dict(people))
+        if _length(native) <= _HARD_MARKDOWN_LIMIT:
+            return SlackText(markdown_text=native)
+    return rendered
 
 
 def measure(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:
     """Return the length of the rendered form in UTF-16 units, the widest of the ways Slack may count."""
-    rendered = render(markdown, mentions)
+    rendered = _render(markdown, tuple(mentions.items()))
     return _length(rendered.text or rendered.markdown_text or "")
 
 
 def fits(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> bool:
-    """Tell whether the rendered form is one Slack message with a little room to spare."""
+    """Tell whether the text in the form that suits it best is one Slack message, with a little room to spare."""
     if most(markdown, mentions) <= TEXT_LIMIT:
         return True
-    rendered = render(markdown, mentions)
+    rendered = _render(markdown, tuple(mentions.items()))
     if rendered.text is not None:
         return _length(rendered.text) <= TEXT_LIMIT
     return _length(rendered.markdown_text or "") <= MARKDOWN_LIMIT
@@ -86,16 +93,14 @@ def _length(text: str) -> int:
 
 @lru_cache(maxsize=128)
 def _render(markdown: str, mentions: tuple[tuple[str, str], ...]) -> SlackText:
+    """Write the text in the form that suits it best, however long that gets."""
     people = dict(mentions)
     tokens = parse(markdown)
     if not _needs_markdown(tokens):
         text = lay_out(tokens, _Mrkdwn(people))
         if not text.strip():
             text = escape(markdown.strip())  # link definitions alone: better shown than an empty message
-        if _length(text) <= _HARD_TEXT_LIMIT:
-            return SlackText(text=text)
-        native = native_text(markdown, people)
-        return SlackText(text=text) if _length(native) > _HARD_MARKDOWN_LIMIT else SlackText(markdown_text=native)
+        return SlackText(text=defuse(text))  # here again: pieces that were harmless alone now stand side by side
     return SlackText(markdown_text=native_text(markdown, people))
 
 
@@ -140,7 +145,7 @@ class _Mrkdwn:
         return render_inline(children, self.mentions, bold=True)
 
     def code(self, content: str, language: str) -> list[str]:
-        body = defuse(escape(content, quotes=False).replace("```", f"``{ZERO_WIDTH_SPACE}`"))
+        body = escape(content, quotes=False).replace("```", f"``{ZERO_WIDTH_SPACE}`")
         return ["```", *body.split("\n"), "```"]
 
     def html(self, content: str) -> str:

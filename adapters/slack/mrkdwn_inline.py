@@ -17,14 +17,14 @@ ZERO_WIDTH_SPACE = "\u200b"
 WORD_JOINER = "\u2060"
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-_CROWD_NAME = re.compile(r"@(?=(?:channel|here|everyone|group)(?![a-z0-9_]))", re.IGNORECASE)
+_CROWD_NAME = re.compile(r"@(?=(?:channel|here|everyone|group))", re.IGNORECASE)
 _LESS = r"(?:<|\\<|&lt;?|&#0*60;?|&#x0*3c;?)"
 _BANG = r"(?:!|\\!|&excl;|&#0*33;?|&#x0*21;?)"
 _AT = r"(?:@|\\@|&commat;|&#0*64;?|&#x0*40;?)"
 _CONTROL = re.compile(
     rf"({_LESS})(?={_BANG}\s*(?:channel|here|everyone|group|subteam|date)|{_AT}\s*[A-Z0-9])", re.IGNORECASE
 )
-_ENTITY_CROWD = re.compile(rf"({_AT})(?=(?:channel|here|everyone|group)(?![a-z0-9_]))", re.IGNORECASE)
+_ENTITY_CROWD = re.compile(rf"({_AT})(?=(?:channel|here|everyone|group))", re.IGNORECASE)
 _LIVE = re.compile(r"<(?:!(?:channel|here|everyone|group|subteam|date)|@[A-Z0-9])|@(?:channel|here|everyone)\b", re.IGNORECASE)
 _QUOTE_MARK = re.compile(r"^(\s*)&gt;", re.MULTILINE)
 _MARKERS = {"strong": "*", "em": "_", "s": "~"}

@@ -5,7 +5,6 @@ Everything told here comes from the emulators' state: what stands in the channel
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -81,6 +80,10 @@ class Place(Protocol):
     def name(self) -> str:
         """`#general`, or `direct message`."""
 
+    @property
+    def direct(self) -> bool:
+        """Whether the bot alone is spoken to here, and needs no mention."""
+
     async def say(self, person: Person, text: str, after: Question | None = None) -> Question:
         """Somebody writes; `@Parley` in the text becomes a mention, `after` makes it a follow-up."""
 
@@ -109,7 +112,12 @@ class SlackPlace:
     @property
     def name(self) -> str:
         """The channel's name."""
-        return f"#{self.channel.name}" if self.channel.name else "direct message"
+        return "direct message" if self.direct else f"#{self.channel.name}"
+
+    @property
+    def direct(self) -> bool:
+        """Whether this is the person's conversation with the bot."""
+        return self.channel.kind == "im"
 
     async def say(self, person: Person, text: str, after: Question | None = None) -> Question:
         """Post, in the thread of `after` where that is given and this is a channel."""
@@ -117,7 +125,7 @@ class SlackPlace:
         wire = MENTION.sub(f"<@{self.slack.bot.id}>", text)
         earlier = frozenset(m.ts for m in self.slack.bot_messages(self.channel))
         said = await self.slack.say(self.users[person.name], self.channel, wire, thread_ts=root)
-        return Question(said.ts, "" if self._direct else root or said.ts, earlier)
+        return Question(said.ts, "" if self.direct else root or said.ts, earlier)
 
     def answers(self, question: Question) -> list[Answer]:
         """The bot's messages in the thread, or in the direct conversation."""
@@ -154,7 +162,7 @@ class SlackPlace:
         questions: Counter[str] = Counter()
         answers: Counter[str] = Counter()
         for message in self.slack.messages(self.channel):
-            root = "" if self._direct else message.thread_ts or message.ts
+            root = "" if self.direct else message.thread_ts or message.ts
             if message.user == self.slack.bot.id:
                 answers[root] += _part_of(message) == 1
             elif self._is_for_us(root):
@@ -162,14 +170,13 @@ class SlackPlace:
         doubled, lost = answers - questions, questions - answers
         return Tally(questions.total(), answers.total(), doubled.total(), lost.total())
 
-    @property
-    def _direct(self) -> bool:
-        return self.channel.kind == "im"
-
     def _is_for_us(self, root: str) -> bool:
         return not root or f"<@{self.slack.bot.id}>" in self.slack.store[self.channel.id][root].text
 
     def _markdown(self, message: SlackMessage) -> str:
+        written = [str(block["text"]) for block in message.blocks if block.get("type") == "markdown"]
+        if written:
+            return "\n\n".join(written)
         names = {user.id: user.real_name for user in self.slack.users.values()}
         return to_markdown(text_of_blocks(message.blocks) or message.text, names)
 
@@ -191,13 +198,18 @@ class DiscordPlace:
     @property
     def name(self) -> str:
         """The channel's name."""
-        return "direct message" if self.channel.is_dm else f"#{self.channel.name}"
+        return "direct message" if self.direct else f"#{self.channel.name}"
+
+    @property
+    def direct(self) -> bool:
+        """Whether this is the person's conversation with the bot."""
+        return self.channel.is_dm
 
     async def say(self, person: Person, text: str, after: Question | None = None) -> Question:
         """Send, as a reply to the last answer of `after` where that is given and this is a channel."""
         standing = self.discord.bot_messages(self.channel)
         reply_to = None
-        if after is not None and not self.channel.is_dm:
+        if after is not None and not self.direct:
             ours = {answer.id for answer in self.answers(after)}
             reply_to = next((m for m in reversed(standing) if str(m.id) in ours), None)
         wire = MENTION.sub(self.discord.bot.mention, text)

@@ -42,12 +42,12 @@ class BotEnded(Exception):
 
 @dataclass(slots=True)
 class Stage:
-    """What is played on. `openai` is None where a real model answers; `asked` then names it."""
+    """What is played on. `openai` is None where a real model answers; `model` then names it."""
 
     slack: SlackWorkspace
     discord: DiscordServer
     openai: OpenAIService | None
-    asked: str
+    model: str
     folder: Path
     environment: dict[str, str]
     _books: Store | None = None

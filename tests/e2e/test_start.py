@@ -1,0 +1,115 @@
+"""The start of the process: what keeps it from starting is one readable list, without a stack and without secrets."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings
+from tests.e2e.stage import ROOT, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int | None
+    out: str
+
+
+async def run(*arguments: str, cwd: Path, **environment: str) -> Ended:
+    """Run a command of the bot to its end, in a folder of its own, with nothing set but what is given."""
+    ours = {name.upper() for name in Settings.model_fields}
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        cwd=cwd,
+        env={**inherited, "PYTHONPATH": str(ROOT), **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(30):
+        out, _ = await process.communicate()
+    return Ended(process.returncode, out.decode())
+
+
+@pytest.mark.parametrize("arguments", [("run",), ()])
+async def test_nothing_set_is_a_list_of_what_to_set(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    ended = await run(*arguments, cwd=tmp_path)
+    assert ended.code == 2
+    for variable in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_BOT_TOKEN", "OPENAI_API_KEY"):
+        assert f"✗ {variable}" in ended.out
+    assert "Traceback" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SLACK_BOT_TOKEN", "xoxb-not-the-right-one"),
+        ("SLACK_APP_TOKEN", "xapp-not-the-right-one"),
+        ("DISCORD_BOT_TOKEN", "not.the.right-one-of-discord"),
+    ],
+)
+async def test_a_refused_token_names_its_variable_and_is_not_printed(
+    on_stage: Stage, tmp_path: Path, variable: str, value: str
+) -> None:
+    ended = await run("run", cwd=tmp_path, **{**on_stage.environment, variable: value})
+    assert ended.code == 2, ended.out
+    assert f"✗ {variable}" in ended.out
+    assert value not in ended.out
+    assert "Traceback" not in ended.out
+    on_stage.discord.complaints[:] = [c for c in on_stage.discord.complaints if "401: Unauthorized" not in c]
+
+
+async def test_every_refused_token_is_in_one_list(on_stage: Stage, tmp_path: Path) -> None:
+    wrong = {"SLACK_BOT_TOKEN": "xoxb-wrong", "DISCORD_BOT_TOKEN": "wrong.discord.token"}
+    ended = await run("run", cwd=tmp_path, **{**on_stage.environment, **wrong})
+    assert ended.code == 2
+    assert all(f"✗ {variable}" in ended.out for variable in wrong)
+    on_stage.discord.complaints.clear()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////dev/null/parley.db",
+        "sqlite:////proc/parley.db",
+        "sqlite://",
+        "mysql://somewhere/db",
+        "nonsense",
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_said_in_one_sentence(
+    on_stage: Stage, tmp_path: Path, url: str
+) -> None:
+    ended = await run("run", cwd=tmp_path, **{**on_stage.environment, "DATABASE_URL": url})
+    assert ended.code == 2, ended.out
+    assert "✗ DATABASE_URL" in ended.out
+    assert "Traceback" not in ended.out
+
+
+async def test_the_doctor_says_all_is_well_or_what_is_not(on_stage: Stage, tmp_path: Path) -> None:
+    on_stage.discord.add_user("bob")
+    well = await run("doctor", cwd=tmp_path, **on_stage.environment)
+    assert well.code == 0, well.out
+    for name in ("Settings", "Database", "OpenAI", "Slack", "Discord"):
+        assert name in well.out
+    ill = await run("doctor", cwd=tmp_path, **{**on_stage.environment, "OPENAI_API_KEY": "sk-wrong-key-000"})
+    assert ill.code == 1
+    assert "✗ gpt-5.4-mini" in ill.out and "sk-wrong-key-000" not in ill.out
+    bare = await run("doctor", cwd=tmp_path)
+    assert bare.code == 1
+    assert "✗ OPENAI_API_KEY" in bare.out
+
+
+async def test_the_manifest_is_json_and_the_invite_a_link(tmp_path: Path) -> None:
+    both = await run("manifest", cwd=tmp_path)
+    assert both.code == 0
+    assert '"socket_mode_enabled": true' in both.out
+    assert "https://discord.com/" in both.out
+    alone = await run("manifest", "discord", cwd=tmp_path)
+    assert "socket_mode_enabled" not in alone.out
