@@ -1,6 +1,6 @@
 """Lays out the blocks of a Markdown text as lines of chat: paragraphs, lists, quotes, code, tables.
 
-Spacing, nesting and numbering are the same for every platform and live here; how a platform writes each block is a `Style`.
+Spacing, nesting and numbering are the same for every platform and live here; how each writes a block is a `Style`.
 """
 
 import re
@@ -39,6 +39,7 @@ class Style(Protocol):
 class _Item:
     """An open list item: what its first line starts with, and what the others are indented by."""
 
+    source: Token
     marker: str
     indent: str
     started: bool = False
@@ -72,7 +73,7 @@ class _Layout:
                 self.items.append(self._item(token))
             case "list_item_close":
                 if not self.items[-1].started:
-                    self.write(token, [""])
+                    self.write(self.items[-1].source, [""])
                 self.items.pop()
             case _:
                 pass
@@ -85,7 +86,7 @@ class _Layout:
         else:
             marker = f"{number}{token.markup or '.'} "
             self.numbers[-1] = number + 1
-        return _Item(outer + marker, outer + self.style.indent(marker))
+        return _Item(token, outer + marker, outer + self.style.indent(marker))
 
     def paragraph(self, token: Token, inline: Token) -> None:
         children = inline.children or []

@@ -1,7 +1,7 @@
 """Reads Markdown as models write it into tokens, for the renderers of both platforms.
 
-CommonMark with tables, strikethrough, bare web addresses and LaTeX spans (both kept whole, so that their underscores and
-asterisks are not taken for emphasis), and the finding of `@Name` mentions. What the tokens become is each adapter's job.
+CommonMark with tables, strikethrough, bare web addresses and LaTeX spans (kept whole, so that their underscores and
+asterisks are not taken for emphasis), and the finding of `@Name` mentions. What the tokens become is not known here.
 """
 
 import re
@@ -23,7 +23,6 @@ _MATH = re.compile(
 )
 TASK_BOX = re.compile(r"\[([ xX])\]\s+")
 """The box of a task at the start of a list item; the first group is its state."""
-
 
 
 def _bare_url(state: StateInline, silent: bool) -> bool:
@@ -51,12 +50,10 @@ def _bare_url(state: StateInline, silent: bool) -> bool:
 def _without_tail(url: str) -> str:
     """Drop the punctuation that ends the sentence, not the address, and a bracket that was opened outside it."""
     while url:
-        if url[-1] in _URL_TAIL or (url[-1] == ")" and url.count(")") > url.count("(")):
-            url = url[:-1]
-        elif url[-1] == "]" and url.count("]") > url.count("["):
-            url = url[:-1]
-        else:
-            return url
+        opener = {")": "(", "]": "["}.get(url[-1])
+        if url[-1] not in _URL_TAIL and (opener is None or url.count(url[-1]) <= url.count(opener)):
+            break
+        url = url[:-1]
     return url
 
 
@@ -129,7 +126,7 @@ def _mention_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
 def write_mentions(
     text: str, mentions: Mapping[str, str], plain: Callable[[str], str], mention: Callable[[str], str]
 ) -> str:
-    """Write each `@Name` of `mentions` (display name → user id) by `mention(user id)`, and what is between by `plain`."""
+    """Write each `@Name` of `mentions` (display name → user id) by `mention(user id)`, what is between by `plain`."""
     names = tuple(name for name in mentions if name)
     if not names or "@" not in text:
         return plain(text)

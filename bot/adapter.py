@@ -26,16 +26,16 @@ Action = Literal["send", "edit"]
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A published limit as a token bucket: at most `burst` at once, `per_second` on average.
+    """A published limit: at most `amount` actions in any window of `seconds`.
 
-    `burst + per_second * window` must stay within what the platform allows in its window. `scope` says what shares
-    the bucket: one channel, or the whole workspace.
+    `scope` says what shares it: one channel, or the whole workspace. An adapter leaves a little room for calls that
+    arrive later than they were sent.
     """
 
     action: Action
     scope: Literal["channel", "workspace"]
-    burst: float
-    per_second: float
+    amount: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

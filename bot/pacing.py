@@ -1,4 +1,4 @@
-"""When a message may be sent: the platforms' published limits as token buckets, shared by all conversations.
+"""When a message may be sent: the platforms' published limits as sliding windows, shared by all conversations.
 
 A final text reserves its place and waits for it; a preview goes out only while there is room to spare. Where nothing
 is planned (`PARLEY_PLATFORM_LIMITS=none`) a refusal is still obeyed.
@@ -7,74 +7,83 @@ is planned (`PARLEY_PLATFORM_LIMITS=none`) a refusal is still obeyed.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.adapter import Action, RateLimit
 from bot.messages import Address
 
 
 @dataclass(slots=True)
-class _Bucket:
-    burst: float
-    per_second: float
-    tokens: float
-    refilled_at: float
+class _Window:
+    """The times of the last actions under one limit, those reserved for the future included, in order."""
 
-    def refill(self, now: float) -> None:
-        self.tokens = min(self.burst, self.tokens + (now - self.refilled_at) * self.per_second)
-        self.refilled_at = now
+    limit: RateLimit
+    times: deque[float] = field(default_factory=deque)
+
+    def earliest(self, now: float) -> float:
+        """When the next action may be."""
+        self._forget(now)
+        if len(self.times) < self.limit.amount:
+            return now
+        return max(now, self.times[-self.limit.amount] + self.limit.seconds)
+
+    def spare(self, now: float) -> bool:
+        """Whether half of the limit stays free for what must go out, even after one more."""
+        self._forget(now)
+        return len(self.times) < math.ceil(self.limit.amount / 2)
+
+    def _forget(self, now: float) -> None:
+        while self.times and self.times[0] <= now - self.limit.seconds:
+            self.times.popleft()
 
 
 class Pace:
-    """The buckets of one platform. Keeps one per channel that was written to, so a few dozen bytes each."""
+    """The windows of one platform: one per limit and channel that was written to, of at most `amount` times each."""
 
     def __init__(self, limits: Iterable[RateLimit], clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = tuple(limits)
         self._clock = clock
-        self._buckets: dict[tuple[RateLimit, str], _Bucket] = {}
+        self._windows: dict[tuple[RateLimit, str], _Window] = {}
         self._held: dict[tuple[Action, str], float] = {}
 
     async def take(self, action: Action, address: Address) -> None:
         """Reserve a place for something that must go out, and wait until its time has come."""
         now = self._clock()
-        wait = self._held.get((action, address.channel), 0.0) - now
-        for bucket in self._of(action, address, now):
-            bucket.tokens -= 1
-            if bucket.tokens < 0:
-                wait = max(wait, -bucket.tokens / bucket.per_second)
-        if wait > 0:
-            await asyncio.sleep(wait)
+        windows = self._of(action, address)
+        held = self._held.get((action, address.channel), now)
+        at = max([held, now, *(window.earliest(now) for window in windows)])
+        for window in windows:
+            window.times.append(at)
+        if at > now:
+            await asyncio.sleep(at - now)
 
     def try_take(self, action: Action, address: Address) -> bool:
-        """Take a place for a luxury: only where half of each bucket stays free for what must go out."""
+        """Take a place for a luxury: only where there is room to spare."""
         now = self._clock()
-        if self._held.get((action, address.channel), 0.0) > now:
+        if self._held.get((action, address.channel), now) > now:
             return False
-        buckets = self._of(action, address, now)
-        if any(bucket.tokens - 1 < bucket.burst / 2 - 0.5 for bucket in buckets):
+        windows = self._of(action, address)
+        if not all(window.spare(now) for window in windows):
             return False
-        for bucket in buckets:
-            bucket.tokens -= 1
+        for window in windows:
+            window.times.append(now)
         return True
 
     def hold(self, action: Action, address: Address, seconds: float) -> None:
         """Obey a refusal: nothing of this kind goes to this channel for so many seconds."""
-        until = self._clock() + seconds
+        now = self._clock()
+        self._held = {key: until for key, until in self._held.items() if until > now}
         key = (action, address.channel)
-        self._held = {k: t for k, t in self._held.items() if t > self._clock()}
-        self._held[key] = max(self._held.get(key, 0.0), until)
+        self._held[key] = max(self._held.get(key, now), now + seconds)
 
-    def _of(self, action: Action, address: Address, now: float) -> list[_Bucket]:
+    def _of(self, action: Action, address: Address) -> list[_Window]:
         found = []
         for limit in self._limits:
-            if limit.action != action:
-                continue
-            place = (limit, address.workspace if limit.scope == "workspace" else address.channel)
-            bucket = self._buckets.get(place)
-            if bucket is None:
-                bucket = self._buckets[place] = _Bucket(limit.burst, limit.per_second, limit.burst, now)
-            bucket.refill(now)
-            found.append(bucket)
+            if limit.action == action:
+                place = address.workspace if limit.scope == "workspace" else address.channel
+                found.append(self._windows.setdefault((limit, place), _Window(limit)))
         return found

@@ -45,8 +45,8 @@ from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited
 log = structlog.get_logger(__name__)
 
 LIMITS = (
-    RateLimit("send", "channel", burst=2, per_second=0.6),
-    RateLimit("edit", "channel", burst=1, per_second=0.8),
+    RateLimit("send", "channel", amount=5, seconds=5.25),
+    RateLimit("edit", "channel", amount=5, seconds=5.25),
 )
 """Discord's buckets as seen in its headers: 5 in 5 s per channel, for new messages and for edits each."""
 

@@ -14,6 +14,8 @@ from adapters.markdown import plain_text, write_mentions
 
 ZERO_WIDTH_SPACE = "\u200b"
 
+_MENTION_OPEN = "\ufdd0"  # noncharacters: CommonMark lets no entity stand for them
+_MENTION_CLOSE = "\ufdd1"
 _CROWD = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
 _PING = re.compile(r"<@(?=[!&]?\d)")
 _MARK = re.compile(
@@ -26,6 +28,21 @@ _BRACKET = re.compile(r"(?<!\\)[\[\]]")
 _ESCAPED = r"\\\g<0>"
 _BACKTICKS = re.compile(r"`+")
 _UNSAFE_IN_URL = str.maketrans({" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\n": ""})
+
+
+def mention(user: str) -> str:
+    """Write a mention that `defuse` leaves for `allow_mentions`."""
+    return f"{_MENTION_OPEN}{user}{_MENTION_CLOSE}"
+
+
+def allow_mentions(text: str) -> str:
+    """Make mentions of what `mention` wrote: the last step, once all else is harmless."""
+    return text.replace(_MENTION_OPEN, "<@").replace(_MENTION_CLOSE, ">")
+
+
+def without_marks(text: str) -> str:
+    """Drop the private characters that stand for a mention here: nobody else may write one."""
+    return text.replace(_MENTION_OPEN, "").replace(_MENTION_CLOSE, "")
 
 
 def defuse(text: str) -> str:
@@ -53,7 +70,7 @@ def code_span(content: str) -> str:
     runs = {len(run) for run in _BACKTICKS.findall(content)}
     ticks = "`" * next(count for count in range(1, len(runs) + 2) if count not in runs)
     pad = " " if content.startswith("`") or content.endswith("`") else ""
-    return f"{ticks}{pad}{defuse(content)}{pad}{ticks}"
+    return f"{ticks}{pad}{content}{pad}{ticks}"
 
 
 def safe_url(url: str) -> str:
@@ -117,7 +134,7 @@ class _Line:
             return
         before = "".join(self.pieces[-1:])
         start = not before or before.endswith("\n")
-        written = write_mentions(content, self.mentions, escape, lambda user: f"<@{user}>")
+        written = write_mentions(content, self.mentions, escape, mention)
         self.pieces.append(_LINE_START.sub(_escape_line_start, written) if start else written)
 
     def _open(self, marker: str) -> None:

@@ -1,7 +1,7 @@
 """Turns Markdown as models write it into Discord's, and Discord's messages into Markdown with people named.
 
-Discord knows most of Markdown: what it lacks (tables, deep headings, rules, task lists) is written another way. `inline` has
-what stands within a line.
+Discord knows most of Markdown: what it lacks (tables, deep headings, rules, task lists) is written another way.
+`inline` has what stands within a line.
 """
 
 import re
@@ -14,14 +14,14 @@ from markdown_it.token import Token
 from rich.cells import cell_len
 
 from adapters.blocks import lay_out, without_task_box
-from adapters.discord.inline import ZERO_WIDTH_SPACE, defuse, escape, render_inline
+from adapters.discord.inline import ZERO_WIDTH_SPACE, allow_mentions, defuse, escape, render_inline, without_marks
 from adapters.markdown import parse, plain_text
 
 __all__ = ["LIMIT", "escape", "fits", "measure", "mentioned_ids", "render", "to_markdown"]
 
 LIMIT = 1_990
-"""Characters that `fits` allows. Discord takes 2,000 and counts code points (github.com/discord/discord-api-docs/issues/1315,
-answered by Discord); the rest is left for what closes a preview."""
+"""Characters that `fits` allows; the rest is left for what closes a preview. Discord takes 2,000 and counts code points
+(said by Discord in github.com/discord/discord-api-docs/issues/1315)."""
 
 _DEEPEST_HEADING = 3
 _WIDEST_TABLE = 92
@@ -56,8 +56,11 @@ def fits(markdown: str, mentions: Mapping[str, str] = _NO_NAMES) -> bool:
 
 @lru_cache(maxsize=128)
 def _render(markdown: str, mentions: tuple[tuple[str, str], ...]) -> str:
+    markdown = without_marks(markdown)
     text = lay_out(parse(markdown), _DiscordMarkdown(dict(mentions)))
-    return text if text.strip() else escape(markdown.strip())
+    if not text.strip():
+        text = escape(markdown.strip())  # link definitions alone: better shown than an empty message
+    return allow_mentions(defuse(text))  # here again: pieces that were harmless alone now stand side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class _DiscordMarkdown:
         return f"**{text}**" if text else ""
 
     def code(self, content: str, language: str) -> list[str]:
-        body = defuse(content).replace("```", f"``{ZERO_WIDTH_SPACE}`")
+        body = content.replace("```", f"``{ZERO_WIDTH_SPACE}`")
         return [f"```{language}", *body.split("\n"), "```"]
 
     def html(self, content: str) -> str:

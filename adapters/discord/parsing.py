@@ -185,8 +185,6 @@ def _to_markdown(content: str, payload: Mapping[str, Any], around: Surroundings)
 
 def _without_own_mention(content: str, around: Surroundings) -> str:
     """At either end the mention is an address and goes; within a sentence it is a name and stays."""
-    if not around.bot_id:
-        return content
     own = "|".join([f"<@!?{around.bot_id}>", *(f"<@&{role}>" for role in sorted(around.own_roles))])
     content = re.sub(rf"^(?:\s*(?:{own})\s*[,:;]?)+\s*", "", content)
     return re.sub(rf"\s*,?(?:\s*(?:{own}))+\s*$", "", content)

@@ -41,9 +41,9 @@ log = structlog.get_logger(__name__)
 # https://docs.slack.dev/apis/web-api/rate-limits: chat.postMessage about one a second in a channel and several hundred
 # a minute in a workspace; chat.update is tier 3, 50 a minute. Each with a little room left.
 LIMITS = (
-    RateLimit("send", "channel", burst=1, per_second=0.95),
-    RateLimit("send", "workspace", burst=20, per_second=3.0),
-    RateLimit("edit", "workspace", burst=10, per_second=0.65),
+    RateLimit("send", "channel", amount=1, seconds=1.05),
+    RateLimit("send", "workspace", amount=200, seconds=60.0),
+    RateLimit("edit", "workspace", amount=48, seconds=60.0),
 )
 PREVIEW_SECONDS = 1.0
 

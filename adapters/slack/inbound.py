@@ -1,4 +1,4 @@
-"""Turns what Slack delivers into Markdown with people named, and finds the text of messages that have it in blocks only.
+"""Turns what Slack delivers into Markdown with people named, and finds the text that messages have in blocks only.
 
 Pure functions over what came over the wire: nothing is trusted to have the right type, and nothing here raises.
 """
@@ -113,7 +113,8 @@ def _attachment(attachment: object) -> str:
     link = _string(attachment, "title_link")
     title = f"<{link}|{title}>" if link and title else title
     fields = [
-        f"{_string(field, 'title')}: {_string(field, 'value')}".strip(": ") for field in _items(_get(attachment, "fields"))
+        f"{_string(field, 'title')}: {_string(field, 'value')}".strip(": ")
+        for field in _items(_get(attachment, "fields"))
     ]
     inner = text_of_blocks(_get(attachment, "blocks")) if not isinstance(_get(attachment, "blocks"), Mapping) else ""
     lines = [pretext, title, text, *fields, inner]

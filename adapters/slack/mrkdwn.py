@@ -1,7 +1,7 @@
 """Turns Markdown as models write it into what one Slack message takes.
 
-Mostly that is mrkdwn; what mrkdwn cannot say (tables, task lists, deep lists, code with backticks) goes out as Slack's own
-Markdown. Here are the choice between the two and the sizes; `mrkdwn_inline` has what stands within a line.
+Mostly that is mrkdwn; what mrkdwn cannot say (tables, task lists, deep lists, code with backticks) goes out as Slack's
+own Markdown. Here are the choice between the two and the sizes; `mrkdwn_inline` has what stands within a line.
 """
 
 from collections.abc import Mapping
@@ -44,8 +44,8 @@ class SlackText:
 def render(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> SlackText:
     """Write `markdown` for Slack; `mentions` maps display names to the user ids that `@Name` may become.
 
-    The result is within Slack's limits if `fits(markdown, mentions)`; mrkdwn that is too long goes out as Markdown, which
-    may be longer. Never raises; never pings anyone else.
+    The result is within Slack's limits if `fits(markdown, mentions)`; mrkdwn that is too long goes out as Markdown,
+    which may be longer. Never raises; never pings anyone else.
     """
     people = tuple(mentions.items())
     rendered = _render(markdown, people)

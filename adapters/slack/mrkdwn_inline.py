@@ -1,7 +1,7 @@
 """What stands within a line of a Slack message: escapes, emphasis, links, code, mentions.
 
-Both of Slack's notations are here: mrkdwn from inline tokens, and the cleaning of Markdown that Slack itself renders. Either
-way no crowd and nobody but the people named by the caller can be pinged.
+Both of Slack's notations are here: mrkdwn from inline tokens, and the cleaning of Markdown that Slack itself renders.
+Either way no crowd and nobody but the people named by the caller can be pinged.
 """
 
 import html
@@ -25,7 +25,9 @@ _CONTROL = re.compile(
     rf"({_LESS})(?={_BANG}\s*(?:channel|here|everyone|group|subteam|date)|{_AT}\s*[A-Z0-9])", re.IGNORECASE
 )
 _ENTITY_CROWD = re.compile(rf"({_AT})(?=(?:channel|here|everyone|group))", re.IGNORECASE)
-_LIVE = re.compile(r"<(?:!(?:channel|here|everyone|group|subteam|date)|@[A-Z0-9])|@(?:channel|here|everyone)\b", re.IGNORECASE)
+_LIVE = re.compile(
+    r"<(?:!(?:channel|here|everyone|group|subteam|date)|@[A-Z0-9])|@(?:channel|here|everyone)\b", re.IGNORECASE
+)
 _QUOTE_MARK = re.compile(r"^(\s*)&gt;", re.MULTILINE)
 _MARKERS = {"strong": "*", "em": "_", "s": "~"}
 _BESIDE_MARKER = frozenset(".,:!?()[]{}\"'“”‘’«»-–—/…|=")

@@ -2,6 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.adapter import RateLimit
 from bot.messages import Address
@@ -19,15 +25,49 @@ class Clock:
         return self.now
 
 
-async def test_sends_beyond_the_burst_wait_for_the_rate() -> None:
-    pace = Pace([RateLimit("send", "channel", burst=2, per_second=20)])
+@contextmanager
+def patched_sleep(note: Callable[[float], None]) -> Iterator[None]:
+    """Waits take no time and are written down: the clock of this test is its own."""
+
+    async def sleep(seconds: float) -> None:
+        note(seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "sleep", sleep)
+        yield
+
+
+async def test_sends_beyond_the_limit_wait_for_the_window() -> None:
+    pace = Pace([RateLimit("send", "channel", amount=2, seconds=0.1)])
     began = time.monotonic()
     await asyncio.gather(*(pace.take("send", HERE) for _ in range(6)))
-    assert 0.18 <= time.monotonic() - began < 1.0
+    assert 0.19 <= time.monotonic() - began < 1.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.booleans()), max_size=80), st.integers(1, 6))
+def test_no_window_ever_holds_more_than_its_limit(steps: list[tuple[float, bool]], amount: int) -> None:
+    clock = Clock()
+    pace = Pace([RateLimit("send", "channel", amount, seconds=5.0)], clock)
+    sent: list[float] = []
+
+    async def act() -> None:
+        for pause, luxury in steps:
+            clock.now += pause
+            if luxury:
+                sent.extend([clock.now] if pace.try_take("send", HERE) else [])
+            else:
+                with patched_sleep(lambda seconds: sent.append(clock.now + seconds)):
+                    before = len(sent)
+                    await pace.take("send", HERE)
+                    sent.extend([clock.now] if len(sent) == before else [])
+
+    asyncio.run(act())
+    sent.sort()
+    assert all(later - earlier >= 5.0 - 1e-9 for earlier, later in zip(sent, sent[amount:], strict=False))
 
 
 async def test_one_channel_does_not_wait_for_another() -> None:
-    pace = Pace([RateLimit("send", "channel", burst=1, per_second=0.1)])
+    pace = Pace([RateLimit("send", "channel", amount=1, seconds=10)])
     async with asyncio.timeout(1):
         await pace.take("send", HERE)
         await pace.take("send", THERE)
@@ -35,10 +75,10 @@ async def test_one_channel_does_not_wait_for_another() -> None:
 
 async def test_a_workspaces_limit_is_shared_by_its_channels() -> None:
     clock = Clock()
-    pace = Pace([RateLimit("edit", "workspace", burst=2, per_second=1)], clock)
+    pace = Pace([RateLimit("edit", "workspace", amount=2, seconds=2)], clock)
     assert pace.try_take("edit", HERE)
     assert not pace.try_take("edit", THERE), "what is left is kept for what must go out"
-    clock.now = 1.0
+    clock.now = 2.0
     assert pace.try_take("edit", THERE)
 
 

@@ -70,6 +70,7 @@ class Desk:
     async def command(self, command: CommandInvoked) -> str:
         """Keep the command and give the answer."""
         self.commands.append(command)
+        self._wake()
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

@@ -55,7 +55,7 @@ async def test_an_answer_that_is_no_text_ends_that_command_alone() -> None:
     async with DiscordServer(timing=QUICK) as server, running(server, specs=SPECS) as (_, desk):
         desk.answer = None  # type: ignore[assignment]
         await use(server, desk)
-        await server.wait_for(lambda: desk.commands)
+        await desk.until(lambda: desk.commands)
         desk.answer = "Here."
         other = await server.slash(next(iter(server.world.users.values())), channel_of(server), "parley", "help")
         await server.wait_for(lambda: other.content)

@@ -53,7 +53,7 @@ async def test_it_describes_itself_once_connected() -> None:
         assert described.mode == READS_ALL
         assert described.fits(Reply("short"))
         assert not described.fits(Reply("x" * 2001))
-        assert all(limit.burst + limit.per_second * 5 <= 5 for limit in described.limits)
+        assert all(limit.amount <= 5 and limit.seconds > 5 for limit in described.limits)
         assert server.sessions[0].intents & MESSAGE_CONTENT
         assert server.complaints == []
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
+from structlog.testing import capture_logs
 
+from bot.errors import DeliveryRefused
 from bot.messages import Author, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Reply
 from emulators.discord import DiscordServer, Upload
 from emulators.faults import Fault
-from tests.discord.support import QUICK, Desk, address_of, running
+from tests.discord.support import QUICK, SPECS, Desk, address_of, running
 
 
 async def test_a_mention_arrives_without_the_bots_name_and_with_the_askers() -> None:
@@ -90,13 +93,12 @@ async def test_a_thread_has_its_parents_channel_known_before_or_looked_up() -> N
                 "start": address_of(channel),
                 "two": address_of(late),
             }
-            await server.archive_thread(early)
             await server.send_raw(thread_forgotten(early.id, channel.id, server.guild.id))
             for text in ("three", "four"):
                 await server.say(ada, early, text)
             await desk.until(lambda: len(desk.messages) == 5)
             assert [m.address for m in desk.messages[3:]] == [address_of(early)] * 2
-    assert sum(r.path == f"/api/v10/channels/{early.id}" for r in server.requests) <= 1
+    assert sum(r.path == f"/api/v10/channels/{early.id}" for r in server.requests) == 1
 
 
 def thread_forgotten(thread: int, parent: int, guild: int) -> dict[str, object]:
@@ -280,6 +282,33 @@ async def test_what_has_arrived_is_stored_before_the_adapter_stops() -> None:
             asyncio.get_running_loop().call_later(0.05, desk.release.set)
             await adapter.stop()
     assert desk.texts == ["held", "after"]
+
+
+async def test_neither_texts_nor_tokens_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    with caplog.at_level(logging.DEBUG), capture_logs() as logged:
+        async with DiscordServer(timing=QUICK) as server:
+            channel, ada = server.add_channel("general"), server.add_user("ada")
+            async with running(server, desk=desk, specs=SPECS) as (adapter, _):
+                await server.wait_for(lambda: server.commands)
+                desk.store_failures = 4
+                await server.say(ada, channel, "a secret wish", mention=True)
+                used = await server.slash(ada, channel, "parley", "help")
+                await server.wait_for(lambda: used.content)
+                await server.say(ada, channel, "another secret wish", mention=True)
+                await desk.until(lambda: desk.messages)
+                server.faults.add("POST /channels/{channel_id}/messages", Fault("answer", status=403))
+                with pytest.raises(DeliveryRefused):
+                    await adapter.send(address_of(channel), reply("a secret answer"), key("t1"))
+                await server.dispatch_raw("MESSAGE_CREATE", {"content": "a secret wish", "author": []})
+                await server.send_raw('{"op": 0, "d": "a secret wish"')
+                await server.drop_gateway()
+                await desk.until(lambda: len(desk.descriptions) == 2)
+            secrets = ("secret", server.token, used.token)
+    lines = [str(entry) for entry in logged]
+    lines += [record.getMessage() for record in caplog.records if not record.name.startswith(("aiohttp", "asyncio"))]
+    assert any("event_lost" in line for line in lines)
+    assert [line for line in lines for secret in secrets if secret in line] == []
 
 
 def reply(text: str) -> Reply:

@@ -414,9 +414,9 @@ async def test_the_description_keeps_every_window_within_slacks_limits(
         assert not description.fits(Reply("x" * 13_000))
         for limit in description.limits:
             if limit.action == "edit":
-                assert limit.burst + 60 * limit.per_second <= 50
+                assert limit.amount < 50 and limit.seconds >= 60
             elif limit.scope == "channel":
-                assert limit.per_second <= 1
+                assert limit.amount == 1 and limit.seconds > 1
 
 
 async def test_after_the_stop_an_answer_under_way_can_still_be_finished(
