@@ -28,7 +28,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote: `name` is what people see, `is_admin` whether the platform says they run the place."""
+    """Who wrote: `name` as people see it, empty where it could not be had; `is_admin`: they run the place."""
 
     id: str
     name: str

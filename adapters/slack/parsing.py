@@ -186,7 +186,7 @@ def _author(event: Mapping[str, Any], me: Identity, people: Mapping[str, Person]
         return Author(known, name or known, is_bot=True) if known else None
     if user is None:
         return None
-    person = people.get(user) or read_person({"profile": event.get("user_profile")}) or Person(user)
+    person = people.get(user) or read_person({"profile": event.get("user_profile")}) or Person("")
     return Author(user, person.name, is_bot=person.is_bot, is_admin=person.is_admin)
 
 

@@ -169,7 +169,7 @@ def test_what_the_platform_notes_is_no_speech(subtype: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "author"),
     [
-        ({"user": "U9"}, Author("U9", "U9")),
+        ({"user": "U9"}, Author("U9", "")),
         ({"user": "U9", "user_profile": {"display_name": "Nina"}}, Author("U9", "Nina")),
         ({"user": "UBOT", "bot_id": "BBOT"}, Author("UBOT", "Parley", is_bot=True)),
         ({"user": None, "bot_id": "BBOT", "subtype": "bot_message"}, Author("UBOT", "Parley", is_bot=True)),
