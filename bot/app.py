@@ -13,11 +13,12 @@ import structlog
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
 from bot.adapter import Adapter, Description
+from bot.backend import tokens
 from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
 from bot.commands import COMMANDS, Commands
 from bot.engine import Engine
-from bot.errors import StartFailed, StorageFailed
+from bot.errors import ModelFailure, StartFailed, StorageFailed
 from bot.intake import Intake
 from bot.messages import CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 from bot.pacing import Pace
@@ -147,14 +148,21 @@ def build_backend(settings: Settings) -> Backend:
             idle_timeout=settings.parley_openai_idle_timeout,
             retry_for=settings.parley_openai_patience,
             concurrency=settings.parley_concurrency,
-        )
+        ),
+        on_key_set_aside=_tell_of_key,
     )
+
+
+def _tell_of_key(label: str, failure: ModelFailure) -> None:
+    log.error("key_set_aside", key=label, kind=type(failure).__name__, tells_admin=True)
 
 
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[App]:
     """A worker with its database open. Raises `DatabaseUnusable`."""
     store = await Store.open(settings.database_url)
+    # Reading the ranks takes 0.15 s of computing, which the first question should not wait for.
+    ranks = asyncio.create_task(asyncio.to_thread(tokens.load, settings.openai_model))
     try:
         async with build_backend(settings) as backend:
             connected: dict[str, Adapter] = {}
@@ -178,6 +186,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
             )
             yield App(settings, store, backend, desk)
     finally:
+        await ranks
         await store.close()
 
 

@@ -8,12 +8,12 @@ import re
 from bot.structure import closes, open_fence, read_lines
 
 _BARE_MARK = re.compile(r"[ \t>]*(?:[-*+=_#~`|]+|\d{1,9}[.)]|[-*+] \[[ xX]?\]?)[ \t]*")
-_HALF_IMAGE = re.compile(r"!(?:\[[^\[\]]{0,300}(?:\](?:\([^()\s]*)?)?)?$")
+_HALF_IMAGE = re.compile(r"!\[[^\[\]]{0,300}(?:\](?:\([^()\s]*)?)?$")
 _HALF_LINK = re.compile(r"\[([^\[\]]{1,300})\]\([^()\s]*$")
 _HALF_LABEL = re.compile(r"\[[^\[\]]{0,300}$")
 _HALF_TAG = re.compile(r"<(?:[A-Za-z/!@#][^<>\s]{0,300})?$")
-_TICKS = re.compile(r"`+")
-_QUIET = re.compile(r"\\.|\]\([^()\s]*\)|<[A-Za-z][^<>\s]*>|https?://[^\s<>*]+")
+_TICKS = re.compile(r"(?<!\\)`+")
+_QUIET = re.compile(r"\\.|(?<=\]\()[^()\s]*(?=\))|<[A-Za-z][^<>\s]*>|https?://[^\s<>]*[^\s<>*_~.,;:!?)\]]")
 _RUN = re.compile(r"\*{1,3}|_{1,3}|~{1,2}")
 
 
@@ -83,10 +83,12 @@ def _close_line(line: str) -> str:
         code = line[open_code.end() :].rstrip("`")
         if code.strip():
             return f"{head}{ticks}{code}{ticks}{''.join(_open_emphasis(masked[: open_code.start()])[1])}"
-        line, masked = head, masked[: open_code.start()]
-    if link := _HALF_LINK.search(masked):
+        line, masked = head.rstrip(), masked[: len(head.rstrip())]
+    if half := _HALF_IMAGE.search(masked):
+        line = line[: half.start()]
+    elif link := _HALF_LINK.search(masked):
         line = line[: link.start()] + line[link.start(1) : link.end(1)]
-    elif half := _HALF_IMAGE.search(masked) or _HALF_LABEL.search(masked) or _HALF_TAG.search(masked):
+    elif half := _HALF_LABEL.search(masked) or _HALF_TAG.search(masked):
         line = line[: half.start()]
     masked = _mask(line)[0]
     end, closers = _open_emphasis(masked)
@@ -123,6 +125,8 @@ def _open_emphasis(masked: str) -> tuple[int, list[str]]:
             continue
         if before.strip() and mark in stack:
             del stack[stack.index(mark) :]
+        elif before.strip() and len(mark) < 3 and stack[-1:] == [mark[0] * 3]:
+            stack[-1] = mark[0] * (3 - len(mark))
         elif before.strip() and len(mark) == 3 and stack[-2:] in ([mark[:2], mark[:1]], [mark[:1], mark[:2]]):
             del stack[-2:]
         elif run.end() == end and (stack or not before.isalnum() or len(mark) > 1):

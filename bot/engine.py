@@ -67,9 +67,7 @@ class Engine:
                     self._lanes.release()
                     continue
                 task = group.create_task(self._guarded(claim), name=f"turn {claim.key}")
-                self._running[claim.turn_id] = task
-                self._idle.clear()
-                task.add_done_callback(lambda _task, turn_id=claim.turn_id: self._ended(turn_id))  # type: ignore[misc]
+                self._began(claim.turn_id, task)
             await self._idle.wait()
             heartbeat.cancel()
 
@@ -123,9 +121,19 @@ class Engine:
             # Its lease runs out; then it is claimed again all the same.
             log.error("release_failed", turn=claim.key, reason=str(failure))
 
-    def _ended(self, turn_id: int) -> None:
-        del self._running[turn_id]
+    def _began(self, turn_id: int, task: asyncio.Task[None]) -> None:
+        before = self._running.get(turn_id)
+        if before is not None:
+            # Its lease ran out under us (a stalled disk, a suspended machine) and we took the turn again ourselves.
+            before.cancel()
+        self._running[turn_id] = task
+        self._idle.clear()
+        task.add_done_callback(lambda done: self._ended(turn_id, done))
+
+    def _ended(self, turn_id: int, task: asyncio.Task[None]) -> None:
         self._lanes.release()
+        if self._running.get(turn_id) is task:
+            del self._running[turn_id]
         if not self._running:
             self._idle.set()
         self.wake()

@@ -7,23 +7,12 @@ The platforms' sizes are not known here: the caller says what fits.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from bot.closing import close_open
-from bot.structure import (
-    Level,
-    Line,
-    content_indent,
-    emphasised,
-    is_boundary,
-    prose,
-    read_lines,
-    sentences,
-    together,
-    words,
-)
+from bot.spans import emphasised, is_boundary, sentences, together, words
+from bot.structure import Level, Line, content_indent, prose, read_lines
 
 __all__ = ["Fits", "close_open", "split", "split_stable"]
 
@@ -31,11 +20,9 @@ Fits = Callable[[str], bool]
 """Tells whether a Markdown text is one message once rendered. A prefix of what fits should fit too; where it does not
 (a half-open link is longer than a whole one), the parts still fit, they are only a little shorter."""
 
-_T = TypeVar("_T")
-
 _NEWLINES = "\n"
 _NEWLINE = re.compile(r"\n")
-_BLANK = re.compile(r"\s*\n|\s+")
+_BLANK = re.compile(r"\s+")
 _FIRST_PROBE = 64
 _FINE_PROBES = 1_024
 _FINE_STEP = 16
@@ -108,20 +95,38 @@ class _Cut:
     indent: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Overflow:
+    """A window that is too long, but fits up to the offset `known`. More text would change it unless `is_decided`."""
+
+    window: _Window
+    known: int
+    is_decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in a window where it may be cut: at the start of its line or within it."""
+
+    offset: int
+    line: Line
+    is_sentence: bool = False
+
+
 def _parts(markdown: str, fits: Fits) -> Iterator[tuple[str, bool]]:
     """Yield each part with whether it is final: no text that may follow could change it."""
     text = markdown.replace("\r\n", "\n").replace("\r", "\n")
     rest = _skip_blank(text, _Rest(0))
     final = True
     while rest.position < len(text):
-        length, is_decided = _overflow(text, rest, fits)
-        window = _window(text, rest, length or len(text))
-        if length is None:
-            yield window.text.rstrip(), False
+        overflow = _overflow(text, rest, fits)
+        if overflow is None:
+            yield _window(text, rest, len(text)).text.rstrip(), False
             return
-        final = final and is_decided
+        window = overflow.window
+        final = final and overflow.is_decided
         lines = read_lines(window.text)
-        cut = _between_words(window, lines, fits) or _between_characters(window, lines, fits)
+        cut = _between_words(overflow, lines, fits) or _between_characters(window, lines, fits)
         if cut is None:
             rest = _Rest(rest.position, "", rest.indent)  # no room beside the fence or header: go on without it
             continue
@@ -129,18 +134,21 @@ def _parts(markdown: str, fits: Fits) -> Iterator[tuple[str, bool]]:
         rest = _skip_blank(text, _Rest(window.source(cut.offset), cut.opener, cut.indent))
 
 
-def _overflow(text: str, rest: _Rest, fits: Fits) -> tuple[int | None, bool]:
-    """Return how long a stretch of the rest is too long for a part, and whether more text could change that.
+def _overflow(text: str, rest: _Rest, fits: Fits) -> _Overflow | None:
+    """Find a stretch of the rest that is too long for a part; None if all of it fits.
 
-    The lengths tried do not depend on how much text there is: that is what makes a cut final. None: all of it fits.
+    The lengths tried do not depend on how much text there is: that is what makes a cut final.
     """
     available = len(text) - rest.position
-    length = _FIRST_PROBE
+    length, known = _FIRST_PROBE, 0
     while length <= available:
-        if not fits(_window(text, rest, length).text):
-            return length, True
+        window = _window(text, rest, length)
+        if not fits(window.text):
+            return _Overflow(window, known, is_decided=True)
+        known = len(window.text)
         length += length if length < _FINE_PROBES else length // _FINE_STEP
-    return (None, False) if fits(_window(text, rest, available).text.rstrip()) else (available, False)
+    window = _window(text, rest, available)
+    return None if fits(window.text.rstrip()) else _Overflow(window, known, is_decided=False)
 
 
 def _window(text: str, rest: _Rest, length: int) -> _Window:
@@ -177,78 +185,83 @@ def _skip_blank(text: str, rest: _Rest) -> _Rest:
     """Go on to the next line with something on it, and past as much of its indent as the last cut says."""
     position = rest.position
     blank = _BLANK.match(text, position)
-    at_line_start = position == 0 or text[position - 1] == "\n"
-    if blank and "\n" in blank[0]:
-        position = position + blank[0].rindex("\n") + 1
-        at_line_start = True
-    start = position
-    while position < len(text) and text[position] in " \t" and (not at_line_start or position - start < rest.indent):
-        position += 1
-    if not text[position:].strip() if len(text) - position < _FIRST_PROBE else False:
-        position = len(text)
+    end = blank.end() if blank else position
+    line_start = text.rfind("\n", position, end) + 1
+    if end == len(text):
+        position = end
+    elif line_start:
+        position = min(line_start + rest.indent, end)
+    elif position and text[position - 1] != "\n":
+        position = end
+    else:
+        position = min(position + rest.indent, end)
     return _Rest(position, rest.opener, rest.indent)
 
 
-def _between_words(window: _Window, lines: list[Line], fits: Fits) -> _Cut | None:
+def _between_words(overflow: _Overflow, lines: Sequence[Line], fits: Fits) -> _Cut | None:
     """Choose the best place between blocks, items, lines, sentences or words; None if no such place fits."""
+    window = overflow.window
     text = prose(lines)
     uncut = together(text)
-    places = [
-        index
-        for index, line in enumerate(lines)
+
+    def fitting_cut(place: _Place) -> _Cut | None:
+        cut = _cut(window, place.offset, place.line)
+        return cut if cut.part[window.opener :].strip() and fits(cut.part) else None
+
+    def seems_fitting(place: _Place) -> bool:
+        return place.offset <= overflow.known or fitting_cut(place) is not None
+
+    starts = [
+        _Place(line.start, line)
+        for line in lines
         if line.level < Level.NEVER and line.start > window.opener and not _inside(uncut, line.start)
     ]
-    cuts: dict[int, _Cut] = {}
+    fitting = starts[: _count_fitting(starts, seems_fitting)]
+    first = fitting[-1].offset if fitting else 0
+    beyond = starts[len(fitting)].offset if len(fitting) < len(starts) else len(window.text) + 1
+    between = [line for line in lines if first <= line.start < beyond]
+    gaps = _gaps(between, window.opener, uncut, emphasised(text))
+    gaps = gaps[: _count_fitting(gaps, seems_fitting)]
+    by_likeness = sorted([*fitting, *gaps], key=lambda place: -place.offset)
+    if by_likeness:
+        by_likeness.insert(0, _best(window, lines, fitting, gaps, fits))
+    return next(filter(None, map(fitting_cut, by_likeness)), None)
 
-    def at(offset: int, line: Line) -> bool:
-        cut = cuts[offset] = _cut(window, offset, line)
-        return bool(cut.part[window.opener :].strip()) and fits(cut.part)
 
-    last = _last_fitting(places, lambda index: at(lines[index].start, lines[index]))
-    fitting = places[: last + 1]
-    first = fitting[-1] if fitting else 0
-    beyond = places[last + 1] if last + 1 < len(places) else len(lines)
-    gaps = _gaps(lines[first:beyond], window.opener, uncut, emphasised(text))
-    last_gap = _last_fitting(gaps, lambda gap: at(gap[0], gap[1]))
-    if not fitting and last_gap < 0:
-        return None
-    limit = gaps[last_gap][0] if last_gap >= 0 else lines[first].start
-    enough = window.opener + (limit - window.opener) * _ENOUGH
+def _best(window: _Window, lines: Sequence[Line], fitting: list[_Place], gaps: list[_Place], fits: Fits) -> _Place:
+    """Choose among the places that fit: a block's or item's start if the part is then not too short, else the last."""
+    last = (gaps or fitting)[-1]
+    enough = window.opener + (last.offset - window.opener) * _ENOUGH
 
-    def latest(level: Level, least: float) -> int | None:
-        found = [index for index in fitting if lines[index].level <= level and lines[index].start >= least]
-        return lines[found[-1]].start if found else None
+    def latest(level: Level, least: float) -> _Place | None:
+        found = (place for place in reversed(fitting) if place.line.level <= level and place.offset >= least)
+        return next(found, None)
 
-    straddler = lines[bisect_right([line.start for line in lines], limit) - 1]
+    item = lines[bisect_right([line.start for line in lines], last.offset) - 1].item
     chosen = latest(Level.BLOCK, enough)
-    if chosen is None and window.opener < straddler.item <= limit and fits(window.text[straddler.item :]):
-        chosen = latest(Level.ITEM, straddler.item)
+    if chosen is None and window.opener < item <= last.offset and fits(window.text[item:]):
+        chosen = latest(Level.ITEM, item)  # it may go whole into the next part
     for level in (Level.ITEM, Level.NESTED, Level.LINE, Level.CODE):
-        chosen = latest(level, enough) if chosen is None else chosen
-    if chosen is None:
-        ends = [offset for offset, _, is_sentence in gaps[: last_gap + 1] if is_sentence and offset >= enough]
-        chosen = ends[-1] if ends else limit
-    by_offset = {lines[index].start: lines[index] for index in fitting} | {offset: line for offset, line, _ in gaps}
-    if chosen != limit and not at(chosen, by_offset[chosen]):
-        chosen = limit
-    return cuts[chosen]
+        chosen = chosen or latest(level, enough)
+    ends = [gap for gap in gaps if gap.is_sentence and gap.offset >= enough]
+    return chosen or (ends[-1] if ends else last)
 
 
 def _gaps(
-    lines: list[Line], opener: int, uncut: list[tuple[int, int]], marked: list[tuple[int, int]]
-) -> list[tuple[int, Line, bool]]:
-    """Return where words start in these lines: offset, line, and whether a sentence starts there."""
+    lines: Sequence[Line], opener: int, uncut: Sequence[tuple[int, int]], marked: Sequence[tuple[int, int]]
+) -> list[_Place]:
+    """Return where words start in these lines."""
     gaps = []
     for line in lines:
         starts = set(sentences(line.text))
         for column in sorted(starts.union(words(line.text))):
             offset = line.start + column
             if offset > opener and (line.is_code or not (_inside(uncut, offset) or _inside(marked, offset))):
-                gaps.append((offset, line, column in starts))
+                gaps.append(_Place(offset, line, is_sentence=column in starts))
     return gaps
 
 
-def _between_characters(window: _Window, lines: list[Line], fits: Fits) -> _Cut | None:
+def _between_characters(window: _Window, lines: Sequence[Line], fits: Fits) -> _Cut | None:
     """Cut what has no better place: a giant word, link or line of code. None if nothing fits beside the opener."""
     text = window.text
     starts = [line.start for line in lines]
@@ -260,21 +273,27 @@ def _between_characters(window: _Window, lines: list[Line], fits: Fits) -> _Cut 
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(at(middle).part) else (low, middle)
-    while low > window.opener and not is_boundary(text, low):
-        low -= 1
-    for start, end in together(prose(lines)):
-        if window.opener < start < low < end and text[window.opener : start].strip():
-            low = start
-            break
-    while low > window.opener and not text[window.opener : low].strip():
-        low -= 1
-    if low == window.opener:
-        if window.opener:
-            return None
-        low = 1  # not even one character fits: it goes out alone, or nothing ever would
-        while not is_boundary(text, low):
-            low += 1
+    while low > window.opener:
+        low = _between_graphemes(window, low, together(prose(lines)))
+        if low > window.opener and fits(at(low).part):
+            return at(low)
+        low -= 1 + (low - window.opener) // _FINE_STEP
+    if window.opener:
+        return None
+    low = 1  # not even one character fits: it goes out alone, or nothing ever would
+    while not is_boundary(text, low):
+        low += 1
     return at(low)
+
+
+def _between_graphemes(window: _Window, offset: int, uncut: Sequence[tuple[int, int]]) -> int:
+    """Go back from an offset to where neither a character nor, if anything stands before it, a link is cut."""
+    while offset > window.opener and not is_boundary(window.text, offset):
+        offset -= 1
+    for start, end in uncut:
+        if start < offset < end and window.text[window.opener : start].strip():
+            offset = start
+    return offset if window.text[window.opener : offset].strip() else window.opener
 
 
 def _cut(window: _Window, offset: int, line: Line) -> _Cut:
@@ -295,16 +314,16 @@ def _cut(window: _Window, offset: int, line: Line) -> _Cut:
     return _Cut(part, offset, line.quote, indent + content_indent(line))
 
 
-def _inside(spans: list[tuple[int, int]], offset: int) -> bool:
+def _inside(spans: Sequence[tuple[int, int]], offset: int) -> bool:
     """Tell whether an offset falls inside one of the spans, which are in order."""
     index = bisect_left(spans, (offset, 0)) - 1
     return index >= 0 and spans[index][0] < offset < spans[index][1]
 
 
-def _last_fitting(items: list[_T], is_fitting: Callable[[_T], bool]) -> int:
-    """Return the index of the last item that fits, if those that fit come first; -1 if none does."""
-    low, high = -1, len(items)
-    while high - low > 1:
+def _count_fitting(places: list[_Place], is_fitting: Callable[[_Place], bool]) -> int:
+    """Return how many places fit, if those that fit come first."""
+    low, high = 0, len(places)
+    while low < high:
         middle = (low + high) // 2
-        low, high = (middle, high) if is_fitting(items[middle]) else (low, middle)
+        low, high = (middle + 1, high) if is_fitting(places[middle]) else (low, middle)
     return low

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import DatabaseUnusable, StorageFailed
@@ -31,10 +31,9 @@ HEAD = "0001"
 class Database:
     """One database: a lane that writes, since SQLite lets one writer in at a time, and one that reads beside it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._writer = Lane(engine, "writer", writes=True)
-        self._reader = Lane(engine, "reader", writes=False)
+    def __init__(self, writer: Lane, reader: Lane) -> None:
+        self._writer = writer
+        self._reader = reader
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -42,10 +41,11 @@ class Database:
         parsed = dialect.database_url(url)
         dialect.prepare(parsed)
         async with AsyncExitStack() as undo:
-            database = cls(dialect.new_engine(parsed))
-            undo.push_async_callback(database.close)
             try:
-                before = await database._writer.run(_bring_up_to_date)
+                writer = await Lane.open(parsed, writes=True)
+                undo.push_async_callback(writer.close)
+                before = await writer.run(_bring_up_to_date)
+                reader = await Lane.open(parsed, writes=False)
             except SQLAlchemyError as error:
                 raise DatabaseUnusable(
                     f"{parsed.database} cannot be used ({dialect.reason(error)})", dialect.cure(error)
@@ -53,13 +53,12 @@ class Database:
             undo.pop_all()
         if before != HEAD:
             log.info("database_migrated", before=before, now=HEAD)
-        return database
+        return cls(writer, reader)
 
     async def close(self) -> None:
         """Let the work that was given end, then close every connection. Safe to call twice."""
         await self._reader.close()
         await self._writer.close()
-        self._engine.dispose()
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do `work` in a transaction that may write: durable when this returns, undone if it raises.

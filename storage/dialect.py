@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event
+import aiosqlite
+from sqlalchemy import Connection, Engine, StaticPool, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from bot.errors import DatabaseUnusable
 
@@ -67,7 +68,7 @@ def database_url(url: str) -> URL:
         raise DatabaseUnusable(
             f"there is no home folder for {Path(parsed.database).parts[0]}", "Write the whole path."
         ) from None
-    return parsed.set(drivername="sqlite+pysqlite", database=str(path))
+    return parsed.set(drivername="sqlite+aiosqlite", database=str(path))
 
 
 def prepare(url: URL) -> None:
@@ -81,12 +82,21 @@ def prepare(url: URL) -> None:
         raise DatabaseUnusable(f"{path} is a folder", f"Name a file in it, for example {path / 'parley.db'}.")
 
 
-def new_engine(url: URL) -> Engine:
-    """An engine whose connections are set up for one writer and many readers in a process that may be killed."""
+async def connect(url: URL) -> aiosqlite.Connection:
+    """A connection with a thread of its own. Raises SQLAlchemy's `OperationalError`, as an engine would."""
+    try:
+        # The driver's own transaction handling would begin late and commit early; `_begin_sqlite` does it instead.
+        return await aiosqlite.connect(url.database or "", timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    except sqlite3.Error as error:
+        raise OperationalError("connect", None, error) from error
+
+
+def engine_over(driver: aiosqlite.Connection) -> Engine:
+    """SQLAlchemy over the connection that the driver holds, to be used in the driver's thread alone."""
     engine = create_engine(
-        url,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
-        poolclass=NullPool,
+        "sqlite://",
+        creator=lambda: driver._conn,  # SQLAlchemy's own dialect takes it from there too
+        poolclass=StaticPool,
         # Statements carry people's words: no error text may repeat their parameters.
         hide_parameters=True,
     )
@@ -103,14 +113,12 @@ def upsert(table: Table, build: Callable[[Upsert], T]) -> Mapping[str, T]:
     return {"sqlite": build(sqlite.insert(table)), "postgresql": build(postgresql.insert(table))}
 
 
-def reason(error: Exception) -> str:
+def reason(error: SQLAlchemyError) -> str:
     """What the database itself said: SQLAlchemy's own text may carry the statement's values, people's words."""
-    if isinstance(error, DBAPIError):
-        return str(error.orig)
-    return str(getattr(error, "strerror", None) or type(error).__name__)
+    return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
 
 
-def cure(error: Exception) -> str:
+def cure(error: SQLAlchemyError) -> str:
     """What the person who runs the bot can do about a failure to open the database."""
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     # The low byte is the kind of failure, the rest its finer distinction: https://sqlite.org/rescode.html
@@ -118,8 +126,6 @@ def cure(error: Exception) -> str:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver's own transaction handling would begin late and commit early; `_begin_sqlite` does it instead.
-    connection.isolation_level = None
     _switch_to_wal(connection)
     for pragma in (
         # In WAL mode NORMAL survives a killed process; only a power cut may take the last commits.

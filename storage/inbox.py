@@ -44,25 +44,20 @@ CONVERSATION = upsert(
         index_elements=["platform", "workspace", "channel", "root"], set_={"direct": conversations.c.direct}
     ).returning(conversations.c.id),
 )
-_unbegun = and_(is_open(turns), turns.c.state == "queued", turns.c.attempts == 0)
-_waiting = turns.alias("waiting")
+_last_open = turns.alias("last_open")
 _newer_question = exists().where(messages.c.turn_id == turns.c.id, messages.c.position > bindparam("at_position"))
 JOIN_TURN = (
     update(turns)
     .where(
         turns.c.id
-        == select(_waiting.c.id)
-        .where(
-            _waiting.c.conversation_id == bindparam("in_conversation"),
-            is_open(_waiting),
-            _waiting.c.state == "queued",
-            _waiting.c.attempts == 0,
-        )
-        .order_by(_waiting.c.id.desc())
+        == select(_last_open.c.id)
+        .where(_last_open.c.conversation_id == bindparam("in_conversation"), is_open(_last_open))
+        .order_by(_last_open.c.id.desc())
         .limit(1)
         .scalar_subquery(),
-        # Said again of the row itself: between the two a worker of another process may have claimed it.
-        _unbegun,
+        # Asked of the row itself: a worker of another process may be claiming it at this moment.
+        turns.c.state == "queued",
+        turns.c.attempts == 0,
     )
     # The answer goes to where the latest question was asked.
     .values(thread=case((_newer_question, turns.c.thread), else_=bindparam("to_thread", type_=turns.c.thread.type)))

@@ -26,8 +26,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    bindparam,
     false,
+    literal_column,
     text,
 )
 
@@ -91,13 +91,10 @@ class Files(TypeDecorator[tuple[Attachment, ...]]):
         return tuple(Attachment(**fields) for fields in json.loads(value))
 
 
-OPEN_STATES = ("queued", "running")
-
-
 def is_open(a_turn: FromClause) -> ColumnElement[bool]:
     """Whether a turn is queued or running, in the very words of the partial indexes: with bound values instead,
     no planner could tell that they apply."""
-    return a_turn.c.state.in_(bindparam("open_states", OPEN_STATES, expanding=True, literal_execute=True))
+    return a_turn.c.state.in_([literal_column("'queued'"), literal_column("'running'")])
 
 
 conversations = Table(

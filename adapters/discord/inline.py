@@ -18,9 +18,7 @@ _MENTION_OPEN = "\ufdd0"  # noncharacters: CommonMark lets no entity stand for t
 _MENTION_CLOSE = "\ufdd1"
 _CROWD = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
 _PING = re.compile(r"<@(?=[!&]?\d)")
-_MARK = re.compile(
-    r"\\(?=[^\w\s]|$)|\*|`|(?<![^\W_])_|_(?![^\W_])|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||\](?=\()|(?<=<)(?=#)"
-)
+_MARK = re.compile(r"\\(?=[^\w\s]|$)|\*|`|(?<![^\W_])_|_(?![^\W_])|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||\](?=\()")
 _LINE_START = re.compile(r"^(\s*)(#{1,3} |-# |>{1,3} |[-+] |\d{1,9}(?=[.)] ))")
 _LINKABLE = re.compile(r"(?:https?|discord):", re.IGNORECASE)
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -54,7 +52,7 @@ def defuse(text: str) -> str:
 
 def escape(text: str, *, at_line_start: bool = False) -> str:
     """Write plain text as Discord Markdown: what would be taken for markup is escaped, and nobody is pinged."""
-    escaped = _MARK.sub(lambda mark: f"\\{mark[0]}" if mark[0] else "", text)
+    escaped = _MARK.sub(r"\\\g<0>", text)
     if at_line_start:
         escaped = _LINE_START.sub(_escape_line_start, escaped)
     return defuse(escaped)
@@ -99,7 +97,7 @@ class _Line:
                 skip_to = next(i for i in range(index, len(children)) if children[i].type == "link_close")
                 self._link(str(token.attrGet("href") or ""), children[index + 1 : skip_to])
             elif token.type == "em_open":
-                self._open("_" if self._holds_strong(children, index) else "*")
+                self._open(self._emphasis(children, index))
             else:
                 self._token(token)
         return "".join(self.pieces)
@@ -147,18 +145,18 @@ class _Line:
         if marker not in self.markers:
             self.pieces.append(marker)
 
-    def _holds_strong(self, children: list[Token], index: int) -> bool:
-        """Tell whether emphasis touches bold: `***` would be read another way than it was meant."""
-        if "**" in self.markers:
-            return True
+    def _emphasis(self, children: list[Token], index: int) -> str:
+        """Choose the mark of emphasis: `_` where it touches bold, as `***` would be read in another way than meant."""
         depth = 0
-        for token in children[index:]:
+        holds_strong = "**" in self.markers
+        for end in range(index, len(children)):
+            token = children[end]
             depth += (token.type == "em_open") - (token.type == "em_close")
-            if token.type == "strong_open":
-                return True
+            holds_strong = holds_strong or token.type == "strong_open"
             if not depth:
                 break
-        return False
+        beside = "".join(self.pieces[-1:])[-1:] + (children[end + 1].content[:1] if end + 1 < len(children) else "")
+        return "_" if holds_strong and not any(character.isalnum() for character in beside) else "*"
 
     def _link(self, url: str, label: list[Token]) -> None:
         words = " ".join(plain_text(label).split())

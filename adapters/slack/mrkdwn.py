@@ -4,6 +4,7 @@ Mostly that is mrkdwn; what mrkdwn cannot say (tables, task lists, deep lists, c
 own Markdown. Here are the choice between the two and the sizes; `mrkdwn_inline` has what stands within a line.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,9 @@ _BULLETS = "•◦"
 _INDENT = "    "
 _NO_MENTIONS: Mapping[str, str] = MappingProxyType({})
 _UNKNOWN = 1 << 30
+_HAS_LISTS = re.compile(r"^\s*(?:[-*+>]|\d{1,9}[.)])", re.MULTILINE)
+_DEFINED = re.compile(r"\]:\s*(\S+)")
+_FOREIGN_ADDRESS = re.compile(r"(?:\]\(|://|<)(?=\S*[^\x00-\x7f])\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,21 @@ def fits(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> bool:
 def most(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:
     """Return a length that the rendered form does not pass, found without rendering it: mostly all one needs to know.
 
-    A huge number stands for texts of which it cannot be told: link definitions multiply, addresses get escaped.
+    A huge number stands for texts of which it cannot be told.
     """
-    if "]:" in markdown or (not markdown.isascii() and any(mark in markdown for mark in ("://", "](", "<"))):
+    if "](<" in markdown:
         return _UNKNOWN
     count = markdown.count
     marks = count("*") + count("_") + count("~") + count("`")
-    grown = 4 * count("&") + 4 * count("<") + 7 * count(">") + 2 * marks + 12 * count("\n") + 4 * count("$")
-    grown += 4 * count("://") + 4 * count("[") + 9 * count("--") + 8 * count("\t") + 3 * count("|") + 3 * count('"')
+    grown = 4 * count("&") + 4 * count("<") + 7 * count(">") + marks + 4 * count("$") + 4 * count("://")
+    grown += 4 * count("[") + 9 * count("--") + 8 * count("\t") + 3 * count("|") + 3 * count('"')
+    grown += (12 if _HAS_LISTS.search(markdown) else 6) * count("\n")
+    if "]:" in markdown:  # a link's definition may be used by every bracket
+        targets = _DEFINED.findall(markdown)
+        grown += count("[") * max((len(target) + 4 * target.count("&") for target in targets), default=0)
+        grown = grown if markdown.isascii() else _UNKNOWN
+    if not markdown.isascii():
+        grown += 9 * sum(len(address[0]) for address in _FOREIGN_ADDRESS.finditer(markdown))
     longest = max((len(user) for user in mentions.values()), default=0) + len("<@>")
     return _length(markdown) + grown + count("@") * longest + 16
 

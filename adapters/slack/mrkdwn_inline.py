@@ -149,8 +149,6 @@ class _Line:
         if self.depth[kind]:
             return
         marker = _MARKERS[kind]
-        if marker not in self.open_markers:
-            return
         self.open_markers.remove(marker)
         if self.pieces[-1] == marker:
             self.pieces.pop()  # nothing stood between the two

@@ -22,6 +22,7 @@ import orjson
 from bot.backend.chunks import Chunk, read_chunk
 from bot.backend.completion import FinishReason, Usage
 from bot.backend.failures import Diagnosis, diagnose, diagnose_event
+from bot.backend.parameters import DROPPABLE
 from bot.errors import ModelUnavailable, StreamCut, StreamStalled
 
 WIRE = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
@@ -83,11 +84,11 @@ async def exchange(
         state.silent = not state.token
         state.cut = StreamStalled("no token in time") if state.accepted else ModelUnavailable("no answer in time")
     except openai.APIStatusError as error:
-        diagnosis = diagnose(error, body, now)
+        diagnosis = diagnose(error, DROPPABLE & body.keys(), now)
     except WIRE as error:
         state.cut = StreamCut(type(error).__name__) if state.accepted else ModelUnavailable(type(error).__name__)
     except _ErrorEvent as error:
-        diagnosis = diagnose_event(error.body, body, state.request_id)
+        diagnosis = diagnose_event(error.body, DROPPABLE & body.keys(), state.request_id)
     # Raised out here so that the exception has no context to print.
     if diagnosis is not None:
         raise ExchangeFailed(diagnosis)

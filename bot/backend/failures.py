@@ -14,7 +14,8 @@ from typing import Any
 
 import openai
 
-from bot.backend.retry import retry_after
+from bot.backend.parameters import LIMITS
+from bot.backend.waits import retry_after
 from bot.errors import (
     ContentRefused,
     ContextTooLong,
@@ -81,10 +82,8 @@ class _Facts:
         return not self.param and (self.code.isdigit() or self.code.lower() in SAYS_NOTHING)
 
 
-def diagnose(error: Exception, sent: Collection[str], now: datetime) -> Diagnosis:
-    """What `error`, raised while a request with the parameters `sent` was under way, means."""
-    if not isinstance(error, openai.APIStatusError):
-        return Diagnosis(ModelUnavailable(type(error).__name__))
+def diagnose(error: openai.APIStatusError, sent: Collection[str], now: datetime) -> Diagnosis:
+    """What `error` means; `sent` are the parameters of the request that it could have done without."""
     headers = error.response.headers
     failure, droppable = _failure(_facts(error.body, error.status_code), sent)
     named = retry_after(headers, now)
@@ -130,16 +129,19 @@ def _failure(facts: _Facts, sent: Collection[str]) -> tuple[ModelFailure, bool]:
 
 def _parameter(facts: _Facts, sent: Collection[str]) -> str:
     """The sent parameter that was refused; empty if none of them was."""
-    named = facts.param.partition(".")[0]
-    if named:
-        return named if named in sent else ""
-    for place in facts.places:
-        if place in sent:
-            return place
-    if facts.silent:
-        for word in re.findall(r"\w+", facts.words):
-            if word in sent and word != "stream":  # too common a word to tell anything
-                return str(word)
+    if facts.param:
+        named = [facts.param.partition(".")[0]]
+    elif facts.places:
+        named = list(facts.places)
+    elif facts.silent:  # "stream" is too common a word to tell anything
+        named = [word for word in re.findall(r"\w+", facts.words) if word != "stream"]
+    else:
+        return ""
+    for name in named:
+        if name in sent:
+            return name
+        if name in LIMITS:  # some servers turn one into the other and refuse that
+            return next((limit for limit in LIMITS if limit in sent), "")
     return ""
 
 

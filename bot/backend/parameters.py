@@ -13,6 +13,7 @@ from bot.backend.completion import CompletionRequest
 LIMITS = ("max_completion_tokens", "max_tokens")
 """OpenAI's name for the limit on the answer, and the older one that many compatible servers know alone."""
 DROPPABLE = {"temperature", "stream_options", "stream", *LIMITS}
+"""What an answer can be had without."""
 
 
 @dataclass(slots=True)
@@ -21,13 +22,6 @@ class Refusals:
 
     refused: set[str] = field(default_factory=set)
     thinks: bool = False
-
-    def learn(self, parameter: str) -> bool:
-        """Remember that `parameter` is refused. False if it cannot be left out."""
-        if parameter not in DROPPABLE:
-            return False
-        self.refused.add(parameter)
-        return True
 
 
 def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:

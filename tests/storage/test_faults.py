@@ -89,21 +89,18 @@ def test_a_full_disk_fails_the_write_alone(path: Path) -> None:
 
 
 async def test_a_damaged_file_fails_what_touches_the_damage(path: Path) -> None:
-    [(page,)] = rows(path, "SELECT rootpage FROM sqlite_master WHERE name = 'messages'")
-    [(size,)] = rows(path, "PRAGMA page_size")
-    assert isinstance(page, int)
-    assert isinstance(size, int)
-    with path.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * size)
+    store = await Store.open(f"sqlite:///{path}")
+    await accept(store, "1")
+    await store.close()
+    _damage(path, "messages")
     store = await Store.open(f"sqlite:///{path}")
     with pytest.raises(StorageFailed, match="malformed"):
         await store.history.until(1, 1, 0)
     with pytest.raises(StorageFailed, match="malformed"):
-        await accept(store, "1")
+        await accept(store, "2")
     await store.controls.at(THREAD)
     await store.close()
-    assert rows(path, "SELECT count(*) FROM turns") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM turns") == [(1,)]
 
 
 async def test_no_failure_repeats_what_people_wrote(store: Store) -> None:
@@ -223,12 +220,26 @@ async def test_closing_lets_writes_end_and_refuses_more(path: Path) -> None:
     await store.close()
     with pytest.raises(StorageFailed, match="closed"):
         await accept(store, "1")
-    assert not Path(f"{path}-wal").exists()
-    await _threads_end()
+    assert _no_log_is_left(path)
+    _threads_end()
 
 
-async def _threads_end() -> None:
-    """Threads end just after they were told to."""
-    async with asyncio.timeout(2):
-        while any(thread.name.startswith("parley-") for thread in threading.enumerate()):
-            await asyncio.sleep(0.005)
+def _no_log_is_left(path: Path) -> bool:
+    return not Path(f"{path}-wal").exists()
+
+
+def _threads_end() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("parley-"):
+            thread.join(2)
+            assert not thread.is_alive()
+
+
+def _damage(path: Path, table: str) -> None:
+    [(page,)] = rows(path, f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'")  # noqa: S608
+    [(size,)] = rows(path, "PRAGMA page_size")
+    assert isinstance(page, int)
+    assert isinstance(size, int)
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,16 +140,28 @@ async def test_a_new_file_that_is_held_while_it_would_change_its_mode_is_named_a
     holder.close()
 
 
+async def test_a_new_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself gives up at once here: two workers that start on a new file would not both come up."""
+    maker = sqlite3.connect(tmp_path / "parley.db", check_same_thread=False)
+    maker.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, maker.close)
+    release.start()
+    store = await Store.open(f"sqlite:///{tmp_path}/parley.db")
+    release.join()
+    await store.close()
+
+
 _AS_NOBODY = """
 import asyncio, os, sys
 from bot.errors import DatabaseUnusable
 from storage import Store
 if os.geteuid() == 0:
     os.setgid(65534), os.setuid(65534)
-try:
-    asyncio.run(Store.open(sys.argv[1]))
-except DatabaseUnusable as unusable:
-    sys.stdout.write(str(unusable))
+for url in sys.argv[1:]:
+    try:
+        asyncio.run(Store.open(url))
+    except DatabaseUnusable as unusable:
+        sys.stdout.write(f"{unusable}\\n")
 """
 
 
@@ -161,27 +175,21 @@ def public_folder() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-def _open_as_nobody(url: str) -> str:
-    # Only the child's coverage data needs a folder it may write to: it reports to none.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
-    done = subprocess.run(
-        [sys.executable, "-c", _AS_NOBODY, url], check=False, capture_output=True, text=True, env=environment
-    )
-    assert not done.stderr
-    return done.stdout
-
-
-def test_a_file_that_may_not_be_written_is_named(migrated: Path, public_folder: Path) -> None:
+def test_what_may_not_be_written_is_named(migrated: Path, public_folder: Path) -> None:
     path = Path(shutil.copy(migrated, public_folder / "parley.db"))
     path.chmod(0o444)
     public_folder.chmod(0o555)
-    assert f"{path} cannot be used" in _open_as_nobody(f"sqlite:///{path}")
-
-
-def test_a_folder_that_may_not_be_written_is_named(public_folder: Path) -> None:
-    public_folder.chmod(0o555)
-    assert "cannot be used (unable to open database file)" in _open_as_nobody(f"sqlite:///{public_folder}/parley.db")
-    assert "cannot be made (Permission denied)" in _open_as_nobody(f"sqlite:///{public_folder}/data/parley.db")
+    urls = [f"sqlite:///{public_folder}/{name}" for name in ("parley.db", "new.db", "data/new.db")]
+    # The child's coverage data would need a folder it may write to.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
+    done = subprocess.run(
+        [sys.executable, "-c", _AS_NOBODY, *urls], check=False, capture_output=True, text=True, env=environment
+    )
+    assert not done.stderr
+    old, new, folder = done.stdout.splitlines()
+    assert f"{path} cannot be used" in old
+    assert "cannot be used (unable to open database file)" in new
+    assert "cannot be made (Permission denied)" in folder
 
 
 _WITHOUT_SPACE = """
@@ -237,10 +245,14 @@ def test_the_newest_migration_is_the_one_the_program_knows() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [database.HEAD]
 
 
-async def test_opening_what_is_up_to_date_changes_nothing(path: Path) -> None:
-    before = _schema(path), path.read_bytes()
+async def _open_and_close(path: Path) -> None:
     await (await Store.open(f"sqlite:///{path}")).close()
-    assert (_schema(path), path.read_bytes()) == before
+
+
+def test_opening_what_is_up_to_date_changes_nothing(path: Path) -> None:
+    before = path.read_bytes()
+    asyncio.run(_open_and_close(path))
+    assert path.read_bytes() == before
 
 
 _WITHOUT_ALEMBIC = """

@@ -16,10 +16,11 @@ from storage import Store
 from storage.records import Answer
 from tests.storage.people import says
 
-MESSAGES = 60
+MESSAGES = 40
 CONVERSATIONS = 7
 # Shorter than some turns last, so that leases run out while their holder is at work.
 LEASE_SECONDS = 0.02
+HELD_SECONDS = 0.5
 
 
 def _say(value: object) -> None:
@@ -61,7 +62,7 @@ async def race(store: Store, name: str) -> None:
 
 async def hold(store: Store, name: str) -> None:
     """Claim a turn and stay at it."""
-    claim = await store.turns.claim(name, 0.3, ["slack"])
+    claim = await store.turns.claim(name, HELD_SECONDS, ["slack"])
     _say(claim is not None)
     await asyncio.sleep(60)
 

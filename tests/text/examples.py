@@ -129,7 +129,9 @@ _BLOCK = st.one_of(
     st.builds(lambda text, level: f"{'#' * level} {text}", _WORD, st.integers(1, 6)),
     st.builds(_list, st.lists(PARAGRAPH, min_size=1, max_size=5), st.booleans()),
     st.builds(_fence, _LINES, st.sampled_from(["```", "~~~", "````"]), st.just("")),
-    st.builds(lambda item, code: f"- {item}\n\n{code}", _WORD, st.builds(_fence, _LINES, st.just("```"), st.just("  "))),
+    st.builds(
+        lambda item, code: f"- {item}\n\n{code}", _WORD, st.builds(_fence, _LINES, st.just("```"), st.just("  "))
+    ),
     st.builds(
         lambda rows: "| a | b |\n|---|---|\n" + "\n".join(f"| {x} | {y} |" for x, y in rows),
         st.lists(st.tuples(_WORD, _WORD), min_size=1, max_size=8),

@@ -17,7 +17,7 @@ _ABSOLUTE = re.compile(r"https?:|mailto:", re.IGNORECASE)
 
 
 def says_more(example: Example) -> bool:
-    """Tell whether a rendering may show what the page does not: raw HTML, addresses of links that a chat cannot open."""
+    """Tell whether a rendering may show what the page does not: raw HTML, addresses that a chat cannot open."""
     for token in parse(example.markdown):
         if token.type == "html_block":
             return True

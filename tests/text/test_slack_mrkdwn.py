@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.slack import mrkdwn
 from adapters.slack.mrkdwn import SlackText, escape, fits, measure, render
-from tests.text.examples import COMMONMARK, MARKDOWN, OWN
+from tests.text.examples import EXAMPLES, MARKDOWN, OWN
 
 ZWS = "\u200b"
 WJ = "\u2060"
@@ -40,7 +40,9 @@ def native_of(markdown: str, mentions: Mapping[str, str] | None = None) -> str:
         ("*it* and _it_", "_it_ and _it_"),
         ("***both***", "_*both*_"),
         ("**bold with *it* inside**", "*bold with _it_ inside*"),
-        ("~~gone~~", "~gone~"),
+        ("~~gone~~ *a *b* c* **a **b** c**", "~gone~ _a b c_ *a b c*"),
+        ("**a<br>** b", "*a*\n b"),
+        ("![a *b*\nc](https://e.com)", "<https://e.com|a b c>"),
         ("un**frigging**believable", f"un{ZWS}*frigging*{ZWS}believable"),
         ("中文**粗体**文本", f"中文{ZWS}*粗体*{ZWS}文本"),
         ("**a***b*", f"*a*{ZWS}_b_"),
@@ -81,7 +83,7 @@ def native_of(markdown: str, mentions: Mapping[str, str] | None = None) -> str:
         ("[here](/relative)", "here (/relative)"),
         ("[top](#anchor)", "top"),
         ("[x](javascript:alert)", "[x](javascript:alert)"),
-        ("[evil](!channel)", f"evil (!channel)"),
+        ("[evil](!channel)", "evil (!channel)"),
         ("[evil](@U123)", "evil (@U123)"),
         ("<https://e.com/a_b>", "<https://e.com/a_b>"),
         ("<a@b.org>", "<mailto:a@b.org|a@b.org>"),
@@ -146,10 +148,11 @@ def test_exactly_one_of_the_two_is_set_for_the_empty_text() -> None:
         ("@R&D team", "<@U3> team"),
         ("<@U1> <@U9>", "&lt;@U1&gt; &lt;@U9&gt;"),
         ("@channel", f"@{WJ}channel"),
+        ("@everyone's guide", f"@{WJ}everyone's guide"),
     ],
 )
 def test_only_named_people_are_mentioned(markdown: str, expected: str) -> None:
-    people = {"Ada Lovelace": "U1", "Ada": "U2", "R&D": "U3", "channel": "U4"}
+    people = {"Ada Lovelace": "U1", "Ada": "U2", "R&D": "U3"}
     assert text_of(markdown, people) == expected
 
 
@@ -161,16 +164,59 @@ def test_people_are_mentioned_in_native_markdown_outside_code_only() -> None:
 
 @pytest.mark.parametrize(
     "ping",
-    ["<!channel>", "<!here|here>", "<!everyone>", "<!subteam^S12345>", "<!date^1392734382^{date}|x>", "<@U12345>", "@channel",
-     "@here", "@everyone", "@Channel", "<@W1|ada>", "&lt;!channel&gt;", "&#60;!here>", "\\<!channel>", "<\\!here>",
-     "&#x40;channel", "\\@here", "&commat;everyone", "<&#33;here>", "@&#104;ere", "&LT;!channel>"],
-)  # fmt: skip
+    [
+        "<!channel>",
+        "<!here|here>",
+        "<!everyone>",
+        "<!subteam^S12345>",
+        "<!date^1392734382^{date}|x>",
+        "<@U12345>",
+        "@channel",
+        "@here",
+        "@everyone",
+        "@Channel",
+        "<@W1|ada>",
+        "&lt;!channel&gt;",
+        "&#60;!here>",
+        "\\<!channel>",
+        "<\\!here>",
+        "&#x40;channel",
+        "\\@here",
+        "&commat;everyone",
+        "<&#33;here>",
+        "@&#104;ere",
+        "&LT;!channel>",
+        "@**channel**",
+        "<**@U123**>",
+    ],
+)
 @pytest.mark.parametrize(
     "place",
-    ["{}", "a {} b", "**{}**", "`{}`", "```\n{}\n```", "[{}](https://e.com)", "[x](https://e.com/{})", "[x]({})", "# {}",
-     "> {}", "- {}", "| {} |\n|---|\n| {} |", "<b>{}</b>", "<div>\n{}\n</div>", "x{}y", "![{}](https://e.com)", "$x = {}$",
-     "- [ ] {}", "[x]: https://e.com \"{}\"", "https://e.com/{}", "| a |\n|---|\n| `{}` |", "    {}"],
-)  # fmt: skip
+    [
+        "{}",
+        "a {} b",
+        "**{}**",
+        "`{}`",
+        "```\n{}\n```",
+        "[{}](https://e.com)",
+        "[x](https://e.com/{})",
+        "[x]({})",
+        "# {}",
+        "> {}",
+        "- {}",
+        "| {} |\n|---|\n| {} |",
+        "<b>{}</b>",
+        "<div>\n{}\n</div>",
+        "x{}y",
+        "![{}](https://e.com)",
+        "$x = {}$",
+        "- [ ] {}",
+        '[x]: https://e.com "{}"',
+        "https://e.com/{}",
+        "| a |\n|---|\n| `{}` |",
+        "    {}",
+    ],
+)
 def test_no_crowd_and_no_stranger_is_pinged_from_anywhere(place: str, ping: str) -> None:
     assert_quiet(render(place.replace("{}", ping), {"Ada": "UADA"}))
 
@@ -190,7 +236,7 @@ def _harmless(form: str) -> set[str]:
     return {user for user in _USER.findall(form) if not user[:1].isalnum() or not user[:1].isascii()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     MARKDOWN,
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["<!channel>", "@here", "<@U99>", "<!subteam^S1|@x>"]))),
@@ -202,13 +248,13 @@ def test_pings_injected_into_any_text_never_survive(text: str, pings: list[tuple
     assert_quiet(render(text, {"Ada": "UADA"}))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(st.sampled_from("<>!@&;#^|`*_[]()\\ \n-ahcnelr123xU"), max_size=60))
 def test_no_scramble_of_control_characters_pings(text: str) -> None:
     assert_quiet(render(text, {}))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=200))
 def test_every_angle_bracket_of_mrkdwn_is_a_link_a_mention_or_a_quote(text: str) -> None:
     rendered = render(text).text
@@ -218,17 +264,16 @@ def test_every_angle_bracket_of_mrkdwn_is_a_link_a_mention_or_a_quote(text: str)
         assert not re.search(r"&(?!amp;|lt;|gt;)", links_out)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(MARKDOWN)
 def test_the_quick_bound_is_never_below_the_real_length(text: str) -> None:
     assert measure(text) <= mrkdwn.most(text)
     assert measure(text, {"x": "U12345"}) <= mrkdwn.most(text, {"x": "U12345"})
 
 
-@pytest.mark.parametrize("entry", [*OWN, *COMMONMARK], ids=lambda entry: entry.name)
-def test_the_quick_bound_holds_for_every_example(entry: object) -> None:
-    markdown = getattr(entry, "markdown", "")
-    assert measure(markdown) <= mrkdwn.most(markdown)
+def test_the_quick_bound_holds_for_every_example_and_tells_much() -> None:
+    assert all(measure(entry.markdown) <= mrkdwn.most(entry.markdown) for entry in EXAMPLES)
+    assert mrkdwn.most("Plain **prose** with `code`. " * 100) < 3_600
 
 
 def test_a_message_fits_up_to_its_limit() -> None:
@@ -259,7 +304,9 @@ def test_rendering_a_message_takes_milliseconds() -> None:
     assert (time.perf_counter() - start) / 10 < 0.1  # an order of magnitude above what it takes
 
 
-@pytest.mark.parametrize("hostile", ["[", "`", "*", "> ", "(", "![", "- ", "\\(", "$", "<a", "~", "_*", "&", "[](", "**a ", "@"])
+@pytest.mark.parametrize(
+    "hostile", ["[", "`", "*", "> ", "(", "![", "- ", "\\(", "$", "<a", "~", "_*", "&", "[](", "**a ", "@"]
+)
 def test_hostile_repetition_is_rendered_in_reasonable_time(hostile: str) -> None:
     start = time.perf_counter()
     render(hostile * (4_000 // len(hostile)), {"Ada": "U1"})

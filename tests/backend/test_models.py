@@ -1,0 +1,63 @@
+"""What is known of models: windows and prices."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bot.backend.completion import Usage
+from bot.backend.models import UNKNOWN_CONTEXT_WINDOW, context_window, cost_micros
+
+
+@pytest.mark.parametrize(
+    ("model", "window"),
+    [
+        ("gpt-4o-mini", 128_000),
+        ("gpt-4o-mini-2024-07-18", 128_000),
+        ("gpt-5.4-mini", 400_000),
+        ("gpt-4", 8_192),
+        ("openai/gpt-4o", 128_000),
+        ("ft:gpt-4o-mini-2024-07-18:team::id", 128_000),
+        ("claude-sonnet-4-5", 200_000),
+        ("llama3.1:8b", UNKNOWN_CONTEXT_WINDOW),
+        ("gpt-99", UNKNOWN_CONTEXT_WINDOW),
+        ("", UNKNOWN_CONTEXT_WINDOW),
+    ],
+)
+def test_context_windows(model: str, window: int) -> None:
+    assert context_window(model) == window
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "micros"),
+    [
+        ("gpt-4o-mini", Usage(1_000_000, 0, 0), 150_000),
+        ("gpt-4o-mini", Usage(0, 0, 1_000_000), 600_000),
+        ("gpt-4o-mini", Usage(2000, 1920, 100), 216),  # 80 × 0.15 + 1920 × 0.075 + 100 × 0.60
+        ("gpt-5.4-mini-2026-03-17", Usage(1000, 0, 1000, 400), 5_250),
+        ("gpt-5.5", Usage(200_000, 0, 1000), 1_030_000),
+        ("gpt-5.5", Usage(300_000, 0, 1000), 3_045_000),  # beyond 272,000: double in, half as much again out
+        ("gpt-5.5", Usage(300_000, 100_000, 0), 2_100_000),
+        ("gpt-4o-mini", Usage(0, 0, 0), 0),
+    ],
+)
+def test_costs_in_micro_dollars(model: str, usage: Usage, micros: int) -> None:
+    assert cost_micros(model, usage) == micros
+
+
+@pytest.mark.parametrize("model", ["llama3.1:8b", "gpt-99", "", "whisper-1", "moderation"])
+def test_an_unknown_price_is_none_and_not_nothing(model: str) -> None:
+    assert cost_micros(model, Usage(1000, 0, 1000)) is None
+
+
+def test_the_tables_are_loaded_at_the_first_question_and_nothing_is_fetched() -> None:
+    code = """
+import socket, sys
+socket.socket.connect = socket.getaddrinfo = None
+from bot.backend import client, models
+print("genai_prices" in sys.modules, models.context_window("gpt-4o"), "genai_prices" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "128000", "True"]

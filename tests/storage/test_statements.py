@@ -1,0 +1,184 @@
+"""The statements themselves: PostgreSQL can say them all, SQLite finds an index for each, and none grows dear."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import ClauseElement, Connection, Engine, event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from storage import Store, controls, history, inbox, schema, turns
+from storage.records import Answer, Claim, Scope
+from tests.storage.people import THREAD, says
+
+POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def _statements() -> Iterator[tuple[str, ClauseElement]]:
+    for module in (controls, history, inbox, turns):
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, ClauseElement):
+                yield f"{module.__name__}.{name}", value
+            elif name.isupper() and isinstance(value, Mapping):
+                assert sorted(value) == ["postgresql", "sqlite"]
+                yield f"{module.__name__}.{name}", value["postgresql"]
+
+
+@pytest.mark.parametrize(("name", "statement"), [pytest.param(n, s, id=n) for n, s in _statements()])
+def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseElement) -> None:
+    said = str(statement.compile(dialect=POSTGRESQL))
+    assert re.match(r"SELECT|INSERT|UPDATE|DELETE|\(?SELECT", said), name
+
+
+def test_no_family_of_queries_was_overlooked() -> None:
+    names = [name for name, _ in _statements()]
+    assert len(names) >= 29
+    assert {name.split(".")[1] for name in names} == {"controls", "history", "inbox", "turns"}
+
+
+def test_every_table_and_index_can_be_made_in_postgresql() -> None:
+    for table in schema.metadata.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=POSTGRESQL))
+        for index in table.indexes:
+            assert "CREATE" in str(CreateIndex(index).compile(dialect=POSTGRESQL))
+    partial = {str(CreateIndex(i).compile(dialect=POSTGRESQL)) for i in schema.turns.indexes}
+    assert all("WHERE state" in index for index in partial)
+
+
+async def _all_queries(store: Store, number: int) -> None:
+    """Each named query at least once, on a message of its own."""
+    thread = THREAD.__class__("slack", "T1", "C1", f"q{number}")
+    question = says(f"q{number}", at=number, address=thread)
+    for _ in range(2):
+        await store.inbox.accept(question, f"q{number}", wants_answer=True, complete=False)
+    joins = says(f"j{number}", at=number, address=thread)
+    await store.inbox.accept(joins, f"q{number}", wants_answer=True, complete=False)
+    await store.inbox.knows(thread, f"q{number}")
+    await store.inbox.root_of(thread, f"q{number}")
+    await store.inbox.root_of(thread, "nobody's")
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert isinstance(claim, Claim)
+    await store.inbox.remember(claim.conversation_id, [says(f"e{number}", at=-1, address=thread)], "B")
+    await store.history.until(claim.turn_id, claim.conversation_id, 0)
+    await store.history.move_start(claim.conversation_id, 1)
+    await store.controls.at(thread)
+    scope = Scope("slack", "T1", "C1")
+    await store.controls.put(scope, "model", "m", "U1")
+    await store.controls.remove(scope, "model")
+    await store.turns.renew("w", [claim.turn_id], 60)
+    await store.turns.intend_part(claim, 1)
+    await store.turns.confirm_part(claim, 1, f"a{number}")
+    await store.turns.parts(claim.turn_id)
+    await store.turns.drop_part(claim, 1)
+    await store.turns.release(claim)
+    again = await store.turns.claim("w", 60, ["slack"])
+    assert again is not None
+    await store.inbox.edit(question)
+    await store.inbox.delete(thread, f"j{number}")
+    await store.turns.open_count()
+    await store.turns.finish(again, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
+    assert await store.turns.claim("w", 60, ["slack"]) is None
+
+
+async def test_every_query_finds_its_rows_by_an_index(store: Store) -> None:
+    said: dict[str, Any] = {}
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:
+        said.setdefault(statement, parameters[0] if many else parameters)
+
+    await _all_queries(store, 1)
+    event.listen(Engine, "before_cursor_execute", note)
+    await _all_queries(store, 2)
+    event.remove(Engine, "before_cursor_execute", note)
+
+    def plans(connection: Connection) -> dict[str, list[str]]:
+        return {
+            statement: [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            for statement, values in said.items()
+            # An INSERT's plan lists what foreign keys could ask for; the next test counts what they do.
+            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+        }
+
+    found = await store.database.read(plans)
+    assert len(found) >= 20
+    queue = re.compile(r"SCAN \w+ USING (COVERING )?INDEX ix_turns_(queue|line)")
+    scans = [
+        (statement, step)
+        for statement, steps in found.items()
+        for step in steps
+        if step.startswith("SCAN") and not queue.match(step)
+    ]
+    assert scans == []
+
+
+def _fill(path: Path, conversations: int) -> None:
+    """As many conversations, each with an answered turn of two messages."""
+    numbers = [(n,) for n in range(1_000, 1_000 + conversations)]
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.executemany(
+            "INSERT INTO conversations (id, platform, workspace, channel, root, direct, complete, created_at)"
+            " VALUES (?1, 'slack', 'T1', 'C1', 'f' || ?1, 0, 1, 0)",
+            numbers,
+        )
+        connection.executemany(
+            "INSERT INTO turns (id, conversation_id, key, state, created_at) VALUES (?1, ?1, ?1, 'answered', 0)",
+            numbers,
+        )
+        connection.executemany(
+            "INSERT INTO messages (conversation_id, turn_id, platform, workspace, channel, platform_id, role,"
+            " author_id, author_name, text, sent_at, position)"
+            " VALUES (?1, ?1, 'slack', 'T1', 'C1', ?2 || ?1, ?3, 'U', 'Ada', 'hello', ?1, ?1)",
+            [(n, letter, role) for (n,) in numbers for letter, role in (("f", "user"), ("g", "assistant"))],
+        )
+        connection.executemany(
+            "INSERT INTO reply_parts (turn_id, number, state, platform_id, intended_at)"
+            " VALUES (?1, 1, 'sent', 'g' || ?1, 0)",
+            numbers,
+        )
+    connection.close()
+
+
+async def _steps(path: Path) -> int:
+    """How many steps SQLite's machine takes for every named query together."""
+    store = await Store.open(f"sqlite:///{path}")
+    taken = 0
+
+    def count() -> None:
+        nonlocal taken
+        taken += 1
+
+    def watch(connection: Connection) -> None:
+        raw: Any = connection.connection.driver_connection
+        raw.set_progress_handler(count, 1)
+
+    await _all_queries(store, 1)
+    await store.database.write(watch)
+    await store.database.read(watch)
+    await _all_queries(store, 2)
+    await store.close()
+    return taken
+
+
+async def test_no_query_takes_more_steps_when_a_thousand_times_as_much_is_stored(
+    migrated: Path, tmp_path: Path
+) -> None:
+    taken = []
+    for conversations in (10, 10_000):
+        path = tmp_path / f"{conversations}.db"
+        _copy(migrated, path)
+        _fill(path, conversations)
+        taken.append(await _steps(path))
+    few, many = taken
+    assert few > 500
+    assert many <= few * 1.1
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes())
