@@ -230,14 +230,21 @@ class LiveAnswer:
         await self._turns.intend_part(self._claim, number)
 
     async def _take_back(self, part: _Part) -> None:
-        if part.platform_id is None and not await self._insist(lambda: self._find(part)):
-            await self._turns.drop_part(self._claim, part.number)
-            return
-        platform_id = part.platform_id
-        if platform_id is not None and isinstance(self._adapter, Deletes):
+        """Remove a message that the answer does not need, whether or not it is known to have landed."""
+        if isinstance(self._adapter, Deletes):
             deletes: Deletes = self._adapter
-            await self._insist(lambda: deletes.delete(self._claim.address, platform_id))
+            platform_id = part.platform_id or await self._insist(lambda: self._look_up(part))
+            if platform_id is not None:
+                await self._insist(lambda: deletes.delete(self._claim.address, platform_id))
         await self._turns.drop_part(self._claim, part.number)
+
+    async def _look_up(self, part: _Part) -> str | None:
+        """The id of a message that was intended, None where it did not land."""
+        key = PartKey(self._claim.key, part.number)
+        if isinstance(self._adapter, FindsReplies):
+            return await self._adapter.find_reply(self._claim.address, key)
+        # Sending again under the same key gives the message that is there; what was not there is deleted at once.
+        return await self._adapter.send(self._claim.address, Reply("…"), key)
 
     async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
         async for attempt in AsyncRetrying(

@@ -13,7 +13,7 @@ import aiosqlite
 from sqlalchemy import Connection, Engine, StaticPool, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from bot.errors import DatabaseUnusable
 
@@ -80,15 +80,17 @@ def prepare(url: URL) -> None:
         raise DatabaseUnusable(f"the folder {path.parent} cannot be made ({error.strerror})", _WRITABLE_FILE) from None
     if path.is_dir():
         raise DatabaseUnusable(f"{path} is a folder", f"Name a file in it, for example {path / 'parley.db'}.")
+    try:
+        # A driver that fails to connect leaves its thread behind.
+        sqlite3.connect(path).close()
+    except sqlite3.Error as error:
+        raise DatabaseUnusable(f"{path} cannot be used ({error})", _WRITABLE_FILE) from None
 
 
 async def connect(url: URL) -> aiosqlite.Connection:
-    """A connection with a thread of its own. Raises SQLAlchemy's `OperationalError`, as an engine would."""
-    try:
-        # The driver's own transaction handling would begin late and commit early; `_begin_sqlite` does it instead.
-        return await aiosqlite.connect(url.database or "", timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
-    except sqlite3.Error as error:
-        raise OperationalError("connect", None, error) from error
+    """A connection with a thread of its own, to a file that `prepare` has seen open."""
+    # The driver's own transaction handling would begin late and commit early; `_begin_sqlite` does it instead.
+    return await aiosqlite.connect(url.database or "", timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
 
 
 def engine_over(driver: aiosqlite.Connection) -> Engine:

@@ -32,7 +32,7 @@ class Lane:
 
     @classmethod
     async def open(cls, url: URL, *, writes: bool) -> Self:
-        """Connect to the file at `url`. Raises SQLAlchemy's own errors."""
+        """Connect to the file at `url`."""
         driver = await dialect.connect(url)
         return cls(driver, dialect.engine_over(driver), writes=writes)
 

@@ -1,0 +1,145 @@
+"""What a platform can do to an answer on its way, and that it lands whole all the same."""
+
+import asyncio
+
+import pytest
+
+from emulators.discord import DiscordServer
+from emulators.faults import Fault
+from emulators.openai import Reply, errors
+from emulators.slack import SlackWorkspace
+from tests.e2e.stage import Stage
+
+SLOW = Reply("word " * 40, by_words=True, chunk_delay=0.05)
+POST = {"slack": "chat.postMessage", "discord": "POST /channels/{channel_id}/messages"}
+EDIT = {"slack": "chat.update", "discord": "PATCH /channels/{channel_id}/messages/{message_id}"}
+WHOLE = SLOW.text.strip()
+
+
+class Talk:
+    """One conversation, the same on either platform."""
+
+    def __init__(self, stage: Stage, platform: str) -> None:
+        self.stage = stage
+        self.platform = platform
+        self.slack, self.discord, self.openai = stage.slack, stage.discord, stage.openai
+        self.ada, self.general = self.slack.add_user("ada"), self.slack.add_channel("general")
+        self.bob, self.studio = self.discord.add_user("bob"), self.discord.add_channel("studio")
+
+    @property
+    def place(self) -> SlackWorkspace | DiscordServer:
+        return self.slack if self.platform == "slack" else self.discord
+
+    async def ask(self, text: str = "go") -> None:
+        if self.platform == "slack":
+            await self.slack.say(self.ada, self.general, text, mention=True)
+        else:
+            await self.discord.say(self.bob, self.studio, text, mention=True)
+
+    def answers(self) -> list[str]:
+        if self.platform == "slack":
+            return [self.slack.visible_text(m) for m in self.slack.bot_messages(self.general) if not m.deleted]
+        return [m.content for m in self.discord.bot_messages(self.studio) if not m.deleted]
+
+    async def until(self, *expected: str, timeout: float = 20) -> None:
+        await self.place.wait_for(lambda: self.answers() == list(expected), timeout=timeout)
+
+    async def delete_answer(self, index: int = 0) -> None:
+        if self.platform == "slack":
+            await self.slack.delete(self.slack.bot_messages(self.general)[index])
+        else:
+            await self.discord.delete(self.discord.bot_messages(self.studio)[index])
+
+    def fail(self, name: dict[str, str], *faults: Fault) -> None:
+        self.place.faults.add(name[self.platform], *faults)
+
+
+@pytest.fixture(params=["slack", "discord"])
+def talk(on_stage: Stage, request: pytest.FixtureRequest) -> Talk:
+    return Talk(on_stage, request.param)
+
+
+def refused(seconds: float) -> Fault:
+    body = {"ok": False, "error": "ratelimited", "message": "slow down", "retry_after": seconds, "global": False}
+    return Fault(status=429, headers={"Retry-After": f"{seconds:g}", "Via": "1.1 google"}, body=body)
+
+
+async def test_an_answer_whose_message_was_deleted_while_it_grew_is_posted_anew(talk: Talk) -> None:
+    talk.openai.script(SLOW)
+    async with talk.stage.worker():
+        await talk.ask()
+        await talk.place.wait_for(talk.answers)
+        await talk.delete_answer()
+        await talk.until(WHOLE)
+
+
+async def test_edits_that_are_rate_limited_or_fail_cost_previews_and_not_the_text(talk: Talk) -> None:
+    talk.openai.script(SLOW)
+    talk.fail(EDIT, refused(1), Fault(status=503, body="unavailable"), Fault("reset"))
+    async with talk.stage.worker():
+        await talk.ask()
+        await talk.until(WHOLE)
+
+
+async def test_a_first_post_that_fails_in_the_middle_of_a_stream_lands_once(talk: Talk) -> None:
+    talk.openai.script(SLOW)
+    talk.fail(POST, Fault("lost_reply"), Fault(status=503, body="unavailable"), refused(0.5))
+    async with talk.stage.worker():
+        await talk.ask()
+        await talk.until(WHOLE)
+        await asyncio.sleep(0.5)
+        assert talk.answers() == [WHOLE]
+
+
+async def test_a_shorter_second_try_takes_back_the_messages_it_does_not_need(talk: Talk) -> None:
+    talk.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+    long = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(16))
+    talk.openai.script(Reply(long, chunk_chars=300, chunk_delay=0.05, stall_after=8000))
+    async with talk.stage.process() as worker:
+        await talk.ask()
+        await talk.place.wait_for(lambda: len(talk.answers()) >= 2)
+        await worker.kill()
+    talk.openai.script("Short after all.")
+    async with talk.stage.worker():
+        await talk.until("Short after all.")
+
+
+async def test_a_post_that_a_killed_process_never_saw_confirmed_is_found_again(talk: Talk) -> None:
+    talk.openai.script("only once")
+    # The reply is lost, and before the bot can look for the message it is gone itself.
+    talk.fail(POST, Fault("lost_reply"))
+    async with talk.stage.process() as worker:
+        await talk.ask()
+        await talk.place.wait_for(talk.answers)
+        await worker.kill()
+    talk.openai.script("only once")
+    async with talk.stage.worker():
+        await talk.until("only once")
+        await asyncio.sleep(1.0)
+        assert talk.answers() == ["only once"]
+
+
+async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, general, other = slack.add_user("ada"), slack.add_channel("general"), slack.add_channel("other")
+    openai.script("nobody hears this", "but this")
+    slack.faults.add("chat.postMessage", Fault(status=200, body={"ok": False, "error": "is_archived"}))
+    async with on_stage.worker() as worker:
+        await slack.say(ada, general, "go", mention=True)
+        await slack.wait_for(lambda: len(openai.calls) == 1)
+        question = await slack.say(ada, other, "go", mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(other, question.ts))
+        async with asyncio.timeout(5):
+            while await worker.store.turns.open_count():
+                await asyncio.sleep(0.02)
+    assert not slack.bot_messages(general)
+
+
+async def test_a_notice_says_why_nothing_comes_and_makes_room_for_the_answer(talk: Talk) -> None:
+    talk.openai.faults.add("/chat/completions", errors.rate_limited(6))
+    talk.openai.script("at last")
+    async with talk.stage.worker():
+        await talk.ask()
+        await talk.place.wait_for(talk.answers)
+        assert "as soon as it lets me" in talk.answers()[0]
+        await talk.until("at last")
