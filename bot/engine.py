@@ -43,7 +43,7 @@ class Engine:
         self.owner = secrets.token_hex(8)
         self._running: dict[int, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
-        self._draining = False
+        self._draining = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -60,9 +60,12 @@ class Engine:
         """Claim and run turns until cancelled or drained."""
         async with asyncio.TaskGroup() as group:
             heartbeat = group.create_task(self._keep_leases(), name="leases")
-            while not self._draining:
+            while not self._draining.is_set():
                 await self._lanes.acquire()
                 claim = await self._next()
+                if claim is not None and self._draining.is_set():
+                    await self._hand_back(claim, 0.0)
+                    claim = None
                 if claim is None:
                     self._lanes.release()
                     continue
@@ -73,7 +76,7 @@ class Engine:
 
     async def drain(self, grace_seconds: float) -> int:
         """Claim nothing more and let running turns finish; hand back those that can't. Returns how many those were."""
-        self._draining = True
+        self._draining.set()
         self.wake()
         try:
             async with asyncio.timeout(grace_seconds):
@@ -87,14 +90,16 @@ class Engine:
         return 0
 
     async def _next(self) -> Claim | None:
-        """The next turn, or None after a pause or a call to wake."""
+        """The next turn, or None after a pause, a call to wake, or once draining."""
         self._wake.clear()
+        if self._draining.is_set():
+            return None
         try:
             claim = await self._turns.claim(self.owner, self._lease_seconds, self._platforms)
         except StorageFailed as failure:
             log.error("claim_failed", reason=str(failure))
             claim = None
-        if claim is None and not self._draining:
+        if claim is None:
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._wake.wait()

@@ -1,0 +1,261 @@
+"""Lanes and leases, over a real database: what runs beside what, and what happens when a lease or a turn is lost."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.engine import Engine
+from bot.errors import LeaseLost
+from bot.messages import Address, Author, IncomingMessage
+from storage import Store, dialect
+from storage.records import Claim
+
+BEGAN = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(f"sqlite:///{tmp_path / 'p.db'}")
+    yield opened
+    await opened.close()
+
+
+async def ask(store: Store, thread: str, number: int) -> None:
+    address = Address("slack", "T1", "C1", thread)
+    sent = BEGAN + timedelta(seconds=number)
+    message = IncomingMessage(address, f"{thread}.{number}", Author("U1", "Ada"), "hi", mentions_bot=True, sent_at=sent)
+    await store.inbox.accept(message, thread, wants_answer=True, complete=True)
+
+
+@asynccontextmanager
+async def running(
+    store: Store, turn: Callable[[Claim], Awaitable[None]], *, concurrency: int = 4, lease: float = 5.0
+) -> AsyncIterator[Engine]:
+    engine = Engine(store.turns, turn, ["slack"], concurrency=concurrency, lease_seconds=lease)
+    task = asyncio.create_task(engine.run())
+    yield engine
+    await engine.drain(0.1)
+    await task
+
+
+async def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_conversations_run_beside_each_other_and_turns_of_one_after_each_other(store: Store) -> None:
+    log: list[str] = []
+    go = asyncio.Event()
+
+    async def turn(claim: Claim) -> None:
+        log.append(f"begin {claim.root}")
+        await go.wait()
+        log.append(f"end {claim.root}")
+        await store.turns.finish(claim, "answered")
+
+    async with running(store, turn) as engine:
+        await ask(store, "a", 1)
+        engine.wake()
+        await until(lambda: log == ["begin a"])
+        await ask(store, "a", 2)
+        await ask(store, "b", 1)
+        engine.wake()
+        await until(lambda: len(log) == 2)
+        assert log == ["begin a", "begin b"]
+        assert engine.running == 2
+        go.set()
+        await until(lambda: log.count("end a") == 2)
+    assert log.index("end a") < [n for n, entry in enumerate(log) if entry == "begin a"][1]
+
+
+async def test_no_more_turns_run_than_there_are_lanes(store: Store) -> None:
+    at_once: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        at_once.append(engine.running)
+        await asyncio.sleep(0.02)
+        await store.turns.finish(claim, "answered")
+
+    for n in range(8):
+        await ask(store, f"t{n}", 1)
+    async with running(store, turn, concurrency=2) as engine:
+        await until(lambda: len(at_once) == 8)
+    assert max(at_once) <= 2
+
+
+async def test_a_turn_that_breaks_goes_back_to_the_queue_and_the_others_go_on(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def turn(claim: Claim) -> None:
+        seen.append((claim.root, claim.attempt))
+        if claim.root == "bad" and claim.attempt == 1:
+            raise RuntimeError("a bug")
+        await store.turns.finish(claim, "answered")
+
+    await ask(store, "bad", 1)
+    await ask(store, "good", 1)
+    async with running(store, turn):
+        await until(lambda: ("bad", 2) in seen, seconds=8)
+    assert ("good", 1) in seen
+    assert await store.turns.open_count() == 0
+
+
+async def test_a_stop_hands_back_what_does_not_finish_in_time(store: Store) -> None:
+    async def turn(_claim: Claim) -> None:
+        await asyncio.sleep(60)
+
+    await ask(store, "a", 1)
+    engine = Engine(store.turns, turn, ["slack"], concurrency=1, lease_seconds=60)
+    task = asyncio.create_task(engine.run())
+    await until(lambda: engine.running == 1)
+    assert await engine.drain(0.05) == 1
+    await task
+    again = await store.turns.claim("another", 60, ["slack"])
+    assert again is not None and again.attempt == 2
+
+
+async def test_a_turn_claimed_in_the_moment_of_the_stop_is_not_begun(store: Store, tmp_path: Path) -> None:
+    async def turn(_claim: Claim) -> None:
+        raise AssertionError("nothing may begin any more")
+
+    await ask(store, "a", 1)
+    locker = sqlite3.connect(tmp_path / "p.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    engine = Engine(store.turns, turn, ["slack"], concurrency=4, lease_seconds=60)
+    task = asyncio.create_task(engine.run())
+    await asyncio.sleep(0.1)
+    assert await engine.drain(1.0) == 0
+    locker.execute("ROLLBACK")
+    locker.close()
+    await task
+    assert await store.turns.claim("another", 60, ["slack"]) is not None
+
+
+async def test_a_long_turn_keeps_its_lease(store: Store) -> None:
+    ended: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        await asyncio.sleep(0.9)
+        await store.turns.finish(claim, "answered")
+        ended.append(claim.attempt)
+
+    await ask(store, "a", 1)
+    async with running(store, turn, lease=0.3):
+        await until(lambda: bool(ended))
+    assert ended == [1]
+
+
+async def test_a_turn_whose_lease_went_to_another_worker_is_stopped(store: Store, tmp_path: Path) -> None:
+    cancelled = asyncio.Event()
+
+    async def turn(_claim: Claim) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    await ask(store, "a", 1)
+    async with running(store, turn, lease=0.6) as engine:
+        await until(lambda: engine.running == 1)
+        with sqlite3.connect(tmp_path / "p.db", isolation_level=None) as other:
+            other.execute("UPDATE turns SET lease_owner = 'another', lease_until = lease_until + 60000000")
+        other.close()
+        await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_a_turn_claimed_again_by_its_own_worker_runs_once(store: Store, tmp_path: Path) -> None:
+    attempts: list[int] = []
+    stopped: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        attempts.append(claim.attempt)
+        try:
+            if claim.attempt == 1:
+                await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stopped.append(claim.attempt)
+            raise
+        await store.turns.finish(claim, "answered")
+
+    await ask(store, "a", 1)
+    async with running(store, turn, lease=30) as engine:
+        await until(lambda: engine.running == 1)
+        # What a machine that slept for longer than the lease finds when it wakes.
+        with sqlite3.connect(tmp_path / "p.db", isolation_level=None) as other:
+            other.execute("UPDATE turns SET lease_until = 1")
+        other.close()
+        engine.wake()
+        await until(lambda: stopped == [1])
+        await until(lambda: engine.running == 0)
+    assert attempts == [1, 2]
+    assert await store.turns.open_count() == 0
+
+
+async def test_a_turn_that_finds_its_lease_gone_is_left_alone(store: Store) -> None:
+    seen: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        seen.append(claim.attempt)
+        await store.turns.finish(claim, "answered")
+        raise LeaseLost("gone")
+
+    await ask(store, "a", 1)
+    async with running(store, turn):
+        await until(lambda: seen == [1])
+    assert await store.turns.open_count() == 0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locked database is given up after 0.3 s instead of five."""
+    monkeypatch.setattr(dialect, "BUSY_TIMEOUT_SECONDS", 0.3)
+
+
+async def test_a_database_that_is_locked_stops_nothing_for_good(impatient: None, store: Store, tmp_path: Path) -> None:
+    ended: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        await store.turns.finish(claim, "answered")
+        ended.append(claim.attempt)
+
+    await ask(store, "a", 1)
+    locker = sqlite3.connect(tmp_path / "p.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    async with running(store, turn, lease=0.5):
+        await asyncio.sleep(1.0)
+        assert not ended
+        locker.execute("ROLLBACK")
+        locker.close()
+        await until(lambda: bool(ended), seconds=10)
+
+
+async def test_a_lease_that_cannot_be_renewed_or_given_back_ends_no_engine(
+    impatient: None, store: Store, tmp_path: Path
+) -> None:
+    began: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        began.append(claim.attempt)
+        if claim.attempt == 1:
+            await asyncio.sleep(0.8)
+            raise RuntimeError("a bug, while the database is locked")
+        await store.turns.finish(claim, "answered")
+
+    await ask(store, "a", 1)
+    async with running(store, turn, lease=1.0) as engine:
+        await until(lambda: began == [1])
+        locker = sqlite3.connect(tmp_path / "p.db", isolation_level=None)
+        locker.execute("BEGIN IMMEDIATE")
+        await until(lambda: engine.running == 0, seconds=20)
+        locker.execute("ROLLBACK")
+        locker.close()
+        await until(lambda: began == [1, 2], seconds=15)
