@@ -24,9 +24,9 @@ SECOND = "sk-second-key"
 QUICK: dict[str, Any] = {
     "retry_base": 0.02,
     "retry_cap": 0.05,
-    "retry_for": 3.0,
-    "idle_timeout": 0.2,
-    "first_token_timeout": 0.4,
+    "retry_for": 6.0,
+    "idle_timeout": 2.0,
+    "first_token_timeout": 4.0,
 }
 PATH = "/chat/completions"
 

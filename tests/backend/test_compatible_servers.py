@@ -171,7 +171,10 @@ async def test_a_model_that_opens_and_then_thinks_silently_gets_its_time_at_the_
 async def test_empty_chunks_do_not_keep_a_stalled_stream_alive() -> None:
     empty: tuple[Event, ...] = (delta(""), 0.05)
     dribbling = Stream((delta("Hal"), *empty * 12, delta("lo", "stop")))
-    async with imitating(dribbling, Stream((delta("Hello", "stop"),))) as server, backend(server.url) as asked:
+    async with (
+        imitating(dribbling, Stream((delta("Hello", "stop"),))) as server,
+        backend(server.url, idle_timeout=0.2) as asked,
+    ):
         answer = await ask(asked)
     assert answer.text == "Hello"
     assert isinstance(answer.waits[0].failure, StreamStalled)

@@ -150,7 +150,7 @@ async def test_an_interaction_that_is_not_ours_any_more_is_left_alone(faults: li
     async with DiscordServer(timing=QUICK) as server, running(server, specs=SPECS) as (_, desk):
         await use(server, desk, *faults)
         async with asyncio.timeout(2):
-            while server.faults.pending:  # noqa: ASYNC110 - the server does not tell of a connection it cut
+            while server.faults.pending:
                 await asyncio.sleep(0.01)
         other = await server.slash(next(iter(server.world.users.values())), channel_of(server), "parley", "help")
         await server.wait_for(lambda: other.content)

@@ -95,7 +95,7 @@ async def running(
 async def eventually(predicate: Callable[[], Any], timeout: float = 5.0) -> Any:
     """Wait for what nothing announces."""
     async with asyncio.timeout(timeout):
-        while not (value := predicate()):  # noqa: ASYNC110 - there is no event to wait for
+        while not (value := predicate()):
             await asyncio.sleep(0.005)
         return value
 

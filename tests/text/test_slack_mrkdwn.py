@@ -298,16 +298,16 @@ def test_plain_text_is_escaped() -> None:
 def test_rendering_a_message_takes_milliseconds() -> None:
     text = "\n\n".join(entry.markdown for entry in OWN)[:3_500]
     fits(text)
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(10):
         render(f"{text}{number}")
-    assert (time.perf_counter() - start) / 10 < 0.1  # an order of magnitude above what it takes
+    assert (time.process_time() - start) / 10 < 0.1  # an order of magnitude above what it takes
 
 
 @pytest.mark.parametrize(
     "hostile", ["[", "`", "*", "> ", "(", "![", "- ", "\\(", "$", "<a", "~", "_*", "&", "[](", "**a ", "@"]
 )
 def test_hostile_repetition_is_rendered_in_reasonable_time(hostile: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     render(hostile * (4_000 // len(hostile)), {"Ada": "U1"})
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

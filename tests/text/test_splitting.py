@@ -313,9 +313,9 @@ def test_a_very_long_text_is_cut_with_few_measurements(size: int) -> None:
         measured += 1
         return len(part) <= size
 
-    start = time.perf_counter()
+    start = time.process_time()
     parts = split(text, fits)
-    assert time.perf_counter() - start < 5  # an order of magnitude above what it takes
+    assert time.process_time() - start < 5  # an order of magnitude above what it takes
     assert measured < 70 * len(parts)
 
 
@@ -323,8 +323,8 @@ def test_a_very_long_text_is_cut_with_few_measurements(size: int) -> None:
     "hostile", ["[", "`", "*", "> ", "(", "![", "- ", "\\(", "$", "<a", "| ", "~", "_*", "&", "[](", "\n"]
 )
 def test_hostile_repetition_is_cut_in_reasonable_time(hostile: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     text = hostile * (6_000 // len(hostile))
     parts = split(text, up_to(1_500))
     assert is_whole(parts, text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
