@@ -16,7 +16,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from bot.adapter import Action, Adapter, Deletes, FindsReplies
-from bot.errors import DeliveryDelayed, DeliveryUncertain, MessageGone
+from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain, MessageGone
 from bot.messages import PartKey, Reply
 from bot.pacing import Pace
 from bot.splitting import close_open, split, split_stable
@@ -69,6 +69,8 @@ class LiveAnswer:
         self._reply_to = reply_to
         self._mentions = mentions
         self._before_first = before_first
+        self.posted = False
+        """Whether a message was posted by this process: a platform ends its status then."""
         self._description = adapter.describe()
         self._parts = [_Part(part.number, part.platform_id, None) for part in already]
         self._text = ""
@@ -203,7 +205,13 @@ class LiveAnswer:
             self._before_first = None
         key = PartKey(self._claim.key, part.number)
         reply_to = self._reply_to if part is self._parts[0] else None
-        part.platform_id = await self._adapter.send(self._claim.address, reply, key, reply_to=reply_to)
+        try:
+            part.platform_id = await self._adapter.send(self._claim.address, reply, key, reply_to=reply_to)
+        except DeliveryRefused:
+            self._parts.remove(part)
+            await self._turns.drop_part(self._claim, part.number)
+            raise
+        self.posted = True
         await self._turns.confirm_part(self._claim, part.number, part.platform_id)
 
     async def _find(self, part: _Part) -> bool:

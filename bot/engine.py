@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
-from bot.errors import LeaseLost, StorageFailed
+from bot.errors import LeaseLost, ParleyError, StorageFailed
 from storage.records import Claim
 from storage.turns import Turns
 
@@ -115,6 +115,9 @@ class Engine:
             await self._hand_back(claim, 0.0)
         except LeaseLost:
             log.warning("lease_lost", turn=claim.key)
+        except ParleyError as failure:
+            log.error("turn_interrupted", turn=claim.key, attempt=claim.attempt, reason=str(failure))
+            await self._hand_back(claim, float(2**claim.attempt))
         except Exception:  # whatever a turn dies of must not end the others
             log.exception("turn_failed", turn=claim.key, attempt=claim.attempt)
             await self._hand_back(claim, float(2**claim.attempt))

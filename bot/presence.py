@@ -40,10 +40,10 @@ class Presence:
         async with self._calling:
             return
 
-    async def clear(self) -> None:
-        """Stop showing it where no message was posted."""
+    async def clear(self, *, left_behind: bool) -> None:
+        """Stop showing it where no message was posted. `left_behind`: a process before this one may have shown it."""
         await self.end()
-        if self._shown and isinstance(self._adapter, ShowsStatus):
+        if (self._shown or left_behind) and isinstance(self._adapter, ShowsStatus):
             await self._adapter.show_status(self._address, "")
 
     async def _ends_within(self, seconds: float) -> bool:

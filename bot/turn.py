@@ -32,6 +32,7 @@ from bot.messages import IncomingMessage, Place
 from bot.pacing import Pace
 from bot.presence import Presence
 from bot.settings import Settings
+from bot.splitting import close_open
 from storage import Store
 from storage.records import Answer, Claim, StoredMessage, UsageRow
 
@@ -55,12 +56,12 @@ BUSY = "The model is getting more questions than it may take. I'll answer here a
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of asking the model: the text to land, how it ended, and what it took."""
+    """What came of asking the model: the text to land, what of it the conversation remembers, and what it took."""
 
     text: str
+    said: str | None
     used: UsageRow | None = None
     failure: str | None = None
-    remembered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,16 @@ class TurnRunner:
             else:
                 await self._finish(claim, question, answer, outcome)
             finally:
-                if not answer.first_id:
-                    await presence.clear()
+                if not answer.posted:
+                    await presence.clear(left_behind=claim.attempt > 1)
 
     async def _answer(self, claim: Claim, question: _Question, answer: LiveAnswer, presence: Presence) -> Outcome:
         """Ask and show at the same time, until the whole answer has landed."""
         try:
             async with asyncio.TaskGroup() as group:
                 landing = group.create_task(answer.run(), name="delivery")
-                group.create_task(presence.run(), name="presence")
+                if not answer.first_id:
+                    group.create_task(presence.run(), name="presence")
                 outcome = await self._ask(claim, question, answer)
                 answer.complete(outcome.text)
                 await landing
@@ -226,9 +228,11 @@ class TurnRunner:
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
         note = {"length": LENGTH_NOTE, "content_filter": FILTER_NOTE}.get(finished.reason, "")
+        said = answer.text.strip() or EMPTY_ANSWER
         used = finished.usage
         return Outcome(
-            text=(answer.text.strip() or EMPTY_ANSWER) + note,
+            text=close_open(said) + note if note else said,
+            said=said,
             used=UsageRow(
                 user_id=question.asker,
                 model=finished.model,
@@ -245,11 +249,11 @@ class TurnRunner:
 
     async def _finish(self, claim: Claim, question: _Question, answer: LiveAnswer, outcome: Outcome) -> None:
         description = question.adapter.describe()
-        stored = Answer(answer.first_id, description.bot_id, description.bot_name, outcome.text)
+        stored = outcome.said and Answer(answer.first_id, description.bot_id, description.bot_name, outcome.said)
         await self.store.turns.finish(
             claim,
             "failed" if outcome.failure else "answered",
-            answer=stored if outcome.remembered else None,
+            answer=stored or None,
             used=outcome.used,
             failure=outcome.failure,
         )
@@ -258,11 +262,12 @@ class TurnRunner:
 
 def _apology(claim: Claim, failure: ParleyError) -> Outcome:
     # The reference finds the log line: every line of a turn carries its key.
-    return Outcome(f"{failure.sentence} (ref {claim.key[:8]})", failure=type(failure).__name__, remembered=False)
+    return Outcome(f"{failure.sentence} (ref {claim.key[:8]})", said=None, failure=type(failure).__name__)
 
 
 def _broken_off(claim: Claim, text: str, failure: ModelFailure) -> Outcome:
     """What the model said before it failed stays, with a word that it is not all."""
-    if not text.strip():
+    said = text.strip()
+    if not said:
         return _apology(claim, failure)
-    return Outcome(text.strip() + BROKEN_NOTE, failure=type(failure).__name__)
+    return Outcome(close_open(said) + BROKEN_NOTE, said=said, failure=type(failure).__name__)
