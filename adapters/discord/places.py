@@ -50,7 +50,7 @@ class Places:
 
     async def parent(self, guild_id: str, channel_id: str) -> str | None:
         """The id of the channel that a thread belongs to; None where it is no thread, or nobody can tell."""
-        return (await self._channel(guild_id, channel_id)).parent if guild_id else None
+        return (await self._channel(guild_id, channel_id)).parent if guild_id and channel_id else None
 
     async def surroundings(self, payload: object) -> Surroundings:
         """What is known around a message object of an event."""
