@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, insert, literal, select, update
 
 from bot.messages import Address, IncomingMessage
 from storage.database import Database
@@ -76,6 +76,12 @@ ADVANCE_CURSOR = upsert(
 )
 REMEMBER = upsert(messages, lambda insert: insert.on_conflict_do_nothing())
 COMPLETE = update(conversations).where(conversations.c.id == bindparam("of_row")).values(complete=True)
+# Of the two events of one post on Slack, the mention lacks the files.
+ADD_FILES = (
+    update(messages)
+    .where(messages.c.id == bindparam("of_row"), messages.c.attachments == literal((), messages.c.attachments.type))
+    .values(attachments=bindparam("to_attachments"))
+)
 EDIT = (
     update(messages)
     # What was deleted stays forgotten, in whatever order its events come.
@@ -146,6 +152,8 @@ def _accept(
 ) -> Accepted:
     known = connection.execute(KNOWN, _of(message.address, message.id)).first()
     if known is not None:
+        if message.attachments:
+            connection.execute(ADD_FILES, {"of_row": known.id, "to_attachments": message.attachments})
         if known.turn_id is not None or not wants_answer or known.role != "user" or known.deleted:
             return Accepted("duplicate", known.turn_id)
         accepted = _turn_for(connection, message, known.conversation_id)

@@ -47,6 +47,17 @@ async def test_the_same_message_again_is_a_duplicate_and_changes_nothing(store: 
     assert rows(path, "SELECT count(*) FROM turns") == [(1,)]
 
 
+async def test_the_event_that_comes_second_brings_the_files_the_first_lacked(store: Store, path: Path) -> None:
+    file = Attachment("plan.pdf", "application/pdf", 9, "https://files/plan.pdf")
+    await accept(store, "1", "read this")
+    await store.inbox.accept(replace(says("1"), attachments=(file,)), "100.1", wants_answer=True, complete=False)
+    [(files,)] = rows(path, "SELECT attachments FROM messages")
+    assert "plan.pdf" in str(files)
+    other = replace(file, name="other.pdf")
+    await store.inbox.accept(replace(says("1"), attachments=(other,)), "100.1", wants_answer=True, complete=False)
+    assert rows(path, "SELECT attachments FROM messages") == [(files,)]
+
+
 async def test_the_same_id_in_another_channel_is_another_message(store: Store) -> None:
     await accept(store, "1")
     assert (await accept(store, "1", address=replace(THREAD, channel="C2")))[0] == "queued"
