@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -53,11 +54,14 @@ def run() -> None:
 
 
 @cli.command()
-def demo() -> None:
+def demo(
+    talk: Annotated[bool, typer.Option("--talk", help="Leave the acts out: talk to the bot right away.")] = False,
+    picture: Annotated[Path | None, typer.Option(hidden=True, help="Write an SVG of it instead of showing it.")] = None,
+) -> None:
     """Show the bot at work: an emulated Slack, Discord and model on this machine, no account needed."""
     from bot.demo import show  # noqa: PLC0415
 
-    raise typer.Exit(asyncio.run(show()))
+    raise typer.Exit(asyncio.run(show(picture, acts=not talk)))
 
 
 @cli.command()

@@ -44,7 +44,7 @@ VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
 APP_TOKEN_SCOPE = "connections:write"  # noqa: S105 - a scope's name
 
 DESCRIPTION = "Mention me and I answer in the thread, remembering what was said there."
-USAGE = "help | show | set NAME VALUE | reset NAME | usage | forget | stop"
+USAGE = "help | show | set NAME VALUE | reset NAME"
 PROMPTS: tuple[tuple[str, str], ...] = (
     ("What can you do?", "What can you help me with?"),
     ("Draft a message", "Help me draft a message to my team."),

@@ -41,8 +41,8 @@ class _Leave:
         return EXIT_SHOWN if self.ordinary and self.signal == signal.SIGINT else 128 + self.signal
 
 
-async def show(picture: Path | None = None) -> int:
-    """Play every act and return the exit code: 0 where all of it held, 1 where something did not.
+async def show(picture: Path | None = None, *, acts: bool = True) -> int:
+    """Play every act (unless `acts` is off) and return the exit code: 0 where all held, 1 where something did not.
 
     On a terminal it stays open for the viewer to talk to the bot. `picture` makes an SVG of it instead.
     """
@@ -55,7 +55,7 @@ async def show(picture: Path | None = None) -> int:
                 screen.header("" if stage.openai else stage.model)
                 with screen.waiting("Starting the bot…"):
                     await stage.begin()
-                held = await script.play(stage, screen, cast)
+                held = await script.play(stage, screen, cast) if acts else True
                 if keyboard and sys.stdout.isatty() and not picture:
                     leave.ordinary = True
                     await talk(stage, screen, cast, keyboard)
@@ -65,6 +65,7 @@ async def show(picture: Path | None = None) -> int:
         except asyncio.CancelledError:
             if not leave.signal:
                 raise
+            screen.say("" if leave.ordinary else "Stopped.")
             return leave.exit_code
     if picture:
         await asyncio.to_thread(screens.save, console, picture)

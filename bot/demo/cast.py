@@ -10,7 +10,7 @@ from bot.demo.stage import Stage
 
 ADA, BEN = Person("Ada", "#ff8fb1"), Person("Ben", "#6cb6ff")
 MIA, LEO = Person("Mia", "#d7a6ff"), Person("Leo", "#ffcf6b")
-YOU = Person("You", "#ffffff")
+YOU = Person("Robin", "#7fd1c7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,13 @@ class Cast:
 def engage(stage: Stage) -> Cast:
     """Put the people and their channels onto the stage."""
     slack, discord = stage.slack, stage.discord
-    in_slack = {who.name: slack.add_user(who.name, real_name=who.name) for who in (ADA, BEN)}
-    in_discord = {who.name: discord.add_user(who.name.lower(), global_name=who.name) for who in (MIA, LEO)}
     # The viewer may change settings, as an admin of both.
-    in_slack[YOU.name] = slack.add_user("you", real_name="You", admin=True)
-    in_discord[YOU.name] = discord.add_user("you", global_name="You", admin=True)
+    in_slack = {who.name: slack.add_user(who.name, admin=who is YOU) for who in (ADA, BEN, YOU)}
+    for name, user in in_slack.items():
+        user.name = name  # what the emulator shows; people write their names with a capital
+    in_discord = {
+        who.name: discord.add_user(who.name.lower(), global_name=who.name, admin=who is YOU) for who in (MIA, LEO, YOU)
+    }
     general = SlackPlace(slack, slack.add_channel("general"), in_slack)
     direct = SlackPlace(slack, slack.open_dm(in_slack[BEN.name]), in_slack)
     studio = DiscordPlace(discord, discord.add_channel("studio"), in_discord)

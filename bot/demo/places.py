@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from adapters.discord import markdown
 from adapters.slack.inbound import text_of_blocks, to_markdown
 from emulators.discord import Channel as DiscordChannel
 from emulators.discord import DiscordServer
@@ -265,5 +266,5 @@ class DiscordPlace:
         return next(m for m in self.channel.messages if str(m.id) == number)
 
     def _markdown(self, message: DiscordMessage) -> str:
-        names = {user.mention: f"@{user.global_name or user.name}" for user in self.discord.world.users.values()}
-        return re.sub(r"<@\d+>", lambda match: names.get(match[0], match[0]), message.content)
+        names = {str(user.id): user.global_name or user.name for user in self.discord.world.users.values()}
+        return markdown.to_markdown(message.content, names)

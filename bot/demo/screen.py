@@ -10,14 +10,18 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
-from rich.markdown import Markdown
+from rich.markdown import CodeBlock, Markdown
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
+from rich.segment import Segment
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -57,17 +61,23 @@ class Screen:
             self.console.record = before
 
     @property
+    def _grows(self) -> bool:
+        """Whether something printed can be printed over; a log gets the last state alone."""
+        return self.console.is_terminal and not self.console.is_dumb_terminal
+
+    @property
     def beat(self) -> float:
         """Seconds between two lines, for those who watch; a log needs none."""
         return 0.7 if self.console.is_terminal else 0.0
 
     def header(self, model: str) -> None:
         """What this is. `model` says what answers."""
+        answers = f"\nThe answers come from {model}." if model else "So is the model: no account, no key, no network."
         text = Text.assemble(
-            ("Parley", BOT_STYLE), " at work, on this machine alone.\n" if not model else " at work.\n",
+            ("Parley", BOT_STYLE), " at work.\n" if model else " at work, on this machine alone.\n",
             ("The bot is the real one, a process of its own. Slack and Discord are emulated on 127.0.0.1,\n", GREY),
             ("speaking the platforms' own protocols. ", GREY),
-            ((f"The answers come from {model}." if model else "So is the model: no account, no key, no network."), GREY),
+            (answers, GREY),
         )  # fmt: skip
         self.console.print(Panel(text, border_style=GREY, padding=(0, 2), width=self.console.width))
 
@@ -91,19 +101,25 @@ class Screen:
     @contextmanager
     def answer(self, *, nested: bool) -> Iterator[Callable[[Sequence[str], str], None]]:
         """The bot's answer, growing in place: call with its messages as Markdown, and with what is going on."""
-        with Live(console=self.console, refresh_per_second=12) as live:
+        shown: list[str] = []
+        with Live(console=self.console, auto_refresh=False, transient=not self._grows) as live:
 
             def show(messages: Sequence[str], status: str) -> None:
-                rows: list[RenderableType] = [
-                    _line(BOT if not i else "", BOT_STYLE, markdown(message), nested=nested)
+                if shown == [*messages, status]:
+                    return
+                shown[:] = [*messages, status]
+                rows = [
+                    _line("" if i else BOT, BOT_STYLE, markdown(message), nested=nested)
                     for i, message in enumerate(messages)
                 ]
                 if status:
                     doing = Text(status, style=f"italic {GREY}")
                     rows.append(_line("" if messages else BOT, BOT_STYLE, doing, nested=nested))
-                live.update(Group(*rows))
+                live.update(Group(*rows), refresh=True)
 
             yield show
+        if not self._grows:
+            self.console.print(live.renderable)
 
     def explain(self, text: str) -> None:
         """A small grey line about what was just seen, which was looked up."""
@@ -115,7 +131,11 @@ class Screen:
 
     def event(self, text: str) -> None:
         """Something that happens to the bot rather than in the chat."""
-        self._note("⚡", "#e8a33d", text, "#e8a33d")
+        self._note("↯ ", "#e8a33d", text, "#e8a33d")
+
+    def leave_out(self, text: str) -> None:
+        """Why something is not shown."""
+        self._note("– ", GREY, text, GREY)
 
     def private(self, text: str) -> None:
         """What the bot shows to the one who gave a command, and to nobody else."""
@@ -128,10 +148,11 @@ class Screen:
 
     def advise(self, text: str) -> None:
         """How to use the demo."""
-        self.console.print(Padding(markdown(text), (0, 0, 1, 0)))
+        self.console.print(markdown(text))
 
     def prompt(self, text: Text) -> None:
         """What stands before the viewer's line."""
+        self.console.print()
         self.console.print(text, end="")
         self.console.file.flush()
 
@@ -148,7 +169,9 @@ class Screen:
         table.add_column()
         for figure, meaning in rows:
             table.add_row(figure, meaning)
-        title = "counted in the emulators" if held else "[bold red]something did not hold[/]"
+        title = (
+            "[#4fc38a]All of it held.[/] Counted in the emulators" if held else "[bold red]Something did not hold.[/]"
+        )
         self.console.print()
         self.console.print(
             Panel(
@@ -164,18 +187,33 @@ class Screen:
     def _note(self, mark: str, mark_style: str, text: str, style: str) -> None:
         row = Table.grid()
         row.add_column(width=2)
-        row.add_column()
+        row.add_column(overflow="fold")
         row.add_row(Text(mark, style=mark_style), Text(text, style=style))
-        self.console.print(Padding(row, (0, 0, 0, 2 + _NAME_WIDTH + 1)))
+        self.console.print(Padding(row, (0, 0, 0, _NAME_WIDTH + 3)))
 
 
-def _line(name: str, style: str, body: RenderableType, *, nested: bool) -> Table:
-    row = Table.grid()
-    row.add_column(width=2, style=GREY)
-    row.add_column(width=_NAME_WIDTH + 1)
-    row.add_column()
-    row.add_row(Text("│" if nested else ""), Text(name, style=style), body)
-    return row
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A message: the speaker's name beside it, and a bar along it where it is in a thread."""
+
+    name: Text
+    body: RenderableType
+    nested: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        row = Table.grid()
+        row.add_column(width=_NAME_WIDTH + 1)
+        row.add_column(overflow="fold")
+        row.add_row(self.name, self.body)
+        bar = Segment("│ " if self.nested else "  ", console.get_style(GREY))
+        for line in console.render_lines(row, options.update(width=options.max_width - 2), pad=False):
+            yield bar
+            yield from line
+            yield Segment.line()
+
+
+def _line(name: str, style: str, body: RenderableType, *, nested: bool) -> _Line:
+    return _Line(Text(name, style=style), body, nested)
 
 
 def markdown(text: str) -> Markdown:
@@ -185,7 +223,18 @@ def markdown(text: str) -> Markdown:
         opens_or_closes = bool(_FENCE.match(line))
         lines.append(line if fenced or opens_or_closes or not line.strip() else f"{line}  ")
         fenced ^= opens_or_closes
-    return Markdown("\n".join(lines), code_theme="ansi_dark")
+    return _ChatMarkdown("\n".join(lines), code_theme="monokai")
+
+
+class _Code(CodeBlock):
+    """A code block without blank lines around it."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Syntax(str(self.text).rstrip(), self.lexer_name, theme=self.theme, word_wrap=True, padding=(0, 1))
+
+
+class _ChatMarkdown(Markdown):
+    elements: ClassVar = {**Markdown.elements, "fence": _Code, "code_block": _Code}
 
 
 def terminal() -> Console:

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 120.0
 DOUBLE_SECONDS = 0.6
 RETRY_AFTER = 2
 # Enough of the half answer to be recognised when it is whole.
-HALF_ANSWER_CHARACTERS = 120
+HALF_ANSWER_CHARACTERS = 20
 
 
 class Unanswered(Exception):
@@ -71,12 +71,16 @@ class Scene:
         """The requests to the offline model; none where a real one answers."""
         return self.stage.openai.calls if self.stage.openai is not None else []
 
-    def carried(self, *words: str) -> bool:
-        """Whether the newest request to the model had these words in it (true where a real one answers)."""
+    def claim_carried(self, *words: str, text: str, otherwise: str) -> None:
+        """Explain by `text`, if the newest request to the model had these words in it.
+
+        What a real model is asked cannot be looked into: then `otherwise` is said, which the answer itself shows.
+        """
         if self.stage.openai is None:
-            return True
-        text = "\n".join(str(message["content"]) for message in self.calls[-1].body["messages"])
-        return all(word in text for word in words)
+            self.screen.explain(otherwise)
+            return
+        asked = "\n".join(str(message["content"]) for message in self.calls[-1].body["messages"])
+        self.claim(all(word in asked for word in words), text)
 
 
 async def follow(
@@ -115,18 +119,20 @@ async def mention(scene: Scene) -> None:
     question = await scene.ask(
         general,
         ADA,
-        "@Parley can you give us four ideas for the release? The release is on Thursday. Kim owns the changelog.",
+        "@Parley can you give us three ideas for the release? The release is on Thursday. Kim owns the changelog.",
     )
     scene.release = question
     answers = await scene.answered(general, question)
     events = general.events(question)
     edits = sum(answer.edits for answer in answers)
-    streamed = edits > 0 or scene.stage.openai is None
     scene.claim(
         sorted(set(events)) == ["app_mention", "message"] and len(general.answers(question)) == len(answers),
         f"Slack sent this one post as {len(events)} events ({' and '.join(events)}); there is one answer.",
     )
-    scene.claim(streamed, f"The message was posted early and edited {_times(edits)} while the model wrote.")
+    if edits:
+        scene.screen.explain(f"The message was posted early and edited {_times(edits)} while the model wrote.")
+    else:
+        scene.screen.explain("The model was done so soon that there was nothing to see growing.")
 
 
 async def follow_up(scene: Scene) -> None:
@@ -135,9 +141,11 @@ async def follow_up(scene: Scene) -> None:
     scene.screen.act("Slack", general.name, "somebody else goes on in the thread, without a mention")
     question = await scene.ask(general, BEN, "Who owns the changelog again?", scene.release)
     await scene.answered(general, question)
-    scene.claim(
-        scene.carried("Ada: @Parley", "Ben: Who owns the changelog"),
-        "The model was sent the thread so far, each line with its speaker's name.",
+    scene.claim_carried(
+        "Ada: can you give us three ideas",
+        "Ben: Who owns the changelog",
+        text="The model was sent the thread so far, each line with its speaker's name.",
+        otherwise="Nobody mentioned Parley; in its own threads it answers all the same.",
     )
 
 
@@ -153,10 +161,14 @@ async def reply_chain(scene: Scene) -> None:
     scene.claim(studio.replied_to(answer) == question.id, "The answer is a reply to Mia's message.")
     reply = await scene.ask(studio, LEO, "What did Mia ask?", question)
     await scene.answered(studio, reply)
-    scene.claim(
-        scene.carried("Mia:", "Leo: What did Mia ask?") and not scene.stage.discord.bot_pings,
-        "Leo replied to the answer; the chain of replies is the memory. Nobody was pinged.",
+    scene.claim_carried(
+        "Mia: can you show me",
+        "Leo: What did Mia ask?",
+        text="Leo replied to the answer; the model was sent the chain of replies.",
+        otherwise="Leo replied to the answer, and had an answer to that.",
     )
+    crowds = [ping for ping in scene.stage.discord.bot_pings if ping.kind not in ("user", "reply")]
+    scene.claim(not crowds and not scene.stage.slack.crowd_pings, "No answer so far has pinged a role or a crowd.")
 
 
 async def redelivery(scene: Scene) -> None:
@@ -169,13 +181,11 @@ async def redelivery(scene: Scene) -> None:
     answers = await scene.answered(general, question)
     await general.redeliver(question, "message")
     await asyncio.sleep(DOUBLE_SECONDS)
-    while await scene.stage.waiting():
-        await asyncio.sleep(TICK_SECONDS)
     events, now = general.events(question), general.answers(question)
     asked = f", {_of(len(scene.calls) - calls, 'request')} to the model" if scene.stage.openai else ""
     scene.claim(
         len(events) == 4 and len(now) == len(answers) and (not scene.calls or len(scene.calls) - calls == 1),
-        f"Slack delivered this question {_times(len(events))}, during the answer and after; one answer{asked}.",
+        f"Slack delivered this question {_times(len(events))}, the last time after the answer; one answer{asked}.",
     )
     if scene.snippet is not None:
         studio, before = scene.cast.studio, scene.cast.studio.tally()
@@ -189,7 +199,7 @@ async def rate_limit(scene: Scene) -> None:
     direct, openai = scene.cast.direct, scene.stage.openai
     scene.screen.act("Slack", direct.name, "the model has no time just now")
     if openai is None:
-        scene.screen.say("          Skipped: a real model can't be told to refuse. Without OPENAI_API_KEY you see it.")
+        scene.screen.leave_out("Skipped: a real model can't be told to refuse. Without OPENAI_API_KEY it is shown.")
         return
     openai.faults.add("/chat/completions", errors.rate_limited(RETRY_AFTER))
     first = len(openai.calls)
@@ -213,30 +223,33 @@ async def crash(scene: Scene) -> None:
     """Killed in the middle of an answer, and started again."""
     general, stage, screen = scene.cast.general, scene.stage, scene.screen
     screen.act("Slack", general.name, "the bot is killed in the middle of an answer")
-    question = await scene.ask(general, ADA, "Can you write two paragraphs about calm releases?", scene.release)
+    question = await scene.ask(general, ADA, "Can you write one paragraph about calm releases?", scene.release)
     halves = await scene.answered(
         general, question, enough=lambda answers: len(answers[0].markdown) >= HALF_ANSWER_CHARACTERS
     )
-    in_the_middle = bool(await stage.waiting())
     killed = stage.pid
     await stage.kill()
-    screen.event(f"kill -9 {killed}: the process is gone{', its answer half written' if in_the_middle else ''}.")
+    unfinished = bool(await stage.waiting())
+    screen.event(f"kill -9 {killed}: the process is gone, its turn {'unfinished' if unfinished else 'just finished'}.")
     began = time.monotonic()
     with screen.waiting("          Starting it again…"):
         await stage.begin()
     screen.event(f"Started again as process {stage.pid}, connected after {time.monotonic() - began:.1f} s.")
     wholes = await scene.answered(general, question)
     grown = sum(len(a.markdown) for a in wholes) > sum(len(a.markdown) for a in halves)
-    if in_the_middle:
-        scene.claim(
-            wholes[0].id == halves[0].id and grown and general.tally().doubled == 0,
-            "The new process found the half answer and finished it, in the same message.",
-        )
+    scene.claim(
+        wholes[0].id == halves[0].id and not await stage.waiting() and general.tally().doubled == 0,
+        "The new process found the half answer and finished it, in the same message."
+        if grown
+        else "The whole answer stood there before the kill; the new process said nothing twice.",
+    )
     later = await scene.ask(general, BEN, "And when is the release?", scene.release)
     await scene.answered(general, later)
-    scene.claim(
-        scene.carried("The release is on Thursday", "Ben: And when is the release?") and len(stage.pids) > 1,
-        "What Ada said to the first process was on disk; the second one knows it.",
+    scene.claim_carried(
+        "The release is on Thursday",
+        "Ben: And when is the release?",
+        text="What Ada said to the first process was on disk; the second one knows it.",
+        otherwise="The second process goes on in the thread of the first one.",
     )
 
 
@@ -252,7 +265,7 @@ ACTS = (
     Act(mention),
     Act(follow_up),
     Act(reply_chain),
-    Act(redelivery),
+    Act(redelivery, pictured=False),
     Act(rate_limit, pictured=False),
     Act(crash),
 )

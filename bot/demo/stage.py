@@ -93,9 +93,8 @@ class Stage:
             self._process.kill()
             await self._process.wait()
             self._process = None
-        async with asyncio.timeout(STOP_SECONDS):
-            while self.slack.connections or self.discord.connected:
-                await asyncio.sleep(0.02)
+        await self.slack.wait_for(lambda: not self.slack.connections, STOP_SECONDS)
+        await self.discord.wait_for(lambda: not self.discord.connected, STOP_SECONDS)
 
     async def end(self) -> None:
         """Close the books and end the bot's process: SIGTERM, and SIGKILL where that is not heard."""

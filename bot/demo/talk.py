@@ -17,7 +17,7 @@ from bot.demo.stage import Stage
 # A line that is not for the bot: how long to look whether it keeps silent.
 SILENCE_SECONDS = 1.2
 HELP = """\
-Write something. In a channel `@Parley …` starts a conversation, and what you write next goes on in it without a mention.
+Write something. In a channel `@Parley …` starts a conversation; what you write next goes on in it without a mention.
 - `/place` lists the places, `/place 3` goes to one
 - `/parley help`, `/parley show`, `/parley set NAME VALUE`, `/parley reset NAME`: the bot's own commands
 - `/help` shows this, `/quit` or Ctrl-D ends"""
@@ -84,11 +84,15 @@ async def talk(stage: Stage, screen: Screen, cast: Cast, keyboard: Keyboard) -> 
     places = tuple(cast.open_to_you)
     session = Talk(stage, screen, places, places[0])
     keyboard.forget()
-    screen.say("\nYour turn: the bot stays on.")
+    screen.say(f"\nYour turn: the bot stays on. You are {YOU.name}, an admin in Slack and in Discord.")
     screen.advise(HELP)
     while True:
         place = session.place
-        screen.prompt(Text.assemble((title(place), f"bold {COLOURS[place.platform]}"), (" you", "bold"), (" ❯ ", GREY)))
+        screen.prompt(
+            Text.assemble(
+                (title(place), f"bold {COLOURS[place.platform]}"), (f" {YOU.name}", f"bold {YOU.colour}"), (" ❯ ", GREY)
+            )
+        )
         line = await keyboard.line()
         if line is None:
             screen.say("")
