@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -40,9 +40,11 @@ log = structlog.get_logger(__name__)
 
 # A turn that brought its process down this often is not tried again.
 MOST_ATTEMPTS = 5
-# A prompt the model calls too long is cut to this share of its budget, and again.
+# A prompt the model calls too long is cut to this share of what it took, and so is the room for the answer, again and
+# again: a window of 272,000 tokens that turns out to be one of 2,000 is found in seven steps.
 HARDER = 0.5
-MOST_TRIMS = 4
+MOST_TRIMS = 8
+SHORTEST_ANSWER = 256
 # Waits shorter than this need no words.
 SAY_WAITS_FROM_SECONDS = 5.0
 
@@ -65,6 +67,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """What a model is asked to take: `room` tokens of prompt, and `longest` of answer."""
+
+    room: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Question:
     """Everything a turn needs to ask: fixed once it has been read."""
 
@@ -78,13 +88,14 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class TurnRunner:
-    """Runs turns. Holds what they share and no state of its own."""
+    """Runs turns. Holds what they share; `fits` is what each model has been found to take."""
 
     store: Store
     backend: Backend
     settings: Settings
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
+    fits: dict[str, Fit] = field(default_factory=dict)
 
     async def run(self, claim: Claim) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -176,37 +187,48 @@ class TurnRunner:
         if claim.attempt > MOST_ATTEMPTS:
             log.error("turn_given_up", attempts=claim.attempt - 1)
             return _apology(claim, ParleyError())
-        share = 1.0
+        fit = self._fit(question.controls)
         for _ in range(MOST_TRIMS):
+            request = await self._request(claim, question, fit)
             try:
-                request = await self._request(claim, question, share)
-                return await self._complete(question, request, answer)
+                outcome = await self._complete(question, request, answer)
             except ContextTooLong as failure:
-                log.info("context_trimmed_harder", share=share * HARDER, detail=failure.detail)
-                share *= HARDER
+                taken = tokens.count_messages(request.messages, request.model)
+                fit = Fit(int(min(fit.room, taken) * HARDER), max(int(fit.longest * HARDER), SHORTEST_ANSWER))
+                log.info("context_trimmed_harder", tokens=taken, room=fit.room, detail=failure.detail)
             except ModelFailure as failure:
                 log.warning(
                     "model_failed", kind=type(failure).__name__, detail=failure.detail, tells_admin=failure.tells_admin
                 )
                 return _broken_off(claim, answer.text, failure)
+            else:
+                self.fits[request.model] = fit
+                return outcome
         return _apology(claim, ContextTooLong())
 
-    async def _request(self, claim: Claim, question: _Question, share: float) -> CompletionRequest:
-        model, longest = question.controls.model, question.controls.max_tokens
-        window = models.context_window(model)
-        room = min(self.settings.parley_history_tokens, max(window - longest, window // 2))
+    def _fit(self, chosen: controls.Effective) -> Fit:
+        """What the model is asked at first: within its published window, and within what it took before."""
+        window = models.context_window(chosen.model)
+        room = min(self.settings.parley_history_tokens, max(window - chosen.max_tokens, window // 2))
+        known = self.fits.get(chosen.model)
+        if known is None:
+            return Fit(room, chosen.max_tokens)
+        return Fit(min(room, known.room), min(chosen.max_tokens, known.longest))
+
+    async def _request(self, claim: Claim, question: _Question, fit: Fit) -> CompletionRequest:
+        model = question.controls.model
         budget = context.Budget(
-            int(room * share), lambda text: tokens.count(text, model), lambda text, n: tokens.truncate(text, n, model)
+            fit.room, lambda text: tokens.count(text, model), lambda text, n: tokens.truncate(text, n, model)
         )
         system = context.system_message(question.controls.system, question.scene, list(question.people))
         prompt = context.build(system, question.history, budget)
-        if prompt.start is not None and share == 1.0:
+        if prompt.start is not None:
             await self.store.history.move_start(claim.conversation_id, prompt.start)
         return CompletionRequest(
             model=model,
             messages=prompt.messages,
             temperature=question.controls.temperature,
-            max_output_tokens=longest,
+            max_output_tokens=fit.longest,
         )
 
     async def _complete(self, question: _Question, request: CompletionRequest, answer: LiveAnswer) -> Outcome:

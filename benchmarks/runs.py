@@ -1,0 +1,170 @@
+"""One run: a bot is started, asked alone, in crowds and without a pause, and ended; and the rounds made of runs.
+
+What the figures mean side by side is `figures`'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+from benchmarks import bots
+from benchmarks.bots import BOTS, ROOT, Bot, BotName, Cores, pin
+from benchmarks.stand_ins import StandIns
+from benchmarks.stands import PLATFORMS, Platform
+from benchmarks.wal import write_transactions
+
+PAUSE_MS = 15.0  # between two questions asked alone, so that what is left to do of one does not meet the next
+SETTLE_MS = 50.0  # after these an answer is written down as ended as well
+CROWD = 40
+CROWD_STREAM_MS = 200.0
+LANES = 16
+COUNTED = 5  # answers whose commits are counted: few enough that the write-ahead log does not begin anew meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a benchmark asks: rounds at most, none begun after `seconds`, and questions of each kind in a run."""
+
+    rounds: int
+    seconds: float
+    alone: int
+    crowds: int
+    sustained: int
+    first_start: bool = True
+
+    @property
+    def answers(self) -> int:
+        """Answers of one run between the two looks at its memory."""
+        return 1 + CROWD + COUNTED + self.alone + CROWD * self.crowds + self.sustained
+
+
+FULL = Size(rounds=4, seconds=160.0, alone=60, crowds=2, sustained=220)
+QUICK = Size(rounds=1, seconds=0.0, alone=20, crowds=1, sustained=94, first_start=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The figures of one run: milliseconds, answers a second, MiB, and calls of one answer."""
+
+    platform: Platform
+    bot: BotName
+    figures: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, float] = field(default_factory=dict)
+
+
+async def benchmark(size: Size, cores: Cores, progress: Callable[[str], None]) -> list[Run]:
+    """All runs: in each round and on each platform the bare loop, then Parley. Raises RuntimeError."""
+    began = time.monotonic()
+    stand_ins = await StandIns.start()
+    try:
+        pin(stand_ins.pid, cores.stand_ins)
+        runs: list[Run] = []
+        for number in range(size.rounds):
+            if number and time.monotonic() - began > size.seconds:
+                break
+            for platform in PLATFORMS:
+                for bot in BOTS:
+                    progress(f"round {number + 1} of {size.rounds}: {bot} on {platform}")
+                    runs.append(await _run(stand_ins, platform, bot, size, cores))
+        return runs
+    finally:
+        await stand_ins.end()
+
+
+async def _run(stand_ins: StandIns, platform: Platform, name: BotName, size: Size, cores: Cores) -> Run:
+    data = ROOT / "data"  # where a bot's database is by default: the same disk, not a file system in memory
+    data.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=data) as place:
+        folder = Path(place)
+        run = Run(platform, name)
+        # A first start makes the database and fills the disk's cache; later ones are what a deploy waits for.
+        if size.first_start:
+            async with _started(stand_ins, platform, name, folder, cores) as (bot, seconds):
+                run.figures["first start"] = seconds * 1000
+        async with _started(stand_ins, platform, name, folder, cores) as (bot, seconds):
+            run.figures["start"] = seconds * 1000
+            run.figures["memory"] = bot.memory_mib()
+            first = await stand_ins.order("ask", count=1, lanes=1, pause_ms=SETTLE_MS)
+            run.figures["first answer"] = first["seconds"][0] * 1000
+            database = folder / bots.DATABASE
+            before = write_transactions(database)
+            await stand_ins.order("ask", count=COUNTED, lanes=1, pause_ms=SETTLE_MS)
+            if name == "parley":
+                run.figures["commits"] = (write_transactions(database) - before) / COUNTED
+            # Every channel once, all together: from here on names and connections are known to both.
+            await stand_ins.order("ask", count=CROWD, lanes=CROWD)
+            _alone(run, await stand_ins.order("ask", count=size.alone, lanes=1, pause_ms=PAUSE_MS))
+            _crowd(run, [
+                await stand_ins.order("ask", count=CROWD, lanes=CROWD, stream_ms=CROWD_STREAM_MS)
+                for _ in range(size.crowds)
+            ])  # fmt: skip
+            used = bot.cpu_seconds()
+            _sustained(run, await stand_ins.order("ask", count=size.sustained, lanes=LANES), size)
+            run.figures["cpu"] = (bot.cpu_seconds() - used) * 1000 / size.sustained
+            run.figures["memory later"] = bot.memory_mib()
+            run.figures["memory grown"] = run.figures["memory later"] - run.figures["memory"]
+        return run
+
+
+@asynccontextmanager
+async def _started(
+    stand_ins: StandIns, platform: Platform, name: BotName, folder: Path, cores: Cores
+) -> AsyncIterator[tuple[Bot, float]]:
+    """The bot in front of a fresh stand, and how many seconds it took to connect. A failure shows the bot's log."""
+    opened = await stand_ins.order("open", platform=platform)
+    bot = await Bot.start(name, platform, opened["environment"], folder, cores.bot)
+    try:
+        yield bot, await _ready(stand_ins, bot) - bot.started
+    except RuntimeError as failure:
+        raise RuntimeError(f"{name} on {platform}: {failure}\n{bot.last_words()}") from None
+    else:
+        await bot.end()
+        await stand_ins.order("close")
+    finally:
+        await bot.end()
+
+
+async def _ready(stand_ins: StandIns, bot: Bot) -> float:
+    """When the bot was connected. Raises RuntimeError at once where it ended instead."""
+    ready = asyncio.create_task(stand_ins.order("ready"))
+    ended = asyncio.create_task(bot.process.wait())
+    try:
+        await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            raise RuntimeError(f"it ended with {ended.result()}")
+        return float((await ready)["at"])
+    finally:
+        ready.cancel()
+        ended.cancel()
+        await asyncio.gather(ready, ended, return_exceptions=True)
+
+
+def _alone(run: Run, asked: dict[str, Any]) -> None:
+    run.figures["alone p50"] = percentile(asked["seconds"], 50) * 1000
+    run.figures["alone p95"] = percentile(asked["seconds"], 95) * 1000
+
+
+def _crowd(run: Run, crowds: Sequence[dict[str, Any]]) -> None:
+    run.figures["crowd p95"] = percentile([s for asked in crowds for s in asked["seconds"]], 95) * 1000
+
+
+def _sustained(run: Run, asked: dict[str, Any], size: Size) -> None:
+    run.figures["rate"] = size.sustained / asked["elapsed"]
+    run.figures["stand-ins' cpu"] = asked["cpu"] * 1000 / size.sustained
+    run.figures["stand-ins' load"] = asked["cpu"] * 100 / asked["elapsed"]
+    run.figures["platform calls"] = sum(asked["platform_calls"].values()) / size.sustained
+    run.figures["model calls"] = asked["model_calls"] / size.sustained
+    run.calls.update({call: number / size.sustained for call, number in asked["platform_calls"].items()})
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that `percent` of them do not exceed, interpolated."""
+    return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
