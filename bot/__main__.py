@@ -69,6 +69,7 @@ def doctor() -> None:
     """Check the settings, the database, the model and the platforms, and say what would cure what is wrong."""
     from bot import doctor as examination  # noqa: PLC0415
 
+    logs.configure("warning", "auto")
     raise typer.Exit(asyncio.run(examination.examine(Console())))
 
 

@@ -119,4 +119,7 @@ def _line(message: StoredMessage) -> str:
     files = "".join(f"\n[attached: {a.name}, {a.media_type}]" for a in message.attachments)
     if message.role == "assistant":
         return message.text + files
-    return f"{message.author_name or 'Someone'}: {message.text}{files}"
+    name = message.author_name or "Someone"
+    if not message.text and not files:
+        return f"{name} mentioned you and wrote nothing else."
+    return f"{name}: {message.text}{files}"

@@ -1,4 +1,5 @@
-"""`parley doctor`: every check in one screen, ✓ or ✗ with the cure. Reads and asks, changes nothing.
+"""`parley doctor`: every check in one screen, ✓ or ✗ with the cure. Reads and asks; a database that
+is not there yet is made, as the first start would.
 
 What can be asked of a platform is that platform's adapter's knowledge; here the checks are put in order and shown.
 """

@@ -27,6 +27,18 @@ _WHERE = {
     "OPENAI_API_KEY": "platform.openai.com/api-keys, or the key of the service that OPENAI_BASE_URL names",
 }
 
+# What is wrong with a value, by pydantic's name for it, in words for the person who set it.
+_SAID = {
+    "float_parsing": "it must be a number",
+    "int_parsing": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "greater_than": "it must be more than {gt:g}",
+    "greater_than_equal": "it must be at least {ge:g}",
+    "less_than_equal": "it must be at most {le:g}",
+    "literal_error": "it must be one of {expected}",
+    "string_too_short": "it can't be empty",
+}
+
 
 class Settings(BaseSettings):
     """Everything that can be set from outside. Secrets never show in a repr."""
@@ -77,7 +89,7 @@ class Settings(BaseSettings):
         description="How many earlier messages are read from the platform when the bot is called into a thread.",
     )
     parley_concurrency: int = Field(
-        32, ge=1, le=1_000, description="How many conversations are answered at the same time."
+        64, ge=1, le=1_000, description="How many conversations are answered at the same time."
     )
     parley_openai_first_token_timeout: float = Field(
         120.0, gt=0, le=3_600, description="Seconds a model may think before its first word."
@@ -196,7 +208,8 @@ def read() -> tuple[Settings, list[Problem]]:
 def _problem(entry: dict[str, Any]) -> Problem:
     variable = str(entry["loc"][0]).upper() if entry["loc"] else "settings"
     field = Settings.model_fields.get(variable.lower())
-    wrong = str(entry["msg"]).removeprefix("Value error, ")
+    template = _SAID.get(entry["type"], str(entry["msg"]).removeprefix("Value error, "))
+    wrong = template.format(**entry.get("ctx", {}))
     shows = not (variable in _WHERE or "input" not in entry)
     given = f" (it is {entry['input']!r})" if shows else ""
     cure = _WHERE.get(variable) or (field.description if field and field.description else "")

@@ -40,10 +40,10 @@ log = structlog.get_logger(__name__)
 
 # A turn that brought its process down this often is not tried again.
 MOST_ATTEMPTS = 5
-# A prompt the model calls too long is cut to this share of what it took, and so is the room for the answer, again and
-# again: a window of 272,000 tokens that turns out to be one of 2,000 is found in seven steps.
+# What a model calls too long is cut to this share, again and again: a prompt of 16,000 tokens with room for an answer
+# of 4,096 fits a window of 2,000 after seven steps.
 HARDER = 0.5
-MOST_TRIMS = 8
+MOST_TRIMS = 10
 SHORTEST_ANSWER = 256
 # Waits shorter than this need no words.
 SAY_WAITS_FROM_SECONDS = 5.0
@@ -194,8 +194,8 @@ class TurnRunner:
                 outcome = await self._complete(question, request, answer)
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
-                fit = Fit(int(min(fit.room, taken) * HARDER), max(int(fit.longest * HARDER), SHORTEST_ANSWER))
-                log.info("context_trimmed_harder", tokens=taken, room=fit.room, detail=failure.detail)
+                fit = _tighter(fit, taken)
+                log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
             except ModelFailure as failure:
                 log.warning(
                     "model_failed", kind=type(failure).__name__, detail=failure.detail, tells_admin=failure.tells_admin
@@ -280,6 +280,13 @@ class TurnRunner:
             failure=outcome.failure,
         )
         log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
+
+
+def _tighter(fit: Fit, taken: int) -> Fit:
+    """What to ask after a prompt of `taken` tokens was too long: less of whichever takes more, prompt or answer."""
+    if fit.longest > max(taken, SHORTEST_ANSWER):
+        return Fit(fit.room, max(int(fit.longest * HARDER), SHORTEST_ANSWER))
+    return Fit(int(min(fit.room, taken) * HARDER), fit.longest)
 
 
 def _apology(claim: Claim, failure: ParleyError) -> Outcome:

@@ -88,7 +88,27 @@ EDIT = (
     .where(_this_message, messages.c.role == "user", messages.c.deleted.is_(False))
     .values(text=bindparam("to_text"), attachments=bindparam("to_attachments"), edited=True)
 )
-DELETE = update(messages).where(_this_message).values(text="", attachments=(), deleted=True)
+DELETE = (
+    update(messages)
+    .where(_this_message)
+    .values(text="", attachments=(), deleted=True)
+    .returning(messages.c.id, messages.c.role)
+)
+
+# An answer none of whose questions is left says what was taken back.
+_question = messages.alias("question")
+DELETE_ANSWER = (
+    update(messages)
+    .where(
+        messages.c.role == "assistant",
+        messages.c.turn_id
+        == select(_question.c.turn_id).where(_question.c.id == bindparam("of_row")).scalar_subquery(),
+        ~exists().where(
+            _question.c.turn_id == messages.c.turn_id, _question.c.role == "user", _question.c.deleted.is_(False)
+        ),
+    )
+    .values(text="", attachments=(), deleted=True)
+)
 
 
 def turn_key(message: IncomingMessage) -> str:
@@ -224,7 +244,10 @@ def _edit(connection: Connection, message: IncomingMessage) -> bool:
 
 
 def _delete(connection: Connection, address: Address, message_id: str) -> bool:
-    return bool(connection.execute(DELETE, _of(address, message_id)).rowcount)
+    gone = connection.execute(DELETE, _of(address, message_id)).first()
+    if gone is not None and gone.role == "user":
+        connection.execute(DELETE_ANSWER, {"of_row": gone.id})
+    return gone is not None
 
 
 def _of(address: Address, message_id: str) -> dict[str, str]:

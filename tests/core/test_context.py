@@ -51,6 +51,11 @@ def test_an_author_without_a_name_is_someone_and_never_an_id() -> None:
     assert prompt.messages[1].content == "Someone: hi"
 
 
+def test_a_bare_mention_says_that_it_is_one() -> None:
+    prompt = context.build("s", [message(1, "")], budget(1000))
+    assert prompt.messages[1].content == "Ada mentioned you and wrote nothing else."
+
+
 def test_an_attached_file_is_named() -> None:
     with_file = StoredMessage(1, 1, "1", "user", "u", "Ada", "see", 1, 1, (Attachment("a.csv", "text/csv", 9, "u"),))
     assert context.build("s", [with_file], budget(1000)).messages[1].content == "Ada: see\n[attached: a.csv, text/csv]"

@@ -72,6 +72,24 @@ def test_malformed_and_missing_are_one_list(monkeypatch: pytest.MonkeyPatch) -> 
     assert "9" in found["OPENAI_TEMPERATURE"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OPENAI_TEMPERATURE", "warm", "it must be a number (it is 'warm')"),
+        ("OPENAI_TEMPERATURE", "2.5", "it must be at most 2"),
+        ("PARLEY_CONCURRENCY", "many", "it must be a whole number"),
+        ("PARLEY_CONCURRENCY", "0", "it must be at least 1"),
+        ("PARLEY_OPENAI_IDLE_TIMEOUT", "0", "it must be more than 0"),
+        ("PARLEY_PLATFORM_LIMITS", "some", "it must be one of 'published' or 'none'"),
+    ],
+)
+def test_a_wrong_value_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    put(monkeypatch, **GOOD, **{variable: value})
+    assert said in wrong()[variable]
+
+
 def test_a_malformed_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD, DISCORD_BOT_TOKEN="secret with spaces")
     assert "secret" not in str(wrong())

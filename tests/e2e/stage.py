@@ -132,15 +132,15 @@ class Worker:
 
 
 @asynccontextmanager
-async def stage(folder: Path, **extra: str) -> AsyncIterator[Stage]:
-    """Raise the curtain. `extra` are further variables for the bot."""
+async def stage(folder: Path, windows: Mapping[str, int] | None = None, **extra: str) -> AsyncIterator[Stage]:
+    """Raise the curtain. `windows` replace the models' context windows; `extra` are further variables for the bot."""
     async with AsyncExitStack() as stack:
         yield Stage(
             await stack.enter_async_context(
                 SlackWorkspace(timing=Timing(redelivery=(0, 0.5, 1.0), ack_deadline=3), limits="none")
             ),
             await stack.enter_async_context(DiscordServer(limits="none", timing=DiscordTiming(identify_spacing=0))),
-            await stack.enter_async_context(OpenAIService(limits="none")),
+            await stack.enter_async_context(OpenAIService(limits="none", windows=windows)),
             folder,
             extra,
         )

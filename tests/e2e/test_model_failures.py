@@ -2,13 +2,14 @@
 
 import asyncio
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from bot import turn
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
-from tests.e2e.stage import Stage, user_texts
+from tests.e2e.stage import Stage, stage, user_texts
 
 
 async def asked(stage: Stage, text: str = "go", timeout: float = 20) -> str:
@@ -111,6 +112,25 @@ async def test_a_context_that_never_fits_ends_in_a_sentence(on_stage: Stage) -> 
     assert "longer than the model can read" in await asked(on_stage)
 
 
+async def test_a_window_far_smaller_than_believed_is_found_and_remembered(tmp_path: Path) -> None:
+    async with stage(tmp_path, {"gpt-4o-mini": 2_000}, OPENAI_MODEL="gpt-4o-mini") as scene:
+        slack, openai = scene.slack, scene.openai
+        ada, general = slack.add_user("ada"), slack.add_channel("general")
+        async with scene.worker():
+            question = await slack.say(ada, general, "begin", mention=True)
+            for n in range(1, 4):
+                await slack.wait_for(lambda n=n: len(slack.bot_messages(general, question.ts)) == n)  # type: ignore[misc]
+                await slack.say(ada, general, f"question {n} " + "and more of it " * 150, thread_ts=question.ts)
+            await slack.wait_for(lambda: len(slack.bot_messages(general, question.ts)) == 4)
+        assert not any("start a new thread" in slack.visible_text(m) for m in slack.bot_messages(general))
+        answered = [call for call in openai.calls if call.status == 200]
+        assert len(answered) == 4
+        assert "question 3" in list(user_texts(answered[-1].body))[-1]
+        refused_last = [call for call in openai.calls[-2:] if call.status != 200]
+        assert not refused_last, "what the model takes is known by then"
+        assert scene.complaints() == []
+
+
 async def test_a_question_longer_than_the_budget_is_cut_with_a_note_and_answered(on_stage: Stage) -> None:
     on_stage.extra["PARLEY_HISTORY_TOKENS"] = "1000"
     on_stage.openai.script("long, that")
@@ -157,6 +177,7 @@ async def test_edited_and_deleted_messages_are_so_in_what_the_model_reads_later(
         await discord.wait_for(lambda: len(discord.bot_messages(studio)) == 2)
     on_slack = list(user_texts(openai.calls[2].body))
     assert on_slack == ["ada: the secret is green", "ada: which is it?"]
+    assert [m["role"] for m in openai.calls[2].body["messages"]] == ["system", "user", "assistant", "user"]
     assert list(user_texts(openai.calls[4].body)) == ["bob: paint it black", "bob: which colour?"]
 
 
