@@ -56,6 +56,9 @@ PREVIEW_SECONDS = 1.25
 TYPING_SECONDS = 8.0
 """Typing shows for 10 s; renewed a little before."""
 
+TYPING_DEADLINE = 0.8
+"""Seconds for one call that shows it: the first words of an answer wait for a call under way."""
+
 SETTLE_SECONDS = 2.0
 """How long events that have arrived may take to be stored when the adapter stops."""
 
@@ -173,7 +176,7 @@ class DiscordAdapter:
             return
         try:
             http = self._now().client.http
-            await rest.call(http, http.send_typing(channel_of(address)), rest.LUXURY_DEADLINE)
+            await rest.call(http, http.send_typing(channel_of(address)), TYPING_DEADLINE)
         except DeliveryFailure as failure:
             log.debug("typing_not_shown", code=failure.code)
 

@@ -44,7 +44,7 @@ INTENT_NOT_ALLOWED = 4014
 """Close code: a privileged intent was asked for that the application's page does not allow."""
 
 RESUME_TRIES = 3
-"""Failed resumes in a row after which the session is given up: its own address may be the thing that is down."""
+"""Failed resumes in a row after which the session is given up."""
 
 DAY = 86_400.0
 
@@ -172,6 +172,10 @@ class Client(discord.Client):
             log.info("gateway_reconnecting", resume=session is not None, seconds=round(delay, 1))
             await asyncio.sleep(delay)
 
+    async def before_identify_hook(self, _shard_id: int | None, *, initial: bool = False) -> None:
+        """Note when a session is opened: a connection that fails before does not count as an identify."""
+        self._identified_at = time.monotonic()
+
     async def close(self) -> None:
         """Close every connection; the library's own waiting task is ended first."""
         waiting = self._connection._ready_task
@@ -183,7 +187,7 @@ class Client(discord.Client):
     async def _run_session(self, session: Session | None) -> Session | None:
         """One connection from hello to its end; returns what can be resumed."""
         try:
-            socket = await self._open(session)
+            socket = await (self._identify() if session is None else self._resume(session))
         except ReconnectWebSocket as wanted:
             return session if wanted.resume else None
         except (OSError, aiohttp.ClientError, DeliveryFailure) as error:
@@ -200,13 +204,25 @@ class Client(discord.Client):
             log.warning("gateway_lost", error=type(error).__name__)
         return socket.session()
 
-    async def _open(self, session: Session | None) -> GatewaySocket:
-        if session is None:
-            gateway = await self._gateway()
-            await self._may_identify()
-        else:
-            gateway = session.gateway
-        async with asyncio.timeout(self._timing.hello):
+    async def _identify(self) -> GatewaySocket:
+        """A connection with a new session, at Discord's distance from the last one."""
+        gateway = await self._gateway()
+        if self._identified_at is not None:
+            await asyncio.sleep(max(0.0, self._identified_at + self._timing.identify_gap - time.monotonic()))
+        return await self._open(gateway, None, self._timing.hello)
+
+    async def _resume(self, session: Session) -> GatewaySocket:
+        """A connection for a session: at the session's own address, and where nobody answers there, at the main one."""
+        main = self._gateway_address or session.gateway
+        if session.gateway != main:
+            try:
+                return await self._open(session.gateway, session, self._timing.resume_hello)
+            except (OSError, aiohttp.ClientError) as error:
+                log.info("resume_address_unreachable", error=type(error).__name__)
+        return await self._open(main, session, self._timing.hello)
+
+    async def _open(self, gateway: yarl.URL, session: Session | None, seconds: float) -> GatewaySocket:
+        async with asyncio.timeout(seconds):
             return await GatewaySocket.from_client(
                 self,
                 initial=True,
@@ -216,13 +232,6 @@ class Client(discord.Client):
                 resume=session is not None,
                 compress=False,
             )
-
-    async def _may_identify(self) -> None:
-        """Keep Discord's distance between two identifies."""
-        now = time.monotonic()
-        if self._identified_at is not None:
-            await asyncio.sleep(max(0.0, self._identified_at + self._timing.identify_gap - now))
-        self._identified_at = time.monotonic()
 
     async def _gateway(self) -> yarl.URL:
         """Where to connect, as Discord says now; as it said last where it does not. Raises a `DeliveryFailure`."""

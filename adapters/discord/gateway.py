@@ -71,6 +71,7 @@ class GatewaySocket(DiscordWebSocket):
 
     async def identify(self) -> None:
         """Open a new session. Without compression: there is little to save on a team's traffic."""
+        await self.call_hooks("before_identify", self.shard_id, initial=self._initial_identify)
         details: dict[str, Any] = {
             "token": self.token,
             "intents": self._connection.intents.value,

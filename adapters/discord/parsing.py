@@ -108,11 +108,13 @@ def parse_deletions(payload: object, parent: str | None) -> tuple[MessageDeleted
 
 
 def parse_address(payload: Mapping[str, Any], parent: str | None) -> Address | None:
-    """Where a payload with `channel_id` and perhaps `guild_id` belongs; None without a channel."""
-    channel = identifier(payload.get("channel_id"))
-    if not channel:
+    """Where a payload with `channel_id` and perhaps `guild_id` belongs; None where either cannot be read.
+
+    Only a payload without a guild is of a direct message: one that names a guild in some odd way is not.
+    """
+    channel, workspace = identifier(payload.get("channel_id")), identifier(payload.get("guild_id"))
+    if not channel or (payload.get("guild_id") is not None and not workspace):
         return None
-    workspace = identifier(payload.get("guild_id"))
     if workspace and parent:
         return Address(PLATFORM, workspace, parent, channel)
     return Address(PLATFORM, workspace, channel)

@@ -48,8 +48,8 @@ async def supervise(
         began = time.monotonic()
         try:
             await _run(token, make(), on_login)
-        except discord.LoginFailure as failure:
-            raise TokenRefused(VARIABLE, f"Discord does not accept the token ({_said(failure)})", CURE) from None
+        except discord.LoginFailure:  # raised for a 401 alone, whose body may be anything
+            raise TokenRefused(VARIABLE, "Discord does not accept the token (401 Unauthorized)", CURE) from None
         except discord.ConnectionClosed as closed:
             raise TokenRefused(VARIABLE, FATAL.get(closed.code, f"closed with {closed.code}"), CURE) from None
         except Exception as error:  # noqa: BLE001 - nothing but a refusal may end the bot
@@ -64,11 +64,6 @@ async def _run(token: str, client: Client, on_login: Callable[[Client, Identity]
     async with client:
         on_login(client, await client.authenticate(token))
         await client.connect()
-
-
-def _said(failure: discord.LoginFailure) -> str:
-    cause = failure.__cause__
-    return (cause.text if isinstance(cause, discord.HTTPException) else str(failure)) or "401: Unauthorized"
 
 
 def _status(error: Exception) -> int | None:

@@ -172,7 +172,7 @@ class SlackAdapter:
         except SlackFault as fault:
             raise as_delivery_failure(fault) from None
         ids = dict.fromkeys(i for row in rows for i in people_in(row, me))
-        people = await self._people.find(ids, within=self._timing.call)
+        people = await self._people.find(ids, within=self._timing.lookup)
         parsed = (parse_row(row, address, me, people) for row in rows)
         return [message for message in parsed if message is not None]
 

@@ -36,7 +36,8 @@ class Timing:
     `ping`: between two pings, each of which must be answered in half that; `hello`: for a new socket to say hello;
     `settle`: for what is under way when a socket or the adapter ends; `pause_first` to `pause_most`: backoff between
     attempts, doubling; `steady`: a socket that lived as long needs no backoff after it; `call`: one Web API call;
-    `lookup`: names, before an event is stored (Slack waits 3 s for the ack); `status`: one status call.
+    `lookup`: people's names, before an event is stored (Slack waits 3 s for the ack) or a history is given;
+    `status`: one status call, or a place's names.
     """
 
     ping: float = 10.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from typing import Any
 
@@ -20,21 +21,30 @@ log = structlog.get_logger(__name__)
 MOST_ANSWERS = 5
 _TRIES = 3
 _PAUSE = 0.2
+_QUOTED = re.compile(r"""\s*(?:"([^"]*)"|“([^“”]*)”)\s*""")
 
 
 def split_command(text: str) -> tuple[str, tuple[str, ...]]:
-    """The command's name and arguments. A value to set is one argument, verbatim, blanks and line breaks included."""
+    """The command's name and arguments. A value to set is one argument, verbatim, blanks and line breaks included.
+
+    Double quotes around the whole of it go, as Slack's own keyboards curl them; those within it stay.
+    """
     words = text.split(maxsplit=2)
     if not words:
         return "help", ()
     name = words[0].lower()
     if name == "set" and len(words) == 3:
-        return name, (words[1], words[2])
+        return name, (words[1], _unquoted(words[2]))
     rest = text.split(maxsplit=1)[1:]
     try:
         return name, tuple(shlex.split(rest[0])) if rest else ()
     except ValueError:  # a quote that is never closed
         return name, tuple(rest[0].split())
+
+
+def _unquoted(value: str) -> str:
+    quoted = _QUOTED.fullmatch(value)
+    return quoted[quoted.lastindex or 0] if quoted else value
 
 
 async def answer(session: aiohttp.ClientSession, url: object, markdown: str) -> None:

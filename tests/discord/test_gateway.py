@@ -104,6 +104,18 @@ async def test_a_refused_token_ends_the_start(token: str) -> None:
     await adapter.stop()
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "text/html"])
+async def test_a_refused_token_is_told_in_words_whatever_the_answers_type(content_type: str) -> None:
+    async with populated() as server:
+        body = {"message": "401: Unauthorized", "code": 0}
+        refused = Fault("answer", status=401, headers={"Content-Type": content_type}, body=body)
+        server.faults.add("GET /users/@me", refused)
+        with pytest.raises(TokenRefused) as refusal:
+            await DiscordAdapter(server.token, server.url, timing=FAST).start(Desk())
+    (problem,) = refusal.value.problems
+    assert problem.wrong == "Discord does not accept the token (401 Unauthorized)"
+
+
 async def test_a_token_that_is_reset_while_it_runs_ends_the_start() -> None:
     async with populated() as server:
         adapter, desk = DiscordAdapter(server.token, server.url, timing=FAST), Desk()
@@ -225,13 +237,65 @@ async def test_a_session_that_expired_while_away_is_opened_anew() -> None:
         assert server.identifies == 2
 
 
-async def test_a_resume_address_that_stays_down_is_given_up_for_the_main_one() -> None:
+async def test_a_session_that_cannot_be_resumed_time_and_again_is_given_up() -> None:
     async with populated() as server, running(server) as (_, desk):
-        server.refuse_gateway(times=4)
+        server.refuse_gateway(times=6)  # thrice, at the session's own address and at the main one
         await server.drop_gateway()
         await desk.until(lambda: len(desk.descriptions) == 2)
         assert server.identifies == 2
         await hears(server, desk, "after")
+
+
+@asynccontextmanager
+async def resuming_at(monkeypatch: pytest.MonkeyPatch, *, listens: bool) -> AsyncIterator[None]:
+    """READY names an address to resume at where nobody listens, or somebody who never says a word."""
+    accepted: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: accepted.append(writer), "127.0.0.1", 0)
+    address = f"ws://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"
+    monkeypatch.setattr(DiscordServer, "resume_gateway_url", address)
+    if not listens:
+        silent.close()
+    try:
+        yield
+    finally:
+        silent.close()
+        for writer in accepted:
+            writer.close()
+        await silent.wait_closed()
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_where_the_resume_address_is_dead_the_session_is_resumed_at_the_main_one(
+    monkeypatch: pytest.MonkeyPatch, listens: bool
+) -> None:
+    # A pause between tries would outlast the test's patience.
+    timing = replace(FAST, resume_hello=0.2, hello=30.0, backoff_base=1000.0, backoff_cap=1000.0)
+    async with (
+        resuming_at(monkeypatch, listens=listens),
+        populated() as server,
+        running(server, timing=timing) as (_, desk),
+    ):
+        await server.drop_gateway()
+        await desk.until(lambda: len(desk.descriptions) == 2)
+        await hears(server, desk, "after")
+        assert server.identifies == 1
+        assert server.sessions[0].resumes == 1
+
+
+async def test_a_refused_handshake_is_no_identify() -> None:
+    async with populated() as server:
+        server.refuse_gateway(times=2)
+        async with running(server, timing=replace(FAST, identify_gap=30.0)) as (_, desk):
+            await hears(server, desk, "hello")
+
+
+async def test_two_identifies_keep_their_distance() -> None:
+    timing = DiscordTiming(identify_spacing=0.1)
+    async with populated(timing=timing) as server, running(server, timing=replace(FAST, identify_gap=0.5)) as (_, desk):
+        await server.invalidate_sessions()
+        await desk.until(lambda: len(desk.descriptions) == 2)
+        assert server.identifies == 2
+        assert server.complaints == []
 
 
 async def test_flapping_is_met_with_patience() -> None:

@@ -145,6 +145,12 @@ def test_where_a_message_is(changes: dict[str, Any], address: Address, direct: b
     assert (message.address, message.direct) == (address, direct)
 
 
+@pytest.mark.parametrize("guild", ["notanid", "", 0, -6, "9" * 30, {}, False])
+def test_a_guild_that_cannot_be_read_makes_no_direct_message(guild: Any) -> None:
+    assert parse_message(payload(guild_id=guild), AROUND) is None
+    assert parse_deletions({"id": "1", "channel_id": "5", "guild_id": guild}, None) == ()
+
+
 def test_a_thread_has_its_parent_as_channel_but_a_direct_message_never() -> None:
     around = Surroundings(BOT, "Parley", parent="3")
     assert parsed(around).address == Address("discord", "6", "3", "5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.slack.adapter import SlackAdapter
+from adapters.slack.connection import Timing
 from bot.adapter import Adapter, Deletes, FindsReplies, FollowsReplies, KnowsPlaces, ShowsStatus
 from bot.errors import (
     DeliveryDelayed,
@@ -402,6 +404,28 @@ async def test_a_place_that_cannot_be_had_is_empty(
     async with running(slack, sink) as adapter:
         slack.faults.add("conversations.info", fault)
         assert await adapter.place(place_of(slack, general)) == Place(workspace_name=slack.team_name)
+
+
+async def test_a_workspace_that_is_slow_to_give_names_delays_no_answer(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    asked = await slack.say(ada, general, "hello", send=False)
+    async with running(slack, sink, replace(FAST, call=10.0, lookup=0.1, status=0.1)) as adapter:
+        where, slow = thread_of(slack, asked), Fault("delay", seconds=2.5)
+        for method in ("users.info", "conversations.info", "assistant.threads.setStatus"):
+            slack.faults.add(method, slow)
+        async with asyncio.timeout(2.0):
+            _, place, history = await asyncio.gather(
+                adapter.show_status(where, "is thinking…"), adapter.place(where), adapter.fetch_history(where)
+            )
+    assert place == Place(workspace_name=slack.team_name)
+    assert [message.text for message in history] == ["hello"]
+    assert slack.faults.pending == 0
+
+
+def test_names_and_the_status_take_a_second_or_so_at_most() -> None:
+    assert Timing().status <= 1.0
+    assert Timing().lookup <= 1.5
 
 
 async def test_the_description_keeps_every_window_within_slacks_limits(

@@ -25,13 +25,23 @@ VALUE = 'You are\n  a   "pirate\'s" parrot. '
         ("SHOW", "show", ()),
         ("set temperature 0.2", "set", ("temperature", "0.2")),
         (f"set system_message  {VALUE}", "set", ("system_message", VALUE)),
+        ('set system "Talk like a pirate"', "set", ("system", "Talk like a pirate")),
+        ('set system " a\n b "\n', "set", ("system", " a\n b ")),
+        ("set system “Talk like a “pirate””", "set", ("system", "“Talk like a “pirate””")),
+        ("set system “Talk like a pirate”", "set", ("system", "Talk like a pirate")),
+        ('set system “Say "arr"”', "set", ("system", 'Say "arr"')),
+        ('set system "a" or "b"', "set", ("system", '"a" or "b"')),
+        ('set system Say "arr"', "set", ("system", 'Say "arr"')),
+        ('set system "', "set", ("system", '"')),
+        ('set system "half', "set", ("system", '"half')),
+        ('set system ""', "set", ("system", "")),
         ("set temperature", "set", ("temperature",)),
         ("set", "set", ()),
         ("reset 'a b' c", "reset", ("a b", "c")),
         ("reset don't", "reset", ("don't",)),
     ],
 )
-def test_a_value_to_set_is_kept_verbatim_and_other_words_are_split_as_a_shell_does(
+def test_a_value_to_set_is_kept_verbatim_but_for_quotes_around_it_and_other_words_are_split_as_a_shell_does(
     text: str, name: str, arguments: tuple[str, ...]
 ) -> None:
     assert split_command(text) == (name, arguments)
