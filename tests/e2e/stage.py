@@ -48,6 +48,15 @@ class Stage:
             "PARLEY_LOG_FORMAT": "json",
         } | self.extra
 
+    @property
+    def served(self) -> bool:
+        """Whether every platform whose token is set has the bot connected."""
+        tokens = self.environment
+        return bool(
+            (self.slack.connections or not tokens["SLACK_BOT_TOKEN"])
+            and (self.discord.connected or not tokens["DISCORD_BOT_TOKEN"])
+        )
+
     def settings(self) -> Settings:
         """The same as typed settings, for a worker in this process."""
         return Settings(**{name.lower(): value for name, value in self.environment.items()}, _env_file=None)  # type: ignore[arg-type, call-arg]
@@ -66,7 +75,7 @@ class Stage:
 
     async def _connected(self, serving: asyncio.Task[None]) -> None:
         async with asyncio.timeout(20):
-            while not (self.slack.connections and self.discord.connected):
+            while not self.served:
                 if serving.done():
                     serving.result()
                 await asyncio.sleep(0.02)
@@ -107,9 +116,8 @@ class Worker:
 
     async def connected(self) -> None:
         """Wait until both platforms are served; fail with the log if the process ended instead."""
-        slack, discord = self.stage.slack, self.stage.discord
         async with asyncio.timeout(30):
-            while not (slack.connections and discord.connected):
+            while not self.stage.served:
                 assert self.process.returncode is None, self.log.read_text()
                 await asyncio.sleep(0.05)
 
