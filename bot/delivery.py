@@ -182,8 +182,8 @@ class LiveAnswer:
         if index == len(self._parts):
             self._parts.append(_Part(self._next_number(), None, None))
             await self._turns.intend_part(self._claim, self._parts[index].number)
-        elif not self._posted(index) and await self._find(self._parts[index]):
-            pass
+        elif not self._posted(index):
+            await self._reconcile(self._parts[index])
         part = self._parts[index]
         reply = Reply(text, self._mentions)
         try:
@@ -214,16 +214,14 @@ class LiveAnswer:
         self.posted = True
         await self._turns.confirm_part(self._claim, part.number, part.platform_id)
 
-    async def _find(self, part: _Part) -> bool:
-        """Whether a message that was intended did land after all; then the part has its id."""
+    async def _reconcile(self, part: _Part) -> None:
+        """Find out whether a message that was intended did land after all; then the part has its id."""
         if not isinstance(self._adapter, FindsReplies):
-            return False  # its `send` with the same key is safe to repeat
+            return  # its `send` with the same key is safe to repeat
         part.platform_id = await self._adapter.find_reply(self._claim.address, PartKey(self._claim.key, part.number))
-        if part.platform_id is None:
-            return False
-        log.info("part_reconciled", turn=self._claim.key, number=part.number)
-        await self._turns.confirm_part(self._claim, part.number, part.platform_id)
-        return True
+        if part.platform_id is not None:
+            log.info("part_reconciled", turn=self._claim.key, number=part.number)
+            await self._turns.confirm_part(self._claim, part.number, part.platform_id)
 
     async def _post_anew_from(self, index: int) -> None:
         """Somebody deleted one of our messages: what follows it must follow its new copy."""
