@@ -15,8 +15,10 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     delete,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -133,7 +135,18 @@ _asked_at = (
     .where(messages.c.turn_id == bindparam("of_turn"), messages.c.role == "user")
     .scalar_subquery()
 )
-STORE_ANSWER = upsert(messages, lambda insert: insert.values(position=_asked_at).on_conflict_do_nothing())
+# An answer whose questions were all deleted while it was written is not remembered: it says what was taken back.
+_still_asked = exists().where(
+    messages.c.turn_id == bindparam("of_turn"), messages.c.role == "user", messages.c.deleted == false()
+)
+STORE_ANSWER = upsert(
+    messages,
+    lambda insert: insert.values(
+        position=_asked_at,
+        text=case((_still_asked, bindparam("said", type_=messages.c.text.type)), else_=""),
+        deleted=~_still_asked,
+    ).on_conflict_do_nothing(),
+)
 STORE_USAGE = insert(usage)
 OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
 
@@ -268,7 +281,10 @@ def _finish(
             "channel": claim.address.channel,
             "role": "assistant",
             "sent_at": moment,
-            **asdict(answer),
+            "platform_id": answer.platform_id,
+            "author_id": answer.author_id,
+            "author_name": answer.author_name,
+            "said": answer.text,
         }
         connection.execute(STORE_ANSWER[connection.dialect.name], row)
     if used is not None:

@@ -184,3 +184,13 @@ async def test_open_turns_are_counted(store: Store) -> None:
     assert await store.turns.open_count() == 2
     await store.turns.finish(claim, "cancelled")
     assert await store.turns.open_count() == 1
+
+
+async def test_an_answer_to_questions_that_were_deleted_while_it_was_written_is_not_remembered(
+    store: Store, path: Path
+) -> None:
+    await ask(store, "1")
+    claim = await take(store)
+    await store.inbox.delete(THREAD, "1")
+    await store.turns.finish(claim, "answered", answer=ANSWER)
+    assert rows(path, "SELECT text, deleted FROM messages WHERE role = 'assistant'") == [("", 1)]
