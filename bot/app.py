@@ -90,19 +90,21 @@ class App:
                 await self._stop.wait()
                 if self._refusals:
                     await self._hear_the_others(platforms)
-                    raise StartFailed([problem for refusal in self._refusals for problem in refusal.problems])
                 log.info("draining", running=self.desk.engine.running)
                 left = await self.desk.engine.drain(self.settings.parley_shutdown_grace)
-                for adapter in self.desk.offered.values():
-                    await adapter.stop()
+                await self._stop_adapters()
                 await asyncio.gather(*platforms, engine)
                 log.info("stopped", handed_back=left)
         except BaseExceptionGroup as failures:
             # The first to fail ended the others: it alone says what happened.
             raise failures.exceptions[0] from None
         finally:
-            for adapter in self.desk.offered.values():
-                await adapter.stop()
+            await self._stop_adapters()
+        if self._refusals:
+            raise StartFailed([problem for refusal in self._refusals for problem in refusal.problems])
+
+    async def _stop_adapters(self) -> None:
+        await asyncio.gather(*(adapter.stop() for adapter in self.desk.offered.values()))
 
     async def _platform(self, name: str, adapter: Adapter) -> None:
         try:
@@ -115,7 +117,8 @@ class App:
     async def _hear_the_others(self, platforms: Sequence[asyncio.Task[None]]) -> None:
         """One list of all refusals is better than one restart for each: give the other platforms a moment."""
         asked = [task for task in platforms if task.get_name() not in self.desk.connected_adapters]
-        await asyncio.wait(asked, timeout=REFUSALS_WITHIN_SECONDS)
+        if asked:
+            await asyncio.wait(asked, timeout=REFUSALS_WITHIN_SECONDS)
 
     def stop(self) -> None:
         """Ask `serve` to end in order."""

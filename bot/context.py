@@ -43,7 +43,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much the history may take: `tokens` in all, counted by `count`, cut by `truncate`."""
+    """How much the history may take: `tokens` without the system message, counted by `count`, cut by `truncate`."""
 
     tokens: int
     count: Callable[[str], int]
@@ -86,7 +86,7 @@ def build(system: str, history: Sequence[StoredMessage], budget: Budget) -> Prom
     """
     lines = [_line(message) for message in history]
     sizes = [budget.count(line) + FRAMING for line in lines]
-    room = max(budget.tokens - budget.count(system) - 2 * FRAMING, 1)
+    room = max(budget.tokens - FRAMING, 1)
     first, start = 0, None
     if sum(sizes) > room:
         first = _first_kept(history, sizes, int(room * KEPT_SHARE))

@@ -16,7 +16,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from bot.adapter import Action, Adapter, Deletes, FindsReplies
-from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain, MessageGone
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
 from bot.messages import PartKey, Reply
 from bot.pacing import Pace
 from bot.splitting import close_open, split, split_stable
@@ -113,6 +113,15 @@ class LiveAnswer:
         self._complete = True
         self._completed.set()
         self._changed.set()
+
+    async def say_instead(self, sentence: str) -> bool:
+        """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
+        try:
+            await self._show(0, sentence)
+        except DeliveryFailure as failure:
+            log.info("sentence_refused", turn=self._claim.key, code=failure.code)
+            return False
+        return True
 
     async def run(self) -> None:
         """Show the answer as it grows and land it once it is complete.

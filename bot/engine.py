@@ -21,6 +21,11 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 1.0
 # A lease is renewed three times before it would run out.
 RENEWALS_PER_LEASE = 3
+LONGEST_PAUSE_SECONDS = 300.0
+
+
+def _pause_after(claim: Claim) -> float:
+    return min(2.0**claim.attempt, LONGEST_PAUSE_SECONDS)
 
 
 class Engine:
@@ -117,14 +122,14 @@ class Engine:
             log.warning("lease_lost", turn=claim.key)
         except ParleyError as failure:
             log.error("turn_interrupted", turn=claim.key, attempt=claim.attempt, reason=str(failure))
-            await self._hand_back(claim, float(2**claim.attempt))
+            await self._hand_back(claim, _pause_after(claim))
         except Exception:  # whatever a turn dies of must not end the others
             log.exception("turn_failed", turn=claim.key, attempt=claim.attempt)
-            await self._hand_back(claim, float(2**claim.attempt))
+            await self._hand_back(claim, _pause_after(claim), crashed=True)
 
-    async def _hand_back(self, claim: Claim, delay: float) -> None:
+    async def _hand_back(self, claim: Claim, delay: float, *, crashed: bool = False) -> None:
         try:
-            await self._turns.release(claim, delay_seconds=delay)
+            await self._turns.release(claim, delay_seconds=delay, crashed=crashed)
         except StorageFailed as failure:
             # Its lease runs out; then it is claimed again all the same.
             log.error("release_failed", turn=claim.key, reason=str(failure))

@@ -197,4 +197,5 @@ class MessageGone(DeliveryFailure):
 class DeliveryRefused(DeliveryFailure):
     """Definite: the platform will not take it, now or later."""
 
+    sentence = "My answer was not accepted here: a rule of this place, or a permission I lack, stands against it."
     tells_admin = True

@@ -38,19 +38,25 @@ from storage.records import Answer, Claim, StoredMessage, UsageRow
 
 log = structlog.get_logger(__name__)
 
-# A turn that brought its process down this often is not tried again.
-MOST_ATTEMPTS = 5
+# A turn that brought its process down this often, or ran into a bug, is not tried again.
+MOST_CRASHES = 5
 # What a model calls too long is cut to this share, again and again: a prompt of 16,000 tokens with room for an answer
 # of 4,096 fits a window of 2,000 after seven steps.
 HARDER = 0.5
 MOST_TRIMS = 10
 SHORTEST_ANSWER = 256
+# However long the system message is, the newest question gets this many tokens.
+LEAST_ROOM = 256
 # Waits shorter than this need no words.
 SAY_WAITS_FROM_SECONDS = 5.0
 
 LENGTH_NOTE = "\n\n_I stopped here at the length limit. Ask me to go on and I will._"
 FILTER_NOTE = "\n\n_The provider's content filter stopped me here._"
 BROKEN_NOTE = "\n\n_The model broke off here and did not come back. Ask me to go on and I'll try again._"
+NO_ROOM_TO_SPEAK = (
+    "The model thought until its length limit and had no room left for a word of answer. "
+    "An admin can raise `max_tokens` for this channel."
+)
 EMPTY_ANSWER = "The model had nothing to say to that. Please try another wording."
 WAITING = "The model isn't answering right now. I keep trying and will answer here."
 BUSY = "The model is getting more questions than it may take. I'll answer here as soon as it lets me."
@@ -122,7 +128,8 @@ class TurnRunner:
             try:
                 outcome = await self._answer(claim, question, answer, presence)
             except DeliveryRefused as refused:
-                log.error("delivery_refused", code=refused.code, tells_admin=True)
+                told = await answer.say_instead(_apology(claim, refused).text)
+                log.error("delivery_refused", code=refused.code, told=told, tells_admin=True)
                 await self.store.turns.finish(claim, "failed", failure=f"DeliveryRefused {refused.code}"[:64])
             else:
                 await self._finish(claim, question, answer, outcome)
@@ -184,8 +191,8 @@ class TurnRunner:
 
     async def _ask(self, claim: Claim, question: _Question, answer: LiveAnswer) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
-        if claim.attempt > MOST_ATTEMPTS:
-            log.error("turn_given_up", attempts=claim.attempt - 1)
+        if claim.crashes >= MOST_CRASHES:
+            log.error("turn_given_up", crashes=claim.crashes)
             return _apology(claim, ParleyError())
         fit = self._fit(question.controls)
         for _ in range(MOST_TRIMS):
@@ -208,19 +215,19 @@ class TurnRunner:
 
     def _fit(self, chosen: controls.Effective) -> Fit:
         """What the model is asked at first: within its published window, and within what it took before."""
-        window = models.context_window(chosen.model)
-        room = min(self.settings.parley_history_tokens, max(window - chosen.max_tokens, window // 2))
-        known = self.fits.get(chosen.model)
-        if known is None:
-            return Fit(room, chosen.max_tokens)
-        return Fit(min(room, known.room), min(chosen.max_tokens, known.longest))
+        known = self.fits.get(chosen.model, Fit(self.settings.parley_history_tokens, chosen.max_tokens))
+        return Fit(min(self.settings.parley_history_tokens, known.room), min(chosen.max_tokens, known.longest))
 
     async def _request(self, claim: Claim, question: _Question, fit: Fit) -> CompletionRequest:
         model = question.controls.model
-        budget = context.Budget(
-            fit.room, lambda text: tokens.count(text, model), lambda text, n: tokens.truncate(text, n, model)
-        )
         system = context.system_message(question.controls.system, question.scene, list(question.people))
+        window = models.context_window(model)
+        left = max(window - fit.longest, window // 2) - tokens.count(system, model)
+        budget = context.Budget(
+            max(min(fit.room, left), LEAST_ROOM),
+            lambda text: tokens.count(text, model),
+            lambda text, n: tokens.truncate(text, n, model),
+        )
         prompt = context.build(system, question.history, budget)
         if prompt.start is not None:
             await self.store.history.move_start(claim.conversation_id, prompt.start)
@@ -250,11 +257,11 @@ class TurnRunner:
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
         note = {"length": LENGTH_NOTE, "content_filter": FILTER_NOTE}.get(finished.reason, "")
-        said = answer.text.strip() or EMPTY_ANSWER
+        said = answer.text.strip()
         used = finished.usage
         return Outcome(
-            text=close_open(said) + note if note else said,
-            said=said,
+            text=(close_open(said) + note if note else said) if said else _nothing_said(finished),
+            said=said or None,
             used=UsageRow(
                 user_id=question.asker,
                 model=finished.model,
@@ -280,6 +287,10 @@ class TurnRunner:
             failure=outcome.failure,
         )
         log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
+
+
+def _nothing_said(finished: Finished) -> str:
+    return NO_ROOM_TO_SPEAK if finished.reason == "length" else EMPTY_ANSWER
 
 
 def _tighter(fit: Fit, taken: int) -> Fit:

@@ -37,7 +37,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it."""
+    """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
+
+    `crashes` of the attempts before ended without a word.
+    """
 
     turn_id: int
     key: str
@@ -49,6 +52,7 @@ class Claim:
     context_start: int
     owner: str
     attempt: int
+    crashes: int
     lease_until: int
     created_at: int
 

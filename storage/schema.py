@@ -125,6 +125,8 @@ turns = Table(
     Column("state", String(16), nullable=False),  # queued | running | answered | failed | cancelled
     Column("thread", Name(64)),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # How many of the attempts ended without a word: the process died, or ran into a bug.
+    Column("crashes", Integer, nullable=False, server_default=text("0")),
     Column("lease_owner", Name(64)),
     Column("lease_until", BigInteger),
     Column("not_before", BigInteger, nullable=False, server_default=text("0")),

@@ -70,8 +70,18 @@ CLAIM = (
         lease_owner=bindparam("to_owner"),
         lease_until=bindparam("to_lease"),
         attempts=turns.c.attempts + 1,
+        # It was running until its lease ran out: whoever ran it is gone.
+        crashes=turns.c.crashes + case((turns.c.state == "running", 1), else_=0),
     )
-    .returning(turns.c.id, turns.c.key, turns.c.conversation_id, turns.c.thread, turns.c.attempts, turns.c.created_at)
+    .returning(
+        turns.c.id,
+        turns.c.key,
+        turns.c.conversation_id,
+        turns.c.thread,
+        turns.c.attempts,
+        turns.c.crashes,
+        turns.c.created_at,
+    )
 )
 PLACE = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
 RENEW = (
@@ -93,7 +103,13 @@ _held = and_(
 RELEASE = (
     update(turns)
     .where(_held)
-    .values(state="queued", lease_owner=None, lease_until=None, not_before=bindparam("to_not_before"))
+    .values(
+        state="queued",
+        lease_owner=None,
+        lease_until=None,
+        not_before=bindparam("to_not_before"),
+        crashes=turns.c.crashes + bindparam("more_crashes", type_=Integer),
+    )
 )
 PARTS = (
     select(reply_parts.c.number, reply_parts.c.platform_id, reply_parts.c.intended_at)
@@ -168,9 +184,12 @@ class Turns:
         """Put off the end of these turns' leases; returns those this worker still holds."""
         return await self._database.write(_renew, owner, sorted(turn_ids), lease_seconds)
 
-    async def release(self, claim: Claim, *, delay_seconds: float = 0.0) -> None:
-        """Hand a running turn back to the queue, to be claimed after the delay. No error if it is ours no more."""
-        await self._database.write(_release, claim, delay_seconds)
+    async def release(self, claim: Claim, *, delay_seconds: float = 0.0, crashed: bool = False) -> None:
+        """Hand a running turn back to the queue, to be claimed after the delay. No error if it is ours no more.
+
+        `crashed`: it ran into a bug, which counts as the death of a process does.
+        """
+        await self._database.write(_release, claim, delay_seconds, crashed=crashed)
 
     async def parts(self, turn_id: int) -> Sequence[StoredPart]:
         """The messages of a turn's answer so far, in order."""
@@ -224,6 +243,7 @@ def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: 
         context_start=place.context_start,
         owner=owner,
         attempt=taken.attempts,
+        crashes=taken.crashes,
         lease_until=lease_until,
         created_at=taken.created_at,
     )
@@ -234,8 +254,9 @@ def _renew(connection: Connection, owner: str, turn_ids: Sequence[int], lease_se
     return frozenset(connection.scalars(RENEW, lease))
 
 
-def _release(connection: Connection, claim: Claim, delay_seconds: float) -> None:
-    connection.execute(RELEASE, {**_holding(claim), "to_not_before": now() + _micros(delay_seconds)})
+def _release(connection: Connection, claim: Claim, delay_seconds: float, *, crashed: bool) -> None:
+    back = {"to_not_before": now() + _micros(delay_seconds), "more_crashes": int(crashed)}
+    connection.execute(RELEASE, {**_holding(claim), **back})
 
 
 def _parts(connection: Connection, turn_id: int) -> Sequence[StoredPart]:

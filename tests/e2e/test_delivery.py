@@ -123,7 +123,7 @@ async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot
     slack, openai = on_stage.slack, on_stage.openai
     ada, general, other = slack.add_user("ada"), slack.add_channel("general"), slack.add_channel("other")
     openai.script("nobody hears this", "but this")
-    slack.faults.add("chat.postMessage", Fault(status=200, body={"ok": False, "error": "is_archived"}))
+    slack.faults.add("chat.postMessage", *[Fault(status=200, body={"ok": False, "error": "is_archived"})] * 2)
     async with on_stage.worker() as worker:
         await slack.say(ada, general, "go", mention=True)
         await slack.wait_for(lambda: len(openai.calls) == 1)
@@ -133,6 +133,23 @@ async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot
             while await worker.store.turns.open_count():
                 await asyncio.sleep(0.02)
     assert not slack.bot_messages(general)
+
+
+def never(platform: str) -> Fault:
+    """The platform takes this text never: Slack's blocks are invalid, Discord's AutoMod stands against it."""
+    if platform == "slack":
+        return Fault(status=200, body={"ok": False, "error": "invalid_blocks"})
+    return Fault(status=400, body={"code": 200000, "message": "blocked by AutoMod"})
+
+
+@pytest.mark.parametrize("at", [POST, EDIT], ids=["post", "edit"])
+async def test_an_answer_that_a_place_will_not_have_ends_in_a_sentence(talk: Talk, at: dict[str, str]) -> None:
+    talk.openai.script(SLOW)
+    talk.fail(at, never(talk.platform))
+    async with talk.stage.worker():
+        await talk.ask()
+        await talk.place.wait_for(lambda: any("not accepted here" in text for text in talk.answers()))
+    assert len(talk.answers()) == 1
 
 
 async def test_a_notice_says_why_nothing_comes_and_makes_room_for_the_answer(talk: Talk) -> None:

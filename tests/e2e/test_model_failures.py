@@ -90,6 +90,19 @@ async def test_an_empty_answer_is_not_an_empty_message(on_stage: Stage) -> None:
     assert await asked(on_stage) == turn.EMPTY_ANSWER
 
 
+async def test_a_model_that_thinks_up_to_its_limit_is_told_apart_from_one_with_nothing_to_say(on_stage: Stage) -> None:
+    on_stage.openai.script(Reply("", finish_reason="length"))
+    assert await asked(on_stage) == turn.NO_ROOM_TO_SPEAK
+
+
+async def test_a_long_system_message_leaves_the_question_readable(on_stage: Stage) -> None:
+    on_stage.extra |= {"PARLEY_SYSTEM_MESSAGE": "Be kind. " * 400, "PARLEY_HISTORY_TOKENS": "500"}
+    on_stage.openai.script("kindly")
+    assert await asked(on_stage, "what is the answer to all of it?") == "kindly"
+    [text] = user_texts(on_stage.openai.calls[0].body)
+    assert text == "ada: what is the answer to all of it?"
+
+
 async def test_a_context_that_is_too_long_is_trimmed_until_it_fits(on_stage: Stage) -> None:
     slack, openai = on_stage.slack, on_stage.openai
     ada, general = slack.add_user("ada"), slack.add_channel("general")
@@ -148,7 +161,7 @@ async def test_a_turn_that_brought_the_process_down_again_and_again_is_given_up(
         await slack.wait_for(lambda: on_stage.openai.calls)
         await worker.kill()
     with sqlite3.connect(on_stage.folder / "parley.db", isolation_level=None) as database:
-        database.execute("UPDATE turns SET attempts = ?", (turn.MOST_ATTEMPTS,))
+        database.execute("UPDATE turns SET crashes = ?", (turn.MOST_CRASHES,))
     database.close()
     async with on_stage.worker():
         [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
