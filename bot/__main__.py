@@ -7,14 +7,17 @@ import sys
 from collections.abc import Coroutine
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 from rich.console import Console
 
 from bot import logs
 from bot.errors import StartFailed
-from bot.settings import Settings, load
+from bot.settings import Settings, load, unknown_variables
+
+log = structlog.get_logger(__name__)
 
 cli = typer.Typer(
     add_completion=False,
@@ -47,6 +50,8 @@ def run() -> None:
 
     settings = _settings()
     logs.configure(settings.parley_log_level, settings.parley_log_format)
+    for name, nearest in unknown_variables():
+        log.warning("setting_unknown", name=name, nearest=nearest or None)
     try:
         _drive(app.run(settings))
     except StartFailed as failed:
@@ -86,10 +91,9 @@ def _settings() -> Settings:
         return load()
     except StartFailed as failed:
         _refuse(failed)
-        raise AssertionError from failed
 
 
-def _refuse(failed: StartFailed) -> None:
+def _refuse(failed: StartFailed) -> NoReturn:
     """Say in one list what keeps the bot from starting, and end."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print("[bold]Parley can't start:[/bold]")
@@ -98,7 +102,7 @@ def _refuse(failed: StartFailed) -> None:
         console.print(problem.wrong, markup=False)
         if problem.cure:
             console.print(f"      {problem.cure}", markup=False, style="dim")
-    console.print("  `parley doctor` checks all of it; README.md walks through the set-up.", markup=False)
+    console.print("  `python -m bot doctor` checks all of it; README.md walks through the set-up.", markup=False)
     raise typer.Exit(EXIT_BAD_SETUP)
 
 

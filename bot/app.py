@@ -29,6 +29,8 @@ from storage import Store
 log = structlog.get_logger(__name__)
 
 REFUSALS_WITHIN_SECONDS = 3.0
+# A rate limit that names its end is waited out for this long, however short the patience with other failures is.
+LONGEST_NAMED_WAIT_SECONDS = 120.0
 DATABASE_TROUBLE = "My database isn't answering right now, so nothing was changed. Please try again in a minute."
 
 
@@ -150,6 +152,7 @@ def build_backend(settings: Settings) -> Backend:
             first_token_timeout=settings.parley_openai_first_token_timeout,
             idle_timeout=settings.parley_openai_idle_timeout,
             retry_for=settings.parley_openai_patience,
+            wait_out=max(settings.parley_openai_patience, LONGEST_NAMED_WAIT_SECONDS),
             concurrency=settings.parley_concurrency,
         ),
         on_key_set_aside=_tell_of_key,

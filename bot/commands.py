@@ -92,7 +92,7 @@ class Commands:
         if control is None:
             return _unknown(name)
         if not await self.controls.remove(_channel(command), control.name):
-            return f"**{control.name}** has no value of this channel's own; there is nothing to take back."
+            return f"**{control.name}** is not set in this channel; there is nothing to take back."
         log.info("setting_reset", setting=control.name, channel=command.address.channel, by=command.author.id)
         return f"**{control.name}** is back to what holds everywhere."
 
@@ -128,7 +128,4 @@ def _unknown(name: str) -> str:
 
 
 def _refusal() -> str:
-    return (
-        "Only the workspace's admins, and the people in `PARLEY_ADMINS`, may change settings here. "
-        "`/parley show` tells how they stand."
-    )
+    return "Only admins may change settings here. `/parley show` tells how they stand."

@@ -17,7 +17,7 @@ from adapters.slack import doctor as slack_doctor
 from bot import settings as settings_module
 from bot.app import build_backend
 from bot.checks import Check
-from bot.errors import DatabaseUnusable, ModelFailure
+from bot.errors import DatabaseUnusable, KeyRefused, ModelFailure, ModelRateLimited, ModelUnknown, QuotaExhausted
 from bot.settings import Settings
 from storage import Store
 
@@ -25,6 +25,12 @@ EXIT_WELL = 0
 EXIT_ILL = 1
 # A check that hangs is a finding, not a reason to wait.
 SECONDS_PER_CHECK = 30.0
+_FINDINGS: dict[type[ModelFailure], str] = {
+    KeyRefused: "the key is refused",
+    QuotaExhausted: "the account has used up its quota",
+    ModelUnknown: "there is no such model for this key",
+    ModelRateLimited: "the key is taken, but too busy right now",
+}
 
 
 async def examine(console: Console) -> int:
@@ -97,7 +103,8 @@ async def _model(settings: Settings) -> Sequence[Check]:
 
 
 def _said(failure: ModelFailure) -> str:
-    return f"{failure.sentence} ({failure.detail})" if failure.detail else failure.sentence
+    said = _FINDINGS.get(type(failure), "the model did not answer")
+    return f"{said} ({failure.detail})" if failure.detail else said
 
 
 def _show(console: Console, name: str, checks: Sequence[Check]) -> None:
@@ -105,5 +112,7 @@ def _show(console: Console, name: str, checks: Sequence[Check]) -> None:
     for check in checks:
         mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
         console.print(f"  {mark} {escape(check.name)}: {escape(check.detail)}", highlight=False, soft_wrap=True)
-        if check.cure and not check.ok:
-            console.print(f"      → {escape(check.cure)}", style="yellow", highlight=False, soft_wrap=True)
+        if check.cure:
+            console.print(
+                f"      → {escape(check.cure)}", style="dim" if check.ok else "yellow", highlight=False, soft_wrap=True
+            )

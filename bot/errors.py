@@ -136,7 +136,7 @@ class KeyRefused(ModelFailure):
 class ContextTooLong(ModelFailure):
     """The prompt is longer than the model takes."""
 
-    sentence = "This conversation is longer than the model can read at once. Please start a new thread."
+    sentence = "This is longer than the model can read at once. A shorter question, or a fresh conversation, will do."
 
 
 class ParameterRefused(ModelFailure):

@@ -16,6 +16,8 @@ _SECRETS = re.compile(
     r"|[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|(?<=Bearer )\S+|(?<=Bot )[\w.-]{20,}"
 )
 HIDDEN = "[hidden]"
+# How many containers inside each other are searched; a log line has no use for more.
+DEEPEST = 8
 # Loggers of libraries that, at INFO or below, write payloads.
 _QUIET = ("slack_bolt", "slack_sdk", "discord", "openai", "httpx2", "httpcore2", "aiosqlite", "sqlalchemy", "alembic")
 
@@ -57,8 +59,29 @@ def configure(level: str, style: Literal["auto", "console", "json"]) -> None:
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: replaces whatever has a secret's shape, in any string of the event."""
+    """A structlog processor: replaces whatever has a secret's shape, in any text of the event, however nested.
+
+    What lies deeper than `DEEPEST` containers is hidden whole.
+    """
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = _SECRETS.sub(HIDDEN, value)
+        event[key] = _without_secrets(value, DEEPEST)
     return event
+
+
+def _without_secrets(value: Any, deeper: int) -> Any:
+    match value:
+        case str():
+            return _SECRETS.sub(HIDDEN, value)
+        case bytes() | bytearray():
+            # Latin-1 maps every byte to one character and back, so the rest stays as it is.
+            return _SECRETS.sub(HIDDEN, value.decode("latin-1")).encode("latin-1")
+        case dict() | list() | tuple() | set() | frozenset() if deeper == 0:
+            return HIDDEN
+        case dict():
+            return {_without_secrets(k, deeper - 1): _without_secrets(v, deeper - 1) for k, v in value.items()}
+        case list() | set():
+            return [_without_secrets(each, deeper - 1) for each in value]
+        case tuple() | frozenset():
+            return tuple(_without_secrets(each, deeper - 1) for each in value)
+        case _:
+            return value

@@ -135,9 +135,6 @@ class Place:
     topic: str = ""
 
 
-Event = IncomingMessage | MessageEdited | MessageDeleted | CommandInvoked | ButtonPressed | ReactionAdded
-
-
 @dataclass(frozen=True, slots=True)
 class PartKey:
     """Identity of one message of an answer: the turn's key and the part's number, from 1 on.

@@ -6,18 +6,34 @@ Each field's description is what README's table and `.env.example` say of it. No
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from bot.errors import Problem, SettingsInvalid
+from bot.well_formed import wrong_with_address, wrong_with_secret
 
 DEFAULT_SYSTEM_MESSAGE = (
     "You are Parley, a helpful colleague in a team's chat. Answer in the language you are asked in. "
     "Be brief and concrete; use Markdown where it helps. When you don't know, say so."
 )
+
+_DOTENV = Path(".env")
+_OURS = "PARLEY_"
+_ADDRESS_LIKE = "write an address like https://example.com/v1 or http://localhost:11434/v1"
+_SAVE_AS_UTF8 = "Save it again as plain text in UTF-8; an editor's “Save as” offers the encoding."
+_LET_READ = "Let the user that runs the bot read it."
 
 _WHERE = {
     "SLACK_BOT_TOKEN": "api.slack.com/apps → your app → OAuth & Permissions → Bot User OAuth Token (xoxb-…)",
@@ -40,11 +56,21 @@ _SAID = {
 }
 
 
+class _SecretFiles(SecretsSettingsSource):
+    """Secret files, passing over the ones that can't be read: `read` says which and why."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        try:
+            return super().get_field_value(field, field_name)
+        except (UnicodeDecodeError, OSError):
+            return None, field_name, False
+
+
 class Settings(BaseSettings):
     """Everything that can be set from outside. Secrets never show in a repr."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
+        env_file=_DOTENV, env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
     )
 
     slack_bot_token: SecretStr | None = Field(
@@ -126,6 +152,11 @@ class Settings(BaseSettings):
     def _several_keys(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("parley_platform_limits", "parley_log_level", "parley_log_format", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
     @field_validator("parley_admins", mode="before")
     @classmethod
     def _several_ids(cls, value: Any) -> Any:
@@ -134,8 +165,8 @@ class Settings(BaseSettings):
     @field_validator("slack_api_url", "discord_api_url", "openai_base_url")
     @classmethod
     def _web_address(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("it must begin with https:// or http://")
+        if value is not None and (wrong := wrong_with_address(value)):
+            raise ValueError(f"{wrong}; {_ADDRESS_LIKE}")
         return f"{value.rstrip('/')}/" if value and info.field_name == "slack_api_url" else value and value.rstrip("/")
 
     @field_validator("slack_bot_token", "slack_app_token")
@@ -149,9 +180,17 @@ class Settings(BaseSettings):
 
     @field_validator("slack_bot_token", "slack_app_token", "discord_bot_token")
     @classmethod
-    def _one_line(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and value.get_secret_value() != "".join(value.get_secret_value().split()):
-            raise ValueError("there is white space in it")
+    def _whole_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (wrong := wrong_with_secret(value.get_secret_value())):
+            raise ValueError(wrong)
+        return value
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _whole_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(value, start=1):
+            if wrong := wrong_with_secret(key.get_secret_value()):
+                raise ValueError(f"key {number} of {len(value)}: {wrong}" if len(value) > 1 else wrong)
         return value
 
     @classmethod
@@ -164,17 +203,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """A process's environment goes before `.env`, and both before secret files."""
+        if isinstance(file_secret_settings, SecretsSettingsSource):
+            file_secret_settings = _SecretFiles(settings_cls, secrets_dir=file_secret_settings.secrets_dir)
         return init_settings, env_settings, dotenv_settings, file_secret_settings
-
-    @property
-    def serves_slack(self) -> bool:
-        """Whether both of Slack's tokens are there."""
-        return self.slack_bot_token is not None and self.slack_app_token is not None
-
-    @property
-    def serves_discord(self) -> bool:
-        """Whether Discord's token is there."""
-        return self.discord_bot_token is not None
 
 
 def load() -> Settings:
@@ -188,21 +219,88 @@ def load() -> Settings:
 def read() -> tuple[Settings, list[Problem]]:
     """The settings as far as they can be read, the malformed ones at their defaults, and what is wrong with them."""
     problems: list[Problem] = []
-    secrets_dir = os.environ.get("PARLEY_SECRETS_DIR") or None
-    if secrets_dir and not Path(secrets_dir).is_dir():
-        wrong = f"there is no folder {secrets_dir}"
-        problems.append(Problem("PARLEY_SECRETS_DIR", wrong, "Name an existing folder or unset it."))
-        secrets_dir = None
+    in_file: dict[str, str] = {}
+    readable = True
+    try:
+        in_file = _in_dotenv()
+    except (UnicodeDecodeError, OSError) as error:
+        readable = False
+        problems.append(_unreadable(_DOTENV, error))
+    secrets_dir, unread = _secret_files(in_file, problems)
+    sources: dict[str, Any] = {"_env_file": _DOTENV if readable else None, "_secrets_dir": secrets_dir}
     malformed: dict[str, Any] = {}
     try:
-        settings = Settings(_secrets_dir=secrets_dir)  # type: ignore[call-arg]
+        settings = Settings(**sources)
     except ValidationError as error:
         for entry in error.errors(include_url=False):
             problems.append(_problem(dict(entry)))
             name = str(entry["loc"][0])
             malformed[name] = Settings.model_fields[name].default
-        settings = Settings(_secrets_dir=secrets_dir, **malformed)  # type: ignore[call-arg]
-    return settings, problems + [p for p in _missing(settings) if p.variable.lower() not in malformed]
+        settings = Settings(**sources, **malformed)
+    if readable:  # else nobody knows what is missing: it may stand in there
+        problems += [p for p in _missing(settings) if p.variable.lower() not in {*malformed, *unread}]
+    return settings, problems
+
+
+def unknown_variables() -> list[tuple[str, str]]:
+    """Variables of the environment and `.env` that are named like a setting of Parley and are none.
+
+    Each with the setting its name is nearest to, or "" where none is near. A `.env` that can't be read has none:
+    `read` says that it can't.
+    """
+    try:
+        in_file = _in_dotenv()
+    except (UnicodeDecodeError, OSError):
+        in_file = {}
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *in_file)}
+    strange = sorted(name for name in given if name.startswith(_OURS) and name not in known)
+    return [(name, next(iter(get_close_matches(name, known, n=1, cutoff=0.75)), "")) for name in strange]
+
+
+def _in_dotenv() -> dict[str, str]:
+    """What `.env` sets, names in lower case. Raises UnicodeDecodeError and OSError."""
+    if not _DOTENV.is_file():
+        return {}
+    return {name.lower(): value for name, value in dotenv_values(_DOTENV, encoding="utf-8").items() if value}
+
+
+def _secret_files(in_file: dict[str, str], problems: list[Problem]) -> tuple[str | None, set[str]]:
+    """The folder of the secret files, if there is one, and the settings whose file in it can't be read."""
+    in_environment = {name.lower(): value for name, value in os.environ.items() if value}
+    folder = {**in_file, **in_environment}.get("parley_secrets_dir")
+    if not folder:
+        return None, set()
+    try:
+        files = sorted(Path(folder).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        wrong = f"there is no folder {folder}"
+        problems.append(Problem("PARLEY_SECRETS_DIR", wrong, "Name an existing folder or unset it."))
+        return None, set()
+    except OSError as error:
+        problems.append(Problem("PARLEY_SECRETS_DIR", f"{folder} can't be read: {error.strerror}", _LET_READ))
+        return None, set()
+    unread = set()
+    for path in files:
+        if path.name.lower() in Settings.model_fields and (problem := _wrong_with_file(path)):
+            problems.append(problem)
+            unread.add(path.name.lower())
+    return folder, unread
+
+
+def _wrong_with_file(path: Path) -> Problem | None:
+    try:
+        if path.is_file():
+            path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        return _unreadable(path, error)
+    return None
+
+
+def _unreadable(path: Path, error: UnicodeDecodeError | OSError) -> Problem:
+    if isinstance(error, OSError):
+        return Problem(path.name, f"the file {path.absolute()} can't be read: {error.strerror}", _LET_READ)
+    return Problem(path.name, f"the file {path.absolute()} is not UTF-8 text", _SAVE_AS_UTF8)
 
 
 def _problem(entry: dict[str, Any]) -> Problem:
@@ -210,7 +308,8 @@ def _problem(entry: dict[str, Any]) -> Problem:
     field = Settings.model_fields.get(variable.lower())
     template = _SAID.get(entry["type"], str(entry["msg"]).removeprefix("Value error, "))
     wrong = template.format(**entry.get("ctx", {}))
-    shows = not (variable in _WHERE or "input" not in entry)
+    # An address may hold a password before its "@".
+    shows = "input" in entry and variable not in _WHERE and not (variable.endswith("_URL") and "@" in entry["input"])
     given = f" (it is {entry['input']!r})" if shows else ""
     cure = _WHERE.get(variable) or (field.description if field and field.description else "")
     return Problem(variable, f"{wrong[:1].lower()}{wrong[1:]}{given}", cure)

@@ -6,7 +6,8 @@ Events go in order of arrival through `arrivals.py` and `parsing.py` into the si
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ import structlog
 from adapters.discord import commands, markdown, outgoing, rest
 from adapters.discord.arrivals import Arrivals
 from adapters.discord.client import DEFAULT_API_URL, INTERACTION, Client, Identity, redirect
-from adapters.discord.failures import NOT_CONNECTED
+from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED, refuses_reference
 from adapters.discord.history import channel_of, read_chain, read_history
 from adapters.discord.parsing import (
     PLATFORM,
@@ -28,13 +29,14 @@ from adapters.discord.parsing import (
     parse_message,
 )
 from adapters.discord.places import Places
-from adapters.discord.supervisor import supervise
+from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
 from bot.adapter import Description, RateLimit, Sink
 from bot.command_spec import CommandSpec
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,
+    DeliveryRefused,
     DeliveryUncertain,
     MessageGone,
     StorageFailed,
@@ -90,6 +92,7 @@ class DiscordAdapter:
         self._ended.set()
         self._login: _Login | None = None
         self._synced = False
+        self._refusal_told = False
 
     async def start(self, sink: Sink) -> None:
         """Serve until `stop`. Raises `TokenRefused`."""
@@ -133,7 +136,14 @@ class DiscordAdapter:
         """Post one message and return its id; with a `key` that was sent minutes ago, the id of that message."""
         http = self._now().client.http
         body = outgoing.new_message(reply, key, reply_to)
-        sent = await rest.call(http, http.send_message(channel_of(address), params=rest.body(body)))
+        with self._telling_of_refusals():
+            try:
+                sent = await rest.call(http, http.send_message(channel_of(address), params=rest.body(body)))
+            except DeliveryRefused as refused:
+                if body.pop("message_reference", None) is None or not refuses_reference(refused):
+                    raise
+                log.info("reply_not_possible", code=refused.code)
+                sent = await rest.call(http, http.send_message(channel_of(address), params=rest.body(body)))
         message_id = identifier(sent.get("id")) if is_object(sent) else ""
         if not message_id:
             raise DeliveryUncertain("no_id")
@@ -145,13 +155,15 @@ class DiscordAdapter:
         """Give one of the bot's messages a new text; raises a `DeliveryFailure`."""
         http = self._now().client.http
         body = outgoing.changed_message(reply)
-        await rest.call(http, http.edit_message(channel_of(address), message_id, params=rest.body(body)))
+        with self._telling_of_refusals():
+            await rest.call(http, http.edit_message(channel_of(address), message_id, params=rest.body(body)))
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Take a message back; one that is gone already is no error. Raises a `DeliveryFailure`."""
         http = self._now().client.http
         try:
-            await rest.call(http, http.delete_message(channel_of(address), message_id))
+            with self._telling_of_refusals():
+                await rest.call(http, http.delete_message(channel_of(address), message_id))
         except MessageGone:
             log.debug("message_gone_already", message=message_id)
 
@@ -160,7 +172,9 @@ class DiscordAdapter:
     ) -> Sequence[IncomingMessage]:
         """The newest `limit` messages between two ids (exclusive), oldest first. Raises a `DeliveryFailure`."""
         login = self._now()
-        return await read_history(login.client.http, login.places, address, before=before, after=after, limit=limit)
+        http, places = login.client.http, login.places
+        with self._telling_of_refusals():
+            return await read_history(http, places, address, before=before, after=after, limit=limit)
 
     async def fetch_chain(self, address: Address, message_id: str, limit: int) -> Sequence[IncomingMessage]:
         """The message and those it replies to, oldest first; as many of them as can be read."""
@@ -266,6 +280,18 @@ class DiscordAdapter:
                 await commands.answer(login.client.http, invocation, sink)
         except Exception as error:  # noqa: BLE001 - one command must not end the rest
             log.error("command_dropped", error=type(error).__name__)
+
+    @contextmanager
+    def _telling_of_refusals(self) -> Iterator[None]:
+        """Tell the admin once of a token that is refused while running; again only after it worked in between."""
+        try:
+            yield
+        except DeliveryDelayed as delayed:
+            if delayed.code == UNAUTHORIZED and not self._refusal_told:
+                self._refusal_told = True
+                log.error("discord_token_refused", variable=VARIABLE, code=delayed.code, tells_admin=True)
+            raise
+        self._refusal_told = False
 
     def _now(self) -> _Login:
         """The present login. Raises `DeliveryDelayed` before the first; a closed one's requests fail likewise."""

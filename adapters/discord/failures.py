@@ -11,8 +11,20 @@ import discord
 
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
 
-UNKNOWN_MESSAGE = 10008
-"""Discord's error code for a message that is no longer there."""
+EDITS_NO_MORE = frozenset({"10008", "30046"})
+"""Discord's error codes for a message that is no longer there, and for one over an hour old edited too often."""
+
+NO_HISTORY_TO_REPLY_IN = "160002"
+"""Discord's error code for a reply by one who may not read the channel's history."""
+
+INVALID_BODY = "50035"
+"""Discord's error code for a body it does not take; its `errors` name the fields."""
+
+UNAUTHORIZED = "401"
+"""The code of a `DeliveryDelayed` that stands for a refused token."""
+
+UNAUTHORIZED_SECONDS = 30.0
+"""The wait after one: 10,000 refused requests in ten minutes would ban the address."""
 
 ALREADY_ACKNOWLEDGED = "40060"
 """Discord's error code for an interaction that has been answered."""
@@ -40,6 +52,17 @@ def delivery_failure(error: Exception) -> DeliveryFailure:
     return DeliveryUncertain(type(error).__name__)
 
 
+def refuses_reference(failure: DeliveryFailure) -> bool:
+    """Whether a message was refused for what it replies to alone; `failure` as `rest.call` raised it."""
+    if failure.code == NO_HISTORY_TO_REPLY_IN:
+        return True
+    error = failure.__cause__
+    if failure.code != INVALID_BODY or not isinstance(error, discord.HTTPException):
+        return False
+    fields = _body(error).get("errors")
+    return isinstance(fields, dict) and fields.keys() == {"message_reference"}
+
+
 def _answered(error: discord.HTTPException) -> DeliveryFailure:
     body = _body(error)
     code = str(body.get("code") or error.code or error.status)
@@ -47,7 +70,9 @@ def _answered(error: discord.HTTPException) -> DeliveryFailure:
         return DeliveryDelayed("429", _retry_after(error, body))
     if error.status >= 500 or error.status == 408:
         return DeliveryUncertain(str(error.status))
-    return MessageGone(code) if code == str(UNKNOWN_MESSAGE) else DeliveryRefused(code)
+    if error.status == 401:
+        return DeliveryDelayed(UNAUTHORIZED, UNAUTHORIZED_SECONDS)
+    return MessageGone(code) if code in EDITS_NO_MORE else DeliveryRefused(code)
 
 
 def _retry_after(error: discord.HTTPException, body: dict[str, Any]) -> float:

@@ -7,7 +7,8 @@ in `mrkdwn.py`. Here they are put together, and here it is decided what a failin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -33,7 +34,7 @@ from adapters.slack.reception import Reception
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
 from adapters.slack.web import open_session, web_client
 from bot.adapter import Description, RateLimit, Sink
-from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain
+from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain
 from bot.messages import Address, IncomingMessage, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,7 @@ class SlackAdapter:
         self._people: Lookups[Person] = Lookups("user", self._look_up_person)
         self._places: Lookups[Place] = Lookups("channel", self._look_up_place)
         self._refusals = 0
+        self._refusal_told = False
         self._connected_before = False
         self._status_works = True
         self._no_status_before = 0.0
@@ -149,28 +151,25 @@ class SlackAdapter:
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Remove one of the bot's messages; one that is gone already is no error. Raises a `DeliveryFailure`."""
-        try:
-            await ask(self._web.chat_delete(channel=address.channel, ts=message_id))
-        except SlackFault as fault:
-            if fault.code != "message_not_found":
-                raise as_delivery_failure(fault, editing=True) from None
+        with self._delivery(editing=True):
+            try:
+                await ask(self._web.chat_delete(channel=address.channel, ts=message_id))
+            except SlackFault as fault:
+                if fault.code != "message_not_found":
+                    raise
 
     async def find_reply(self, address: Address, key: PartKey) -> str | None:
         """The `ts` of the message sent with `key`, by the metadata it carries; raises a `DeliveryFailure`."""
-        try:
+        with self._delivery():
             return await find_own(self._web, address, key, self._identity)
-        except SlackFault as fault:
-            raise as_delivery_failure(fault) from None
 
     async def fetch_history(
         self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100
     ) -> Sequence[IncomingMessage]:
         """The newest `limit` messages of a thread, or of a channel's first posts; raises a `DeliveryFailure`."""
         me = self._identity
-        try:
+        with self._delivery():
             rows = await read_rows(self._web, address, before=before, after=after, limit=limit)
-        except SlackFault as fault:
-            raise as_delivery_failure(fault) from None
         ids = dict.fromkeys(i for row in rows for i in people_in(row, me))
         people = await self._people.find(ids, within=self._timing.lookup)
         parsed = (parse_row(row, address, me, people) for row in rows)
@@ -291,12 +290,25 @@ class SlackAdapter:
     # Calls
 
     async def _deliver(self, call: Awaitable[AsyncSlackResponse], *, editing: bool = False) -> dict[str, Any]:
-        try:
+        with self._delivery(editing=editing):
             return await ask(call)
+
+    @contextmanager
+    def _delivery(self, *, editing: bool = False) -> Iterator[None]:
+        """Turn a fault into a `DeliveryFailure`; the admin is told once of a token that is refused while running.
+
+        Told again only after the token worked in between.
+        """
+        try:
+            yield
         except SlackFault as fault:
-            failure: DeliveryFailure = as_delivery_failure(fault, editing=editing)
+            failure = as_delivery_failure(fault, editing=editing)
             log.info("slack_delivery_failed", failure=type(failure).__name__, code=fault.code, status=fault.status)
+            if fault.token_refused and not self._refusal_told:
+                self._refusal_told = True
+                log.error("slack_token_refused", variable=BOT_TOKEN, code=fault.code, tells_admin=True)
             raise failure from None
+        self._refusal_told = False
 
     async def _look_up_person(self, user: str) -> Person | None:
         answer = await ask(self._web.users_info(user=user))

@@ -19,6 +19,7 @@ from adapters.slack.web import open_session, proxy_for, web_client
 from bot.checks import Check
 
 _REACH = "Check the network, the proxy settings and SLACK_API_URL, and https://slack-status.com."
+_URL = "Unset SLACK_API_URL, or set it to a URL such as https://slack.com/api/."
 _REINSTALL = (
     "Open https://api.slack.com/apps, choose the app, App Manifest, paste what `parley manifest` prints, save, "
     "and install the app to the workspace again."
@@ -29,7 +30,10 @@ async def check(bot_token: str, app_token: str, api_url: str, *, timing: Timing 
     """Look at both tokens, the scopes and Socket Mode. Never raises; no token is in what it says."""
     timing = timing or Timing()
     async with open_session(timing.call) as session:
-        web = web_client(bot_token.strip(), api_url, timing.call)
+        try:
+            web = web_client(bot_token.strip(), api_url, timing.call)
+        except ValueError:  # such as a bracket that is never closed
+            return [Check("Slack API URL", False, "SLACK_API_URL is not a URL", _URL)]
         web.session = session
         found = await _bot(web, bot_token.strip())
         return [*found, *await _app(web, session, app_token.strip(), timing)]

@@ -23,6 +23,9 @@ _LIMITED = frozenset({"ratelimited", "rate_limited"})
 _TRANSIENT = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "update_failed", "team_added_to_org"}
 )
+# The token is refused, which an admin can set right: https://docs.slack.dev/reference/methods/auth.test#errors
+_TOKEN_REFUSED = frozenset({"token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"})
+_TOKEN_REFUSED_RETRY_AFTER = 30.0
 _GONE = frozenset({"message_not_found", "edit_window_closed"})
 
 # The SDK lets bodies that are no JSON object escape as ValueError, TypeError or AttributeError; a session that closes
@@ -57,6 +60,11 @@ class SlackFault(Exception):
         """Whether the same call may well succeed later."""
         return self.limited or not self.refused or self.status >= 500 or self.code in _TRANSIENT
 
+    @property
+    def token_refused(self) -> bool:
+        """Whether Slack did not take the token."""
+        return self.refused and self.code in _TOKEN_REFUSED
+
 
 async def ask(call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
     """Await a Web API call and return Slack's answer as plain data; raises `SlackFault`."""
@@ -88,6 +96,8 @@ def as_delivery_failure(fault: SlackFault, *, editing: bool = False) -> Delivery
         return DeliveryDelayed(fault.code, retry_after=after)
     if fault.transient:
         return DeliveryUncertain(fault.code)
+    if fault.token_refused:  # what was asked is answered once the token is good again
+        return DeliveryDelayed(fault.code, retry_after=_TOKEN_REFUSED_RETRY_AFTER)
     if editing and fault.code in _GONE:
         return MessageGone(fault.code)
     return DeliveryRefused(fault.code)

@@ -41,10 +41,8 @@ NEEDED_SCOPES: tuple[str, ...] = tuple(
 )
 # The agent view's place in Slack's top bar; answering works without.
 VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
-APP_TOKEN_SCOPE = "connections:write"  # noqa: S105 - a scope's name
 
 DESCRIPTION = "Mention me and I answer in the thread, remembering what was said there."
-USAGE = "help | show | set NAME VALUE | reset NAME"
 PROMPTS: tuple[tuple[str, str], ...] = (
     ("What can you do?", "What can you help me with?"),
     ("Draft a message", "Help me draft a message to my team."),
@@ -52,7 +50,7 @@ PROMPTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def manifest(name: str = "Parley", description: str = DESCRIPTION, usage: str = USAGE) -> dict[str, Any]:
+def manifest(name: str = "Parley", description: str = DESCRIPTION, *, usage: str) -> dict[str, Any]:
     """The manifest as plain data, to be pasted as JSON where Slack creates an app; `usage` hints at the command.
 
     Raises `ValueError` where the name or the description is longer than Slack takes.
@@ -86,7 +84,6 @@ def manifest(name: str = "Parley", description: str = DESCRIPTION, usage: str = 
         "oauth_config": {"scopes": {"bot": sorted({*NEEDED_SCOPES, *VIEW_SCOPES})}},
         "settings": {
             "event_subscriptions": {"bot_events": sorted(EVENT_SCOPES)},
-            "interactivity": {"is_enabled": True},
             "org_deploy_enabled": False,
             "socket_mode_enabled": True,
             "token_rotation_enabled": False,

@@ -73,3 +73,34 @@ def test_libraries_that_write_payloads_are_kept_quiet(monkeypatch: pytest.Monkey
     logs.configure("debug", "json")
     assert not logging.getLogger("slack_sdk").isEnabledFor(logging.INFO)
     assert logging.getLogger("bot").isEnabledFor(logging.DEBUG)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_inside_containers_is_hidden_and_the_rest_stays(secret: str) -> None:
+    event = {
+        "event": "sent",
+        "body": {"list": [1, f"a {secret} b", (secret, None)], secret: True},
+        "raw": b"\xff a " + secret.encode() + b" b",
+        "several": {secret},
+    }
+    hidden = logs.hide_secrets(None, "info", event)
+    assert hidden == {
+        "event": "sent",
+        "body": {"list": [1, f"a {logs.HIDDEN} b", (logs.HIDDEN, None)], logs.HIDDEN: True},
+        "raw": b"\xff a " + logs.HIDDEN.encode() + b" b",
+        "several": [logs.HIDDEN],
+    }
+
+
+def test_hiding_leaves_the_callers_own_containers_alone() -> None:
+    body = {"token": SECRETS[0]}
+    logs.hide_secrets(None, "info", {"event": "sent", "body": body})
+    assert body == {"token": SECRETS[0]}
+
+
+def test_a_container_that_holds_itself_is_hidden_where_it_gets_too_deep() -> None:
+    endless: list[object] = [SECRETS[0]]
+    endless.append(endless)
+    hidden = logs.hide_secrets(None, "info", {"event": "sent", "body": endless})
+    assert SECRETS[0] not in str(hidden)
+    assert str(hidden).count(logs.HIDDEN) == logs.DEEPEST + 1

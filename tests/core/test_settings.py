@@ -34,7 +34,6 @@ def test_keys_and_admins_may_be_several(monkeypatch: pytest.MonkeyPatch) -> None
     loaded = settings.load()
     assert [key.get_secret_value() for key in loaded.openai_api_key] == ["sk-a", "sk-b"]
     assert loaded.parley_admins == {"U1", "22"}
-    assert loaded.serves_slack and not loaded.serves_discord
 
 
 def test_no_secret_shows_in_the_settings_repr(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,3 +132,148 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in settings.Settings.model_fields.values())
+
+
+def test_a_dotenv_that_is_not_utf8_is_said_instead_of_what_it_may_hold(bare: Path) -> None:
+    (bare / ".env").write_bytes("OPENAI_MODEL=modèle\n".encode("latin-1"))
+    with pytest.raises(SettingsInvalid) as caught:
+        settings.load()
+    (problem,) = caught.value.problems
+    assert problem.variable == ".env"
+    assert "not UTF-8" in problem.wrong and "UTF-8" in problem.cure
+
+
+def test_a_secret_file_that_is_not_utf8_is_said_and_the_others_are_read(
+    monkeypatch: pytest.MonkeyPatch, bare: Path
+) -> None:
+    (bare / "openai_api_key").write_bytes(b"sk-\xff\xfe")
+    (bare / "slack_app_token").write_text("xapp-file")
+    put(monkeypatch, PARLEY_SECRETS_DIR=str(bare), SLACK_BOT_TOKEN="xoxb-1", OPENAI_TEMPERATURE="9")
+    found = wrong()
+    assert set(found) == {"openai_api_key", "OPENAI_TEMPERATURE"}
+    assert "not UTF-8" in found["openai_api_key"] and str(bare) in found["openai_api_key"]
+
+
+@pytest.mark.parametrize("variable", ["SLACK_API_URL", "DISCORD_API_URL", "OPENAI_BASE_URL"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("http://[", "its host can't be read"),
+        ("http://[::1]x/v1", "its host can't be read"),
+        ("http://[nonsense]/v1", "its host can't be read"),
+        ("https://<your-host>/v1", "its host can't be read"),
+        ("https://a..b/v1", "its host can't be read"),
+        ("https://exa mple.com", "there is white space in it"),
+        ("https://example.com\n/v1", "there is white space in it"),
+        ("http://localhost:port/v1", "its port must be a number"),
+        ("http://localhost:65536/v1", "its port must be a number"),
+        ("http://localhost:/v1", "its port must be a number"),
+        ("http://", "it names no host"),
+        ("https:///v1", "it names no host"),
+        ("http://:8080/v1", "it names no host"),
+        ("ftp://example.com", "it must begin with https:// or http://"),
+        ("example.com/v1", "it must begin with https:// or http://"),
+    ],
+)
+def test_an_address_that_is_none_is_told_with_an_example(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    put(monkeypatch, **GOOD, **{variable: value})
+    found = wrong()
+    assert set(found) == {variable}
+    assert said in found[variable] and "like https://example.com/v1" in found[variable]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://localhost:11434/v1",
+        "http://[::1]:8080/v1",
+        "https://my_model.internal/v1",
+        "https://bücher.example/v1",
+        "https://someone:word@example.com/v1",
+        "HTTPS://example.com",
+    ],
+)
+def test_an_address_of_any_ordinary_shape_is_taken(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    put(monkeypatch, **GOOD, OPENAI_BASE_URL=value)
+    assert settings.load().openai_base_url == value
+
+
+def test_a_password_in_a_malformed_address_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, **GOOD, OPENAI_BASE_URL="http://someone:word@localhost:port/v1")
+    assert "word" not in wrong()["OPENAI_BASE_URL"]
+
+
+@pytest.mark.parametrize("inside", ["“", "\n", " ", "\u00a0", "\u200b", "é", "\x07"])
+@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_BOT_TOKEN"])
+def test_a_secret_with_a_character_no_secret_has_is_said_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, variable: str, inside: str
+) -> None:
+    start = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}.get(variable, "sk-")
+    put(monkeypatch, **{**GOOD, variable: f"{start}hush{inside}hush"})
+    with pytest.raises(SettingsInvalid) as caught:
+        settings.load()
+    (problem,) = caught.value.problems
+    assert problem.variable == variable
+    assert "hush" not in str(problem)
+
+
+def test_the_wrong_one_of_several_keys_is_told_by_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, **{**GOOD, "OPENAI_API_KEY": "sk-good,“sk-hush”"})
+    found = wrong()
+    assert "key 2 of 2" in found["OPENAI_API_KEY"] and "hush" not in found["OPENAI_API_KEY"]
+
+
+def test_dotenv_may_name_the_secrets_folder_and_the_environment_goes_before_it(
+    monkeypatch: pytest.MonkeyPatch, bare: Path
+) -> None:
+    put(monkeypatch, SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1")
+    for name in ("one", "two"):
+        (bare / name).mkdir()
+        (bare / name / "OPENAI_API_KEY").write_text(f"sk-{name}\n")
+    (bare / ".env").write_text("PARLEY_SECRETS_DIR=one\n")
+    assert [key.get_secret_value() for key in settings.load().openai_api_key] == ["sk-one"]
+    put(monkeypatch, PARLEY_SECRETS_DIR="two")
+    assert [key.get_secret_value() for key in settings.load().openai_api_key] == ["sk-two"]
+    put(monkeypatch, PARLEY_SECRETS_DIR="")
+    assert [key.get_secret_value() for key in settings.load().openai_api_key] == ["sk-one"]
+
+
+def test_a_secrets_folder_named_in_dotenv_that_is_not_there_is_said(
+    monkeypatch: pytest.MonkeyPatch, bare: Path
+) -> None:
+    put(monkeypatch, **GOOD)
+    (bare / ".env").write_text("PARLEY_SECRETS_DIR=nowhere\n")
+    assert set(wrong()) == {"PARLEY_SECRETS_DIR"}
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_nearest_and_keeps_nothing_down(
+    monkeypatch: pytest.MonkeyPatch, bare: Path
+) -> None:
+    put(monkeypatch, **GOOD, PARLEY_CONCURENCY="3", PARLEY_LOG_LEVEL="info", OPENAI_ORGANISATION="x")
+    (bare / ".env").write_text("parley_admin=U1\nPARLEY_XYZZY=1\nPARLEY_CONCURENCY=4\nPARLEY_ADMINS=U2\n")
+    assert settings.unknown_variables() == [
+        ("PARLEY_ADMIN", "PARLEY_ADMINS"),
+        ("PARLEY_CONCURENCY", "PARLEY_CONCURRENCY"),
+        ("PARLEY_XYZZY", ""),
+    ]
+    settings.load()
+
+
+def test_unknown_variables_are_told_beside_a_dotenv_that_is_not_utf8(
+    monkeypatch: pytest.MonkeyPatch, bare: Path
+) -> None:
+    (bare / ".env").write_bytes(b"\xff\xfe")
+    put(monkeypatch, PARLEY_CONCURENCY="3")
+    assert settings.unknown_variables() == [("PARLEY_CONCURENCY", "PARLEY_CONCURRENCY")]
+
+
+def test_words_to_choose_from_are_taken_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, **GOOD, PARLEY_LOG_LEVEL="INFO", PARLEY_LOG_FORMAT="Json", PARLEY_PLATFORM_LIMITS="NONE")
+    loaded = settings.load()
+    assert (loaded.parley_log_level, loaded.parley_log_format, loaded.parley_platform_limits) == (
+        "info",
+        "json",
+        "none",
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.adapter import Deletes, FindsReplies, FollowsReplies, KnowsPlaces, ShowsStatus
 from bot.errors import (
@@ -81,6 +82,92 @@ async def test_a_question_that_is_gone_is_answered_all_the_same() -> None:
     assert contents(server.bot_messages(channel)) == ["here"]
 
 
+async def test_where_the_bot_may_not_read_back_it_answers_without_replying() -> None:
+    async with unlimited() as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        question = await server.say(ada, channel, "why?")
+        server.deny(channel, Permission.READ_MESSAGE_HISTORY)
+        async with running(server) as (adapter, _):
+            await adapter.send(address_of(channel), Reply("here"), KEY, reply_to=str(question.id))
+    (answer,) = server.bot_messages(channel)
+    assert (answer.content, answer.referenced) == ("here", None)
+    first, second = bodies(server, "POST", "/messages")
+    assert first.pop("message_reference")["message_id"] == str(question.id)
+    assert first == second
+
+
+UNKNOWN_REFERENCE = {
+    "message": "Invalid Form Body",
+    "code": 50035,
+    "errors": {"message_reference": {"_errors": [{"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"}]}},
+}
+TOO_LONG = {
+    "message": "Invalid Form Body",
+    "code": 50035,
+    "errors": {"content": {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer"}]}},
+}
+
+
+async def test_a_refused_reference_is_left_out_once_and_no_other_refusal_is_repeated() -> None:
+    async with unlimited() as server:
+        channel = server.add_channel("general")
+        where = address_of(channel)
+        unknown, too_long = (Fault("answer", status=400, body=body) for body in (UNKNOWN_REFERENCE, TOO_LONG))
+        async with running(server) as (adapter, _):
+            server.faults.add(POST, unknown)
+            await adapter.send(where, Reply("here"), KEY, reply_to="1")
+            assert ["message_reference" in body for body in bodies(server, "POST", "/messages")] == [True, False]
+            server.faults.add(POST, unknown, unknown)
+            with pytest.raises(DeliveryRefused, match="50035"):
+                await adapter.send(where, Reply("again"), PartKey("t", 2), reply_to="1")
+            assert len(bodies(server, "POST", "/messages")) == 4
+            server.faults.add(POST, too_long)
+            with pytest.raises(DeliveryRefused, match="50035"):
+                await adapter.send(where, Reply("long"), PartKey("t", 3), reply_to="1")
+            server.faults.add(POST, unknown)
+            with pytest.raises(DeliveryRefused, match="50035"):
+                await adapter.send(where, Reply("no reply"), PartKey("t", 4))
+            assert len(bodies(server, "POST", "/messages")) == 6
+    assert contents(server.bot_messages(channel)) == ["here"]
+
+
+async def test_a_token_refused_while_running_delays_everything_and_is_told_once_until_it_works_again() -> None:
+    unauthorized = Fault("answer", status=401, body={"message": "401: Unauthorized", "code": 0})
+    async with unlimited() as server:
+        channel = server.add_channel("general")
+        where = address_of(channel)
+        async with running(server) as (adapter, _):
+            sent = await adapter.send(where, Reply("one"), KEY)
+            calls: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+                (POST, lambda: adapter.send(where, Reply("two"), PartKey("t", 2))),
+                (PATCH, lambda: adapter.edit(where, sent, Reply("two"))),
+                ("DELETE /channels/{channel_id}/messages/{message_id}", lambda: adapter.delete(where, sent)),
+                ("GET /channels/{channel_id}/messages", lambda: adapter.fetch_history(where)),
+            ]
+            for route, call in calls:
+                with capture_logs() as logs:
+                    for _ in range(2):
+                        server.faults.add(route, unauthorized)
+                        with pytest.raises(DeliveryDelayed, match="401") as failure:
+                            await call()
+                        assert failure.value.retry_after == 30.0
+                told = [entry for entry in logs if entry.get("tells_admin")]
+                assert [(entry["event"], entry["log_level"]) for entry in told] == [("discord_token_refused", "error")]
+                assert server.token not in str(logs)
+                await adapter.edit(where, sent, Reply("works"))
+
+
+async def test_a_message_that_takes_no_more_edits_is_to_be_posted_anew() -> None:
+    async with unlimited() as server:
+        channel = server.add_channel("general")
+        often = {"message": "Maximum number of edits to messages older than 1 hour reached", "code": 30046}
+        async with running(server) as (adapter, _):
+            sent = await adapter.send(address_of(channel), Reply("one"), KEY)
+            server.faults.add(PATCH, Fault("answer", status=400, body=often))
+            with pytest.raises(MessageGone, match="30046"):
+                await adapter.edit(address_of(channel), sent, Reply("two"))
+
+
 async def test_the_same_part_sent_twice_is_one_message() -> None:
     async with unlimited() as server:
         channel = server.add_channel("general")
@@ -113,7 +200,7 @@ async def test_a_lost_reply_is_repaired_by_sending_again_with_the_newest_text() 
         (Fault("answer", status=503, body={"message": "unavailable"}), DeliveryUncertain, "503"),
         (Fault("answer", status=520, body="<html>"), DeliveryUncertain, "520"),
         (Fault("answer", status=408), DeliveryUncertain, "408"),
-        (Fault("answer", status=401, body={"message": "401: Unauthorized", "code": 0}), DeliveryRefused, "401"),
+        (Fault("answer", status=401, body={"message": "401: Unauthorized", "code": 0}), DeliveryDelayed, "401"),
         (Fault("answer", status=403, body={"message": "Missing Access", "code": 50001}), DeliveryRefused, "50001"),
         (Fault("answer", status=403, body={"message": "no", "code": 50013}), DeliveryRefused, "50013"),
         (Fault("answer", status=404, body={"message": "Unknown Channel", "code": 10003}), DeliveryRefused, "10003"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import Settings
+from emulators.openai import Reply
 from tests.e2e.stage import ROOT, Stage
 
 
@@ -46,6 +47,15 @@ async def test_nothing_set_is_a_list_of_what_to_set(tmp_path: Path, arguments: t
     assert "Traceback" not in ended.out
 
 
+async def test_files_that_are_not_utf8_are_named_without_a_stack(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"OPENAI_API_KEY=\xff\xfe\n")
+    (tmp_path / "openai_api_key").write_bytes(b"sk-\xff\xfe")
+    ended = await run("run", cwd=tmp_path, PARLEY_SECRETS_DIR=str(tmp_path))
+    assert ended.code == 2, ended.out
+    assert "✗ .env: " in ended.out and "✗ openai_api_key: " in ended.out
+    assert "Traceback" not in ended.out
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -63,6 +73,31 @@ async def test_a_refused_token_names_its_variable_and_is_not_printed(
     assert value not in ended.out
     assert "Traceback" not in ended.out
     on_stage.discord.complaints[:] = [c for c in on_stage.discord.complaints if "401: Unauthorized" not in c]
+
+
+async def test_a_variable_that_is_no_setting_is_told_with_the_nearest_that_is(on_stage: Stage) -> None:
+    on_stage.extra["PARLEY_CONCURENCY"] = "3"
+    async with on_stage.process() as worker:
+        pass
+    assert worker.process.returncode == 0
+    assert '"nearest": "PARLEY_CONCURRENCY"' in worker.log.read_text()
+
+
+async def test_a_platform_that_refuses_while_running_lets_the_others_finish_their_answers(on_stage: Stage) -> None:
+    slack, discord = on_stage.slack, on_stage.discord
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    text = "to the last word of it " * 8
+    on_stage.openai.script(Reply(text, by_words=True, chunk_delay=0.05))
+    async with on_stage.process() as worker:
+        question = await slack.say(ada, general, "go", mention=True)
+        await slack.wait_for(lambda: on_stage.openai.calls)
+        discord.reset_token()
+        await discord.drop_gateway(4004)
+        async with asyncio.timeout(30):
+            assert await worker.process.wait() == 2
+    assert [slack.visible_text(m) for m in slack.bot_messages(general, question.ts)] == [text.strip()]
+    assert "✗ DISCORD_BOT_TOKEN" in worker.log.read_text()
+    discord.complaints.clear()
 
 
 async def test_every_refused_token_is_in_one_list(on_stage: Stage, tmp_path: Path) -> None:

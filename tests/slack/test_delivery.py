@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection import Timing
@@ -182,8 +184,8 @@ FAILURES: list[tuple[Fault, type[DeliveryFailure], str]] = [
             "restricted_action",
             "msg_too_long",
             "invalid_blocks",
+            "no_text",
             "missing_scope",
-            "account_inactive",
             "a_code_of_the_future",
         )
     ],
@@ -212,6 +214,33 @@ async def test_each_failure_of_slack_is_one_failure_of_delivery(
         assert failure.value.code == code
         if isinstance(failure.value, DeliveryDelayed):
             assert failure.value.retry_after == (7.0 if fault.status == 429 else 5.0)
+
+
+@pytest.mark.parametrize("code", ["token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"])
+async def test_a_token_refused_while_running_delays_everything_and_is_told_once_until_it_works_again(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel, code: str
+) -> None:
+    async with running(slack, sink) as adapter:
+        where = thread_of(slack, await slack.say(ada, general, "hello", mention=True))
+        sent = await adapter.send(where, Reply("one"), KEY)
+        made: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+            ("chat.postMessage", lambda: adapter.send(where, Reply("two"), PartKey("t", 2))),
+            ("chat.update", lambda: adapter.edit(where, sent, Reply("two"))),
+            ("chat.delete", lambda: adapter.delete(where, sent)),
+            ("conversations.replies", lambda: adapter.find_reply(where, KEY)),
+            ("conversations.replies", lambda: adapter.fetch_history(where)),
+        ]
+        for method, call in made:
+            with capture_logs() as logs:
+                for _ in range(2):
+                    slack.faults.add(method, refused(code))
+                    with pytest.raises(DeliveryDelayed, match=code) as failure:
+                        await call()
+                    assert failure.value.retry_after == 30.0
+            told = [entry for entry in logs if entry.get("tells_admin")]
+            assert [(entry["event"], entry["log_level"]) for entry in told] == [("slack_token_refused", "error")]
+            assert slack.bot_token not in str(logs)
+            assert await adapter.find_reply(where, KEY) == sent
 
 
 async def test_a_reply_whose_confirmation_was_lost_is_found_again(

@@ -21,7 +21,7 @@ PUBLISHED = CONTRACT.parent / "slack-methods.json"
 
 
 def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
-    made = manifest()
+    made = manifest(usage="help | show")
     assert made["settings"]["event_subscriptions"]["bot_events"] == [
         "app_mention",
         "message.channels",
@@ -43,20 +43,21 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "users:read",
     ]
     assert made["settings"]["socket_mode_enabled"] is True
-    assert made["settings"]["interactivity"]["is_enabled"] is True
+    assert "interactivity" not in made["settings"]  # no button is ever shown
     assert made["features"]["app_home"]["messages_tab_enabled"] is True
     assert made["features"]["app_home"]["messages_tab_read_only_enabled"] is False
-    assert [command["command"] for command in made["features"]["slash_commands"]] == ["/parley"]
+    (command,) = made["features"]["slash_commands"]
+    assert (command["command"], command["usage_hint"]) == ("/parley", "help | show")
     assert made["features"]["bot_user"]["display_name"] == "Parley"
     assert len(made["features"]["agent_view"]["suggested_prompts"]) <= 4
     assert json.loads(json.dumps(made)) == made
 
 
 def test_the_manifest_keeps_slacks_lengths() -> None:
-    manifest("x" * 35, "y" * 140)
+    manifest("x" * 35, "y" * 140, usage="help")
     for name, description in (("x" * 36, "y"), ("", "y"), ("x", "y" * 141), ("x", "")):
         with pytest.raises(ValueError, match="characters"):
-            manifest(name, description)
+            manifest(name, description, usage="help")
 
 
 def test_every_method_called_has_its_scopes_in_the_manifest() -> None:
@@ -130,6 +131,20 @@ async def test_the_doctor_tells_a_network_in_the_way_from_a_wrong_token(slack: S
     assert not (await examine(slack))["Slack Socket Mode"].ok
     slack.faults.add("apps.connections.open", Fault("answer", 200, {}, {"ok": True, "url": None}))
     assert not (await examine(slack))["Slack Socket Mode"].ok
+
+
+async def test_the_doctor_tells_an_address_that_is_none() -> None:
+    (found,) = await check("xoxb-1", "xapp-1", "http://[", timing=FAST)
+    assert not found.ok
+    assert "SLACK_API_URL" in found.detail
+    assert found.cure
+
+
+@pytest.mark.parametrize("url", ["", "slack", "http://", "http://127.0.0.1:99999/", "ftp://127.0.0.1/"])
+async def test_the_doctor_never_raises_whatever_the_address(url: str) -> None:
+    found = await check("xoxb-1", "xapp-1", url, timing=FAST)
+    assert len(found) == 2
+    assert not any(one.ok for one in found)
 
 
 async def test_the_doctor_is_not_greeted_where_there_are_too_many_sockets(
