@@ -16,7 +16,7 @@ class BackendConfig:
     `retry_for`: patience with transient failures, counted from the first one on. `wait_out`: waits that a provider
     names (Retry-After) are waited out beside that, as long as they come to no more than this for one question.
     `restarts`: how often an answer that broke off after some of it was shown is begun again.
-    `concurrency`: calls at once, over all keys; a safety net, the engine's own bound is meant to be lower.
+    `concurrency`: calls at once, over all keys; a safety net beneath the engine's own bound on conversations.
     """
 
     keys: tuple[SecretStr | str, ...]

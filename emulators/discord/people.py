@@ -6,6 +6,7 @@ Called by tests and the demo; nothing here is reached over HTTP.
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterable
 
 from emulators.discord import events, posting
@@ -54,9 +55,9 @@ class People(Core):
         self.changed()
         return guild
 
+    @abstractmethod
     def announce_guild(self, guild: Guild) -> None:
         """Tell the connected sessions of a guild; `server.py` knows how."""
-        raise NotImplementedError
 
     def add_channel(self, name: str, topic: str | None = None, *, guild: Guild | None = None) -> Channel:
         """A new text channel."""
