@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The newest migration. Knowing it here spares an up-to-date start the loading of the migrations and their tool.
-HEAD = "0001"
+HEAD = "0002"
 
 
 class Database:

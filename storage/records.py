@@ -18,6 +18,11 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+def micros_of(seconds: float) -> int:
+    """A length of time, in microseconds."""
+    return round(seconds * 1_000_000)
+
+
 def micros(moment: datetime) -> int:
     """A moment with a zone, in microseconds since the epoch."""
     return round(moment.timestamp() * 1_000_000)

@@ -139,6 +139,9 @@ _OPEN = text("state IN ('queued', 'running')")
 # The queue in its order, and the line within each conversation: as long as what is open, however much is stored.
 Index("ix_turns_queue", turns.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
 Index("ix_turns_line", turns.c.conversation_id, turns.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+# What an operator is asked to look at.
+_FAILED = text("state = 'failed'")
+Index("ix_turns_failed", turns.c.id, sqlite_where=_FAILED, postgresql_where=_FAILED)
 _RUNNING = text("state = 'running'")
 Index(
     "uq_turns_one_running",
@@ -227,4 +230,13 @@ cursors = Table(
     Column("thread", Name(64), primary_key=True),  # empty: the channel itself
     Column("platform_id", Name(64), nullable=False),
     Column("position", BigInteger, nullable=False),
+)
+Index("ix_cursors_recent", cursors.c.platform, cursors.c.position)
+
+# When something named happened last.
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Name(160), primary_key=True),
+    Column("at", BigInteger, nullable=False),
 )

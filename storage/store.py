@@ -8,6 +8,7 @@ from storage.controls import Controls
 from storage.database import Database
 from storage.history import History
 from storage.inbox import Inbox
+from storage.marks import Marks
 from storage.turns import Turns
 
 
@@ -20,12 +21,13 @@ class Store:
     turns: Turns
     history: History
     controls: Controls
+    marks: Marks
 
     @classmethod
     async def open(cls, url: str) -> Store:
         """Open the database at `url`, brought up to date. Raises `DatabaseUnusable`."""
         database = await Database.open(url)
-        return cls(database, Inbox(database), Turns(database), History(database), Controls(database))
+        return cls(database, Inbox(database), Turns(database), History(database), Controls(database), Marks(database))
 
     async def close(self) -> None:
         """Close the database."""

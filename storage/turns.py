@@ -31,7 +31,7 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, now
+from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, micros_of, now
 from storage.schema import conversations, is_open, messages, reply_parts, turns, usage
 
 _candidate = turns.alias("candidate")
@@ -226,7 +226,7 @@ class Turns:
 
 def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str]) -> Claim | None:
     moment = now()
-    lease_until = moment + _micros(lease_seconds)
+    lease_until = moment + micros_of(lease_seconds)
     lease = {"moment": moment, "platforms": platforms, "to_owner": owner, "to_lease": lease_until}
     taken = connection.execute(CLAIM, lease).first()
     if taken is None:
@@ -250,12 +250,12 @@ def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: 
 
 
 def _renew(connection: Connection, owner: str, turn_ids: Sequence[int], lease_seconds: float) -> frozenset[int]:
-    lease = {"turn_ids": turn_ids, "owner": owner, "to_lease": now() + _micros(lease_seconds)}
+    lease = {"turn_ids": turn_ids, "owner": owner, "to_lease": now() + micros_of(lease_seconds)}
     return frozenset(connection.scalars(RENEW, lease))
 
 
 def _release(connection: Connection, claim: Claim, delay_seconds: float, *, crashed: bool) -> None:
-    back = {"to_not_before": now() + _micros(delay_seconds), "more_crashes": int(crashed)}
+    back = {"to_not_before": now() + micros_of(delay_seconds), "more_crashes": int(crashed)}
     connection.execute(RELEASE, {**_holding(claim), **back})
 
 
@@ -322,7 +322,3 @@ def _holding(claim: Claim) -> dict[str, object]:
 
 def _lost(claim: Claim) -> LeaseLost:
     return LeaseLost(f"turn {claim.turn_id} is held by another worker")
-
-
-def _micros(seconds: float) -> int:
-    return round(seconds * 1_000_000)

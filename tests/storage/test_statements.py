@@ -13,7 +13,7 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import Store, controls, history, inbox, schema, turns
+from storage import Store, controls, history, inbox, marks, schema, turns
 from storage.records import Answer, Claim, Scope
 from tests.storage.people import THREAD, says
 
@@ -21,7 +21,7 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (controls, history, inbox, turns):
+    for module in (controls, history, inbox, marks, turns):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -38,8 +38,8 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
-    assert len(names) >= 29
-    assert {name.split(".")[1] for name in names} == {"controls", "history", "inbox", "turns"}
+    assert len(names) >= 32
+    assert {name.split(".")[1] for name in names} == {"controls", "history", "inbox", "marks", "turns"}
 
 
 def test_every_table_and_index_can_be_made_in_postgresql() -> None:
@@ -71,6 +71,10 @@ async def _all_queries(store: Store, number: int) -> None:
     scope = Scope("slack", "T1", "C1")
     await store.controls.put(scope, "model", "m", "U1")
     await store.controls.remove(scope, "model")
+    await store.marks.due("told", 60)
+    await store.marks.due("told", 60)
+    await store.marks.clear("told")
+    await store.marks.born()
     await store.turns.renew("w", [claim.turn_id], 60)
     await store.turns.intend_part(claim, 1)
     await store.turns.confirm_part(claim, 1, f"a{number}")

@@ -1,0 +1,59 @@
+"""Named moments: when the database was made, and when something was last told to somebody."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from storage.database import Database
+from storage.dialect import upsert
+from storage.records import micros_of, now
+from storage.schema import marks
+
+# Set once, by the migration that made the table.
+_BORN = "born"
+
+AT = select(marks.c.at).where(marks.c.name == bindparam("of_name"))
+SET_IF_OLDER = upsert(
+    marks,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["name"], set_={"at": insert.excluded.at}, where=marks.c.at <= bindparam("before")
+    ),
+)
+CLEAR = delete(marks).where(marks.c.name == bindparam("of_name"))
+
+
+class Marks:
+    """The queries of whatever happens at most once in a while."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def born(self) -> int:
+        """When the database was made, in microseconds since the epoch: what was said before is none of its business."""
+        return await self._database.read(_born)
+
+    async def due(self, name: str, every_seconds: float) -> bool:
+        """Whether it is time again for what happens at most once in so many seconds; from now on it is not.
+
+        Of several workers that ask at once, one is told so.
+        """
+        return await self._database.write(_due, name, every_seconds)
+
+    async def clear(self, name: str) -> None:
+        """Forget a mark: it is due again at once."""
+        await self._database.write(_clear, name)
+
+
+def _born(connection: Connection) -> int:
+    at: int = connection.execute(AT, {"of_name": _BORN}).scalar_one()
+    return at
+
+
+def _due(connection: Connection, name: str, every_seconds: float) -> bool:
+    moment = now()
+    mark = {"name": name, "at": moment, "before": moment - micros_of(every_seconds)}
+    return bool(connection.execute(SET_IF_OLDER[connection.dialect.name], mark).rowcount)
+
+
+def _clear(connection: Connection, name: str) -> None:
+    connection.execute(CLEAR, {"of_name": name})
