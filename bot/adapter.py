@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.messages import (
@@ -22,6 +23,10 @@ from bot.messages import (
 )
 
 Action = Literal["send", "edit"]
+
+# Of what was said before a connection: `nothing` was missed (the platform sent all of it again), something `perhaps`
+# (one connection took over from another), or there was a `gap` without any.
+Missed = Literal["nothing", "perhaps", "gap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,11 @@ class Sink(Protocol):
         """Carry a command out and return what to show to the one who gave it, as Markdown."""
         ...
 
-    def connected(self, description: Description) -> None:
-        """Events flow and messages can be sent: after the first connection and after each reconnection."""
+    def connected(self, description: Description, missed: Missed) -> None:
+        """Events flow and messages can be sent: after the first connection and after each reconnection.
+
+        `missed` says what may have been said that will not come as an event.
+        """
         ...
 
 
@@ -128,11 +136,56 @@ class Deletes(Protocol):
 
 
 @runtime_checkable
-class FindsReplies(Protocol):
-    """Can look up whether a message was posted. Where an adapter has this, `send` alone is not idempotent."""
+class RepeatsSafely(Protocol):
+    """Its `send` can be repeated: with the same key it returns the message that is there already."""
 
-    async def find_reply(self, address: Address, key: PartKey) -> str | None:
-        """The id of the message that was sent with `key`, or None if there is none. Raises a `DeliveryFailure`."""
+    @property
+    def repeat_seconds(self) -> float:
+        """For how many seconds after the first try that holds; later it would post a second message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known of a message that was sent, or not: its key, what it would reply to, and what it stands after."""
+
+    key: PartKey
+    reply_to: str | None
+    after: str | None
+
+
+@runtime_checkable
+class FindsReplies(Protocol):
+    """Can look into the channel for a message of our own whose fate is not known."""
+
+    async def find_replies(self, address: Address, trace: Trace) -> Sequence[str]:
+        """The ids of the messages that may be it, the likeliest first. Raises a `DeliveryFailure`.
+
+        Where the platform keeps no key with a message, one of another answer may be among them: the caller knows those.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A place to be read from a time on: a thread, or (`address.thread` None) a channel's own messages."""
+
+    address: Address
+    since: datetime
+
+
+@runtime_checkable
+class ReadsMissed(Protocol):
+    """Can read what was said while nothing listened."""
+
+    def missed(
+        self, known: Sequence[Unread], since: datetime, most: int
+    ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
+        """The messages of each place, oldest first: at most the newest `most` of each.
+
+        `known` are places where the bot was spoken to, the most recent first; others that it can see are read from
+        `since` on. Never raises: a place that can't be read is passed over.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,10 +13,11 @@ import structlog
 
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
-from bot.adapter import Adapter, Description
+from bot.adapter import Adapter, Description, Missed, ReadsMissed
 from bot.backend import tokens
 from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
+from bot.catchup import CatchUp
 from bot.commands import COMMANDS, Commands
 from bot.engine import Engine
 from bot.errors import ModelFailure, StartFailed, StorageFailed
@@ -45,6 +47,7 @@ class Desk:
     offered: Mapping[str, Adapter]
     connected_adapters: dict[str, Adapter]
     paces: dict[str, Pace]
+    catch_ups: Mapping[str, CatchUp]
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
@@ -58,14 +61,16 @@ class Desk:
             log.error("command_failed", command=command.name, reason=str(failure))
             return DATABASE_TROUBLE
 
-    def connected(self, description: Description) -> None:
-        """A platform's events flow: its turns may be claimed from now on."""
+    def connected(self, description: Description, missed: Missed) -> None:
+        """A platform's events flow: its turns may be claimed from now on, and what was missed is read."""
         platform = description.platform
         if platform not in self.connected_adapters:
             planned = self.settings.parley_platform_limits == "published"
             self.paces[platform] = Pace(description.limits if planned else ())
             self.connected_adapters[platform] = self.offered[platform]
-        log.info("connected", platform=platform, bot=description.bot_name, mode=description.mode)
+        log.info("connected", platform=platform, bot=description.bot_name, mode=description.mode, missed=missed)
+        if platform in self.catch_ups:
+            self.catch_ups[platform].ask(missed)
         self.engine.wake()
 
 
@@ -89,7 +94,13 @@ class App:
                     group.create_task(self._platform(name, adapter), name=name)
                     for name, adapter in self.desk.offered.items()
                 ]
+                reading = [
+                    group.create_task(catch_up.run(), name=f"catch-up {name}")
+                    for name, catch_up in self.desk.catch_ups.items()
+                ]
                 await self._stop.wait()
+                for task in reading:
+                    task.cancel()
                 if self._refusals:
                     await self._hear_the_others(platforms)
                 log.info("draining", running=self.desk.engine.running)
@@ -125,6 +136,11 @@ class App:
     def stop(self) -> None:
         """Ask `serve` to end in order."""
         self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to."""
+        return self._stop.is_set()
 
 
 def build_adapters(settings: Settings) -> dict[str, Adapter]:
@@ -167,6 +183,7 @@ def _tell_of_key(label: str, failure: ModelFailure) -> None:
 async def build(settings: Settings) -> AsyncIterator[App]:
     """A worker with its database open. Raises `DatabaseUnusable`."""
     store = await Store.open(settings.database_url)
+    life = store.begin_work()
     # Reading the ranks takes 0.15 s of computing, which the first question should not wait for.
     ranks = asyncio.create_task(asyncio.to_thread(tokens.load, settings.openai_model))
     try:
@@ -176,24 +193,33 @@ async def build(settings: Settings) -> AsyncIterator[App]:
             runner = TurnRunner(store, backend, settings, connected, paces)
             engine = Engine(
                 store.turns,
+                life,
                 runner.run,
                 connected,
                 concurrency=settings.parley_concurrency,
                 lease_seconds=settings.parley_lease_seconds,
             )
+            offered = build_adapters(settings)
+            intake = Intake(store.inbox, engine.wake)
             desk = Desk(
-                intake=Intake(store.inbox, engine.wake),
+                intake=intake,
                 commands=Commands(store.controls, settings),
                 engine=engine,
                 settings=settings,
-                offered=build_adapters(settings),
+                offered=offered,
                 connected_adapters=connected,
                 paces=paces,
+                catch_ups={
+                    name: CatchUp(name, adapter, store, intake, settings)
+                    for name, adapter in offered.items()
+                    if isinstance(adapter, ReadsMissed)
+                },
             )
             yield App(settings, store, backend, desk)
     finally:
         await ranks
         await store.close()
+        life.end()
 
 
 async def run(settings: Settings) -> None:
@@ -201,11 +227,13 @@ async def run(settings: Settings) -> None:
     async with build(settings) as app:
         loop = asyncio.get_running_loop()
 
-        def on_signal() -> None:
-            for name in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(name)
+        def on_signal(name: signal.Signals) -> None:
+            if app.stopping:
+                # The database is safe at any moment, and the system lets go of the rest.
+                log.warning("stopped_at_once")
+                os._exit(128 + name)
             app.stop()
 
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, on_signal)
+            loop.add_signal_handler(name, on_signal, name)
         await app.serve()

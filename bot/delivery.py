@@ -1,7 +1,7 @@
 """A growing text → messages on a platform: posted early, edited while it grows, always landed whole.
 
-One `LiveAnswer` per turn. Its `run` is the only sender, so no two calls of one answer ever cross. Every message is
-written down before it is sent and confirmed after; what may or may not have landed is reconciled, never repeated.
+One `LiveAnswer` per turn. Its `run` is the only sender, so no two calls of one answer ever cross. How a message comes
+to stand at the platform exactly once is told in `parts.py`.
 """
 
 from __future__ import annotations
@@ -9,70 +9,57 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from bot.adapter import Action, Adapter, Deletes, FindsReplies
-from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
-from bot.messages import PartKey, Reply
+from bot.adapter import Action, Adapter
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain, MessageGone
+from bot.insisting import insist
+from bot.lease import Lease
+from bot.messages import Reply
 from bot.pacing import Pace
+from bot.parts import Parts
 from bot.splitting import close_open, split, split_stable
-from storage.records import Claim, StoredPart
+from storage.records import StoredPart
 from storage.turns import Turns
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 # A model that answers at once is posted once: the first preview waits this long for the rest of a short answer.
 FIRST_PREVIEW_SECONDS = 0.25
 # Each preview makes the next one this much rarer, so that a long answer does not eat the channel's edits.
 PREVIEW_SLOWDOWN = 1.1
 SLOWEST_PREVIEW_SECONDS = 5.0
-# How long the final text is tried against a platform that is down before the turn goes back to the queue.
-LAND_FOR_SECONDS = 600.0
-# A post whose fate is unknown gets half a second to become visible before it is looked for.
-_BACKOFF = wait_random_exponential(multiplier=1, min=0.5, max=30)
-
-
-@dataclass(slots=True)
-class _Part:
-    """One message of the answer: what it shows, None where that is not known (an earlier process sent it)."""
-
-    number: int
-    platform_id: str | None
-    text: str | None
 
 
 class LiveAnswer:
-    """The answer of one turn on its way to people."""
+    """The answer of one turn on its way to people.
+
+    `preface` stands before whatever is said; `already` are the messages that an earlier attempt left.
+    """
 
     def __init__(
         self,
         adapter: Adapter,
         turns: Turns,
         pace: Pace,
-        claim: Claim,
+        lease: Lease,
         *,
         reply_to: str | None,
         mentions: Mapping[str, str],
+        preface: str = "",
         already: Sequence[StoredPart] = (),
         before_first: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._adapter = adapter
-        self._turns = turns
+        self._parts = Parts(
+            adapter, turns, lease, reply_to=reply_to, mentions=mentions, already=already, before_first=before_first
+        )
         self._pace = pace
-        self._claim = claim
-        self._reply_to = reply_to
+        self._address = lease.claim.address
+        self._turn = lease.claim.key
         self._mentions = mentions
-        self._before_first = before_first
-        self.posted = False
-        """Whether a message was posted by this process: a platform ends its status then."""
         self._description = adapter.describe()
-        self._parts = [_Part(part.number, part.platform_id, None) for part in already]
+        self._preface = preface
         self._text = ""
         self._notice = ""
         self._complete = False
@@ -89,7 +76,12 @@ class LiveAnswer:
     @property
     def first_id(self) -> str:
         """The platform's id of the answer's first message, once there is one."""
-        return next((part.platform_id for part in self._parts if part.platform_id), "")
+        return self._parts.first_id
+
+    @property
+    def posted(self) -> bool:
+        """Whether a message was posted by this process: a platform ends its status then."""
+        return self._parts.posted_one
 
     def feed(self, piece: str) -> None:
         """Add what the model just said."""
@@ -119,14 +111,27 @@ class LiveAnswer:
         try:
             await self._show(0, sentence)
         except DeliveryFailure as failure:
-            log.info("sentence_refused", turn=self._claim.key, code=failure.code)
+            log.info("sentence_refused", turn=self._turn, code=failure.code)
             return False
         return True
+
+    async def hand_over(self, sentence: str) -> None:
+        """Put a sentence under what is shown, once `run` has been cancelled: another process will finish it.
+
+        Never raises a `DeliveryFailure`: what can't be said is not said.
+        """
+        text = f"{close_open(self._preface + self._text)}\n\n{sentence}" if self._text else sentence
+        try:
+            for index, part in enumerate(split(text, self._fits)):
+                if not self._parts.shows(index, part):
+                    await self._show(index, part)
+        except DeliveryFailure as failure:
+            log.info("hand_over_unsaid", turn=self._turn, code=failure.code)
 
     async def run(self) -> None:
         """Show the answer as it grows and land it once it is complete.
 
-        Raises `LeaseLost`, a `DeliveryRefused`, or after `LAND_FOR_SECONDS` the last `DeliveryFailure`.
+        Raises `LeaseLost`, a `DeliveryRefused`, or the last `DeliveryFailure` of a platform that is down for long.
         """
         while not self._complete:
             await self._changed.wait()
@@ -147,7 +152,7 @@ class LiveAnswer:
 
     async def _preview(self) -> None:
         if self._text:
-            finished, growing = split_stable(self._text, self._fits)
+            finished, growing = split_stable(self._preface + self._text, self._fits)
             texts = [*finished, *filter(None, [close_open(growing)])]
         else:
             texts = [self._notice] if self._notice else []
@@ -155,143 +160,44 @@ class LiveAnswer:
         self._preview_pause = min(self._preview_pause * PREVIEW_SLOWDOWN, SLOWEST_PREVIEW_SECONDS)
         try:
             for index, text in enumerate(texts):
-                if self._shows(index, text):
+                if self._parts.shows(index, text):
                     continue
-                action: Action = "edit" if self._posted(index) else "send"
-                if not self._pace.try_take(action, self._claim.address):
+                if not self._pace.try_take(self._action(index), self._address):
                     self._changed.set()
                     return
                 await self._show(index, text)
         except DeliveryDelayed as delayed:
-            log.info("preview_delayed", turn=self._claim.key, code=delayed.code, seconds=delayed.retry_after)
+            log.info("preview_delayed", turn=self._turn, code=delayed.code, seconds=delayed.retry_after)
             self._changed.set()
         except (DeliveryUncertain, MessageGone) as failure:
             # A preview is a luxury; landing the text sets it right.
-            log.info("preview_failed", turn=self._claim.key, code=failure.code)
+            log.info("preview_failed", turn=self._turn, code=failure.code)
 
     async def _land(self) -> None:
-        texts = split(self._text, self._fits)
+        texts = split(self._preface + self._text, self._fits)
         for index, text in enumerate(texts):
-            if not self._shows(index, text):
-                await self._insist(lambda i=index, t=text: self._place(i, t))  # type: ignore[misc]
-        for part in reversed(self._parts[len(texts) :]):
-            await self._take_back(part)
-        del self._parts[len(texts) :]
+            if not self._parts.shows(index, text):
+                await insist(self._turn, lambda i=index, t=text: self._place(i, t))  # type: ignore[misc]
+        await self._parts.take_back_from(len(texts))
 
     async def _place(self, index: int, text: str) -> None:
-        await self._pace.take("edit" if self._posted(index) else "send", self._claim.address)
+        await self._pace.take(self._action(index), self._address)
         try:
             await self._show(index, text)
         except MessageGone:
-            await self._post_anew_from(index)
+            await self._parts.post_anew_from(index)
             await self._show(index, text)
 
     async def _show(self, index: int, text: str) -> None:
-        """Make message `index` of the answer show `text`, by an edit where it is there and a post where not."""
-        if index == len(self._parts):
-            self._parts.append(_Part(self._next_number(), None, None))
-            await self._turns.intend_part(self._claim, self._parts[index].number)
-        elif not self._posted(index):
-            await self._reconcile(self._parts[index])
-        part = self._parts[index]
-        reply = Reply(text, self._mentions)
+        action = self._action(index)
         try:
-            if part.platform_id is None:
-                await self._post(part, reply)
-            else:
-                await self._adapter.edit(self._claim.address, part.platform_id, reply)
+            await self._parts.show(index, text)
         except DeliveryDelayed as delayed:
-            self._pace.hold("send" if part.platform_id is None else "edit", self._claim.address, delayed.retry_after)
+            self._pace.hold(action, self._address, delayed.retry_after)
             raise
-        except DeliveryUncertain:
-            part.text = None
-            raise
-        part.text = text
 
-    async def _post(self, part: _Part, reply: Reply) -> None:
-        if self._before_first is not None:
-            await self._before_first()
-            self._before_first = None
-        key = PartKey(self._claim.key, part.number)
-        reply_to = self._reply_to if part is self._parts[0] else None
-        try:
-            part.platform_id = await self._adapter.send(self._claim.address, reply, key, reply_to=reply_to)
-        except DeliveryRefused:
-            self._parts.remove(part)
-            await self._turns.drop_part(self._claim, part.number)
-            raise
-        self.posted = True
-        await self._turns.confirm_part(self._claim, part.number, part.platform_id)
-
-    async def _reconcile(self, part: _Part) -> None:
-        """Find out whether a message that was intended did land after all; then the part has its id."""
-        if not isinstance(self._adapter, FindsReplies):
-            return  # its `send` with the same key is safe to repeat
-        part.platform_id = await self._adapter.find_reply(self._claim.address, PartKey(self._claim.key, part.number))
-        if part.platform_id is not None:
-            log.info("part_reconciled", turn=self._claim.key, number=part.number)
-            await self._turns.confirm_part(self._claim, part.number, part.platform_id)
-
-    async def _post_anew_from(self, index: int) -> None:
-        """Somebody deleted one of our messages: what follows it must follow its new copy."""
-        gone, *following = self._parts[index:]
-        log.info("part_gone", turn=self._claim.key, number=gone.number)
-        number = self._next_number()
-        for part in reversed(following):
-            await self._take_back(part)
-        await self._turns.drop_part(self._claim, gone.number)
-        del self._parts[index:]
-        self._parts.append(_Part(number, None, None))
-        await self._turns.intend_part(self._claim, number)
-
-    async def _take_back(self, part: _Part) -> None:
-        """Remove a message that the answer does not need, whether or not it is known to have landed."""
-        if isinstance(self._adapter, Deletes):
-            deletes: Deletes = self._adapter
-            platform_id = part.platform_id or await self._insist(lambda: self._look_up(part))
-            if platform_id is not None:
-                await self._insist(lambda: deletes.delete(self._claim.address, platform_id))
-        await self._turns.drop_part(self._claim, part.number)
-
-    async def _look_up(self, part: _Part) -> str | None:
-        """The id of a message that was intended, None where it did not land."""
-        key = PartKey(self._claim.key, part.number)
-        if isinstance(self._adapter, FindsReplies):
-            return await self._adapter.find_reply(self._claim.address, key)
-        # Sending again under the same key gives the message that is there; what was not there is deleted at once.
-        return await self._adapter.send(self._claim.address, Reply("…"), key)
-
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((DeliveryDelayed, DeliveryUncertain)),
-            wait=_wait,
-            stop=stop_after_delay(LAND_FOR_SECONDS),
-            before_sleep=self._log_retry,
-            reraise=True,
-        ):
-            with attempt:
-                return await call()
-        raise AssertionError("tenacity returns or raises")
-
-    def _log_retry(self, state: RetryCallState) -> None:
-        failure = state.outcome.exception() if state.outcome else None
-        log.info("delivery_retried", turn=self._claim.key, kind=type(failure).__name__, attempt=state.attempt_number)
+    def _action(self, index: int) -> Action:
+        return "edit" if self._parts.posted(index) else "send"
 
     def _fits(self, text: str) -> bool:
         return self._description.fits(Reply(text, self._mentions))
-
-    def _posted(self, index: int) -> bool:
-        return index < len(self._parts) and self._parts[index].platform_id is not None
-
-    def _shows(self, index: int, text: str) -> bool:
-        return index < len(self._parts) and self._parts[index].text == text
-
-    def _next_number(self) -> int:
-        return max((part.number for part in self._parts), default=0) + 1
-
-
-def _wait(state: RetryCallState) -> float:
-    failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, DeliveryDelayed):
-        return failure.retry_after
-    return _BACKOFF(state)

@@ -6,13 +6,16 @@ What happens inside a turn is `bot.turn`'s; this file owns the tasks, the leases
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 
 import structlog
 
+from bot import crash
 from bot.errors import LeaseLost, ParleyError, StorageFailed
-from storage.records import Claim
+from bot.lease import Lease
+from storage.liveness import SignOfLife
+from storage.records import Claim, now
 from storage.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -25,7 +28,13 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 
 def _pause_after(claim: Claim) -> float:
-    return min(2.0**claim.attempt, LONGEST_PAUSE_SECONDS)
+    return min(2.0 ** min(claim.attempt, 16), LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    lease: Lease
+    task: asyncio.Task[None]
 
 
 class Engine:
@@ -34,19 +43,20 @@ class Engine:
     def __init__(
         self,
         turns: Turns,
-        run_turn: Callable[[Claim], Awaitable[None]],
+        life: SignOfLife,
+        run_turn: Callable[[Lease], Awaitable[None]],
         platforms: Collection[str],
         *,
         concurrency: int,
         lease_seconds: float,
     ) -> None:
         self._turns = turns
+        self._life = life
         self._run_turn = run_turn
         self._platforms = platforms
         self._lanes = asyncio.Semaphore(concurrency)
         self._lease_seconds = lease_seconds
-        self.owner = secrets.token_hex(8)
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, _Running] = {}
         self._wake = asyncio.Event()
         self._draining = asyncio.Event()
         self._idle = asyncio.Event()
@@ -63,6 +73,10 @@ class Engine:
 
     async def run(self) -> None:
         """Claim and run turns until cancelled or drained."""
+        try:
+            await self._free_turns_of_the_dead(self._life.left_behind())
+        except StorageFailed as failure:
+            log.error("dead_workers_unseen", reason=str(failure))
         async with asyncio.TaskGroup() as group:
             heartbeat = group.create_task(self._keep_leases(), name="leases")
             while not self._draining.is_set():
@@ -74,8 +88,9 @@ class Engine:
                 if claim is None:
                     self._lanes.release()
                     continue
-                task = group.create_task(self._guarded(claim), name=f"turn {claim.key}")
-                self._began(claim.turn_id, task)
+                crash.point("after_claim")
+                lease = Lease(claim, self._turns, self._lease_seconds)
+                self._began(lease, group.create_task(self._guarded(lease), name=f"turn {claim.key}"))
             await self._idle.wait()
             heartbeat.cancel()
 
@@ -88,9 +103,10 @@ class Engine:
                 await self._idle.wait()
         except TimeoutError:
             left = list(self._running.values())
-            for task in left:
-                task.cancel()
-            await asyncio.wait(left)
+            for each in left:
+                each.lease.handing_back = True
+                each.task.cancel()
+            await asyncio.wait([each.task for each in left])
             return len(left)
         return 0
 
@@ -100,7 +116,7 @@ class Engine:
         if self._draining.is_set():
             return None
         try:
-            claim = await self._turns.claim(self.owner, self._lease_seconds, self._platforms)
+            claim = await self._turns.claim(self._life.owner, self._lease_seconds, self._platforms)
         except StorageFailed as failure:
             log.error("claim_failed", reason=str(failure))
             claim = None
@@ -112,10 +128,12 @@ class Engine:
                 pass
         return claim
 
-    async def _guarded(self, claim: Claim) -> None:
+    async def _guarded(self, lease: Lease) -> None:
+        claim = lease.claim
         try:
-            await self._run_turn(claim)
+            await self._run_turn(lease)
         except asyncio.CancelledError:
+            # Where the lease was lost this changes nothing: releasing is fenced.
             log.info("turn_handed_back", turn=claim.key)
             await self._hand_back(claim, 0.0)
         except LeaseLost:
@@ -134,18 +152,20 @@ class Engine:
             # Its lease runs out; then it is claimed again all the same.
             log.error("release_failed", turn=claim.key, reason=str(failure))
 
-    def _began(self, turn_id: int, task: asyncio.Task[None]) -> None:
+    def _began(self, lease: Lease, task: asyncio.Task[None]) -> None:
+        turn_id = lease.claim.turn_id
         before = self._running.get(turn_id)
         if before is not None:
             # Its lease ran out under us (a stalled disk, a suspended machine) and we took the turn again ourselves.
-            before.cancel()
-        self._running[turn_id] = task
+            before.task.cancel()
+        self._running[turn_id] = _Running(lease, task)
         self._idle.clear()
         task.add_done_callback(lambda done: self._ended(turn_id, done))
 
     def _ended(self, turn_id: int, task: asyncio.Task[None]) -> None:
         self._lanes.release()
-        if self._running.get(turn_id) is task:
+        running = self._running.get(turn_id)
+        if running is not None and running.task is task:
             del self._running[turn_id]
         if not self._running:
             self._idle.set()
@@ -154,16 +174,30 @@ class Engine:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
-            turn_ids = list(self._running)
-            if not turn_ids:
-                continue
             try:
-                held = await self._turns.renew(self.owner, turn_ids, self._lease_seconds)
+                await self._renew(dict(self._running))
+                await self._free_turns_of_the_dead(await self._turns.other_owners(self._life.owner))
             except StorageFailed as failure:
                 log.error("lease_renewal_failed", reason=str(failure))
-                continue
-            for turn_id in turn_ids:
-                task = self._running.get(turn_id)
-                if task is not None and turn_id not in held and not task.done():
-                    log.warning("lease_lost", turn_id=turn_id)
-                    task.cancel()
+
+    async def _renew(self, running: dict[int, _Running]) -> None:
+        if not running:
+            return
+        asked_at = now()
+        held = await self._turns.renew(self._life.owner, running.keys(), self._lease_seconds)
+        for turn_id, each in running.items():
+            if turn_id in held:
+                each.lease.renewed(asked_at, self._lease_seconds)
+            elif not each.task.done():
+                log.warning("lease_lost", turn=each.lease.claim.key)
+                each.task.cancel()
+
+    async def _free_turns_of_the_dead(self, owners: Collection[str]) -> None:
+        """What a killed worker was doing need not wait until its leases have run out."""
+        dead = [owner for owner in owners if self._life.is_dead(owner)]
+        if not dead:
+            return
+        freed = await self._turns.expire(dead)
+        self._life.forget(dead)
+        log.info("turns_of_dead_workers_freed", workers=len(dead), turns=freed)
+        self.wake()

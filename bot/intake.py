@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
 
+from bot import crash
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
 from storage.inbox import Inbox
+from storage.records import Outcome, micros, micros_of, now
 
 log = structlog.get_logger(__name__)
 
@@ -44,16 +46,21 @@ def gate(message: IncomingMessage, *, known: bool) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes events in. `on_work` is called when a turn waits to be claimed."""
+    """Takes events in. `on_work` is called when a turn waits to be claimed.
+
+    `holds`: until when (microseconds since the epoch) a platform's new turns may not begin.
+    """
 
     inbox: Inbox
     on_work: Callable[[], None]
+    holds: dict[str, int] = field(default_factory=dict)
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take one event in; it is durable when this returns. Raises `StorageFailed`."""
         match event:
             case IncomingMessage():
                 await self._message(event)
+                crash.point("after_commit")
             case MessageEdited(message):
                 if await self.inbox.edit(message):
                     log.info("message_edited", platform=message.address.platform, message=message.id)
@@ -61,15 +68,39 @@ class Intake:
                 if await self.inbox.delete(address, message_id):
                     log.info("message_deleted", platform=address.platform, message=message_id)
 
-    async def _message(self, message: IncomingMessage) -> None:
+    async def receive_missed(self, message: IncomingMessage) -> bool:
+        """Take in what was read from history, where no event told of it; whether it is to be answered.
+
+        Raises `StorageFailed`.
+        """
+        outcome = await self._message(message)
+        if outcome == "duplicate" and message.edited:
+            await self.inbox.edit(message)
+        return outcome in {"queued", "joined"}
+
+    def hold(self, platform: str, seconds: float) -> None:
+        """Let no new turn of a platform begin for so long: what was asked before may still have to be read."""
+        self.holds[platform] = now() + micros_of(seconds)
+
+    async def release(self, platform: str) -> None:
+        """End a hold, for those turns too that it kept waiting. Raises `StorageFailed`."""
+        if self.holds.pop(platform, None) is not None and await self.inbox.release_held(platform):
+            self.on_work()
+
+    async def _message(self, message: IncomingMessage) -> Outcome | None:
+        """What became of a message; None where it is none of our business."""
         if message.author.is_bot or not _may_concern_us(message):
-            return
+            return None
         root, known = await self._place(message)
         verdict = gate(message, known=known)
         if verdict == "ignore":
-            return
+            return None
         accepted = await self.inbox.accept(
-            message, root, wants_answer=verdict == "answer", complete=_begins_conversation(message, root)
+            message,
+            root,
+            wants_answer=verdict == "answer",
+            complete=_begins_conversation(message, root),
+            not_before=self.holds.get(message.address.platform, 0),
         )
         log.info(
             "message_accepted",
@@ -80,6 +111,7 @@ class Intake:
         )
         if accepted.outcome == "queued":
             self.on_work()
+        return accepted.outcome
 
     async def _place(self, message: IncomingMessage) -> tuple[str, bool]:
         """The root of the message's conversation, and whether we already take part in it."""
@@ -90,7 +122,10 @@ class Intake:
         root = "" if address.thread is None and message.direct else address.thread or message.id
         if message.mentions_bot or message.direct:
             return root, False  # it is answered either way
-        return root, await self.inbox.knows(address, root)
+        began = await self.inbox.began(address, root)
+        # What people said to each other in a thread before they called the bot does not become a question by being
+        # told again.
+        return root, began is not None and began <= micros(message.sent_at)
 
     async def _root_of(self, message: IncomingMessage, quoted: Quoted) -> str | None:
         """The root of the conversation that a reply belongs to, None where it is not known.

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bot import crash
 from bot.errors import Problem, SettingsInvalid
 from bot.well_formed import wrong_with_address, wrong_with_secret
 
@@ -113,6 +114,16 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000,
         description="How many earlier messages are read from the platform when the bot is called into a thread.",
+    )
+    parley_catch_up_hours: float = Field(
+        24.0,
+        ge=0,
+        le=720,
+        description="How many hours back questions are read and answered late that were asked while the bot was away; "
+        "0 turns that off.",
+    )
+    parley_catch_up_messages: int = Field(
+        200, ge=1, le=1_000, description="How many messages of each channel and thread are read for that at most."
     )
     parley_concurrency: int = Field(
         64, ge=1, le=1_000, description="How many conversations are answered at the same time."
@@ -252,7 +263,7 @@ def unknown_variables() -> list[tuple[str, str]]:
         in_file = _in_dotenv()
     except (UnicodeDecodeError, OSError):
         in_file = {}
-    known = [name.upper() for name in Settings.model_fields]
+    known = [*(name.upper() for name in Settings.model_fields), crash.VARIABLE]
     given = {name.upper() for name in (*os.environ, *in_file)}
     strange = sorted(name for name in given if name.startswith(_OURS) and name not in known)
     return [(name, next(iter(get_close_matches(name, known, n=1, cutoff=0.75)), "")) for name in strange]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot import context, controls
+from bot import context, controls, crash
 from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
 from bot.backend import models, tokens
 from bot.backend.client import Backend
@@ -28,18 +28,26 @@ from bot.errors import (
     ModelRateLimited,
     ParleyError,
 )
+from bot.late import late_word
+from bot.lease import Lease
 from bot.messages import IncomingMessage, Place
 from bot.pacing import Pace
 from bot.presence import Presence
 from bot.settings import Settings
 from bot.splitting import close_open
 from storage import Store
-from storage.records import Answer, Claim, StoredMessage, UsageRow
+from storage.records import Answer, Claim, StoredMessage, UsageRow, now
 
 log = structlog.get_logger(__name__)
 
 # A turn that brought its process down this often, or ran into a bug, is not tried again.
 MOST_CRASHES = 5
+# One that can't even say so is left for the operator: after as many deaths again, or after about a day of a platform
+# that takes nothing.
+SILENT_CRASHES = 10
+MOST_ATTEMPTS = 100
+# Hosts kill some seconds after the grace (Heroku: 30 s for a grace of 25).
+HAND_OVER_SECONDS = 2.0
 # What a model calls too long is cut to this share, again and again: a prompt of 16,000 tokens with room for an answer
 # of 4,096 fits a window of 2,000 after seven steps.
 HARDER = 0.5
@@ -58,6 +66,7 @@ NO_ROOM_TO_SPEAK = (
     "An admin can raise `max_tokens` for this channel."
 )
 EMPTY_ANSWER = "The model had nothing to say to that. Please try another wording."
+HANDED_OVER = "_I was restarted; I'll finish this in a moment._"
 WAITING = "The model isn't answering right now. I keep trying and will answer here."
 BUSY = "The model is getting more questions than it may take. I'll answer here as soon as it lets me."
 
@@ -103,9 +112,14 @@ class TurnRunner:
     paces: Mapping[str, Pace]
     fits: dict[str, Fit] = field(default_factory=dict)
 
-    async def run(self, claim: Claim) -> None:
+    async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
         the platform takes nothing for long: then the turn should go back to the queue."""
+        claim = lease.claim
+        if claim.crashes >= SILENT_CRASHES or claim.attempt > MOST_ATTEMPTS:
+            log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt, tells_admin=True)
+            await self.store.turns.finish(claim, "failed", failure="GivenUp")
+            return
         with structlog.contextvars.bound_contextvars(turn=claim.key, platform=claim.address.platform):
             adapter = self.adapters[claim.address.platform]
             question = await self._read(claim, adapter)
@@ -119,14 +133,19 @@ class TurnRunner:
                 adapter,
                 self.store.turns,
                 self.paces[claim.address.platform],
-                claim,
+                lease,
                 reply_to=own[-1].platform_id,
                 mentions=question.people,
+                preface=late_word((now() - own[-1].sent_at) / 1_000_000),
                 already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
                 before_first=presence.end,
             )
             try:
                 outcome = await self._answer(claim, question, answer, presence)
+            except asyncio.CancelledError:
+                if lease.handing_back:
+                    await self._hand_over(answer)
+                raise
             except DeliveryRefused as refused:
                 told = await answer.say_instead(_apology(claim, refused).text)
                 log.error("delivery_refused", code=refused.code, told=told, tells_admin=True)
@@ -136,6 +155,15 @@ class TurnRunner:
             finally:
                 if not answer.posted:
                     await presence.clear(left_behind=claim.attempt > 1)
+
+    async def _hand_over(self, answer: LiveAnswer) -> None:
+        """Tell people, as far as there is time, that the process ends and the next one will finish this."""
+        try:
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                await answer.hand_over(HANDED_OVER)
+        except TimeoutError:
+            log.info("hand_over_unsaid", code="timeout")
+        crash.point("at_hand_over")
 
     async def _answer(self, claim: Claim, question: _Question, answer: LiveAnswer, presence: Presence) -> Outcome:
         """Ask and show at the same time, until the whole answer has landed."""
@@ -245,6 +273,7 @@ class TurnRunner:
                 match event:
                     case Text(text):
                         answer.feed(text)
+                        crash.point("mid_stream")
                     case Restarted():
                         answer.restart()
                     case Waiting(seconds, failure):
@@ -278,6 +307,7 @@ class TurnRunner:
 
     async def _finish(self, claim: Claim, question: _Question, answer: LiveAnswer, outcome: Outcome) -> None:
         description = question.adapter.describe()
+        crash.point("before_finish")
         stored = outcome.said and Answer(answer.first_id, description.bot_id, description.bot_name, outcome.said)
         await self.store.turns.finish(
             claim,

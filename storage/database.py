@@ -31,7 +31,8 @@ HEAD = "0002"
 class Database:
     """One database: a lane that writes, since SQLite lets one writer in at a time, and one that reads beside it."""
 
-    def __init__(self, writer: Lane, reader: Lane) -> None:
+    def __init__(self, path: Path, writer: Lane, reader: Lane) -> None:
+        self.path = path
         self._writer = writer
         self._reader = reader
 
@@ -53,7 +54,7 @@ class Database:
             undo.pop_all()
         if before != HEAD:
             log.info("database_migrated", before=before, now=HEAD)
-        return cls(writer, reader)
+        return cls(Path(parsed.database or ""), writer, reader)
 
     async def close(self) -> None:
         """Let the work that was given end, then close every connection. Safe to call twice."""

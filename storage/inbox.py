@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, bindparam, case, exists, insert, literal, select, update
 
+from bot import crash
 from bot.messages import Address, IncomingMessage
 from storage.database import Database
 from storage.dialect import upsert
@@ -33,7 +34,15 @@ ROOT_OF_PART = (
     .join(reply_parts, reply_parts.c.turn_id == turns.c.id)
     .where(reply_parts.c.platform_id == bindparam("of_id"), _this_channel)
 )
-KNOWS = select(conversations.c.id).where(_this_channel, conversations.c.root == bindparam("of_root"))
+_conversation_there = (
+    select(conversations.c.id).where(_this_channel, conversations.c.root == bindparam("of_root")).scalar_subquery()
+)
+BEGAN = (
+    select(messages.c.position)
+    .where(messages.c.conversation_id == _conversation_there, messages.c.turn_id.is_not(None))
+    .order_by(messages.c.position, messages.c.id)
+    .limit(1)
+)
 KNOWN = select(
     messages.c.id, messages.c.turn_id, messages.c.conversation_id, messages.c.role, messages.c.deleted
 ).where(_this_message)
@@ -64,6 +73,18 @@ JOIN_TURN = (
     .returning(turns.c.id)
 )
 NEW_TURN = insert(turns).returning(turns.c.id)
+RELEASE_HELD = (
+    update(turns)
+    .where(
+        is_open(turns),
+        turns.c.attempts == 0,
+        turns.c.not_before > 0,
+        exists().where(
+            conversations.c.id == turns.c.conversation_id, conversations.c.platform == bindparam("on_platform")
+        ),
+    )
+    .values(not_before=0)
+)
 NEW_MESSAGE = insert(messages)
 GIVE_TURN = update(messages).where(messages.c.id == bindparam("of_row")).values(turn_id=bindparam("to_turn"))
 ADVANCE_CURSOR = upsert(
@@ -128,17 +149,28 @@ class Inbox:
         """The root of the conversation that holds a message (a person's, or any part of an answer), or None."""
         return await self._database.read(_root_of, address, message_id)
 
-    async def knows(self, address: Address, root: str) -> bool:
-        """Whether there is a conversation at this root: the bot has been spoken to there."""
-        return await self._database.read(_knows, address, root)
+    async def began(self, address: Address, root: str) -> int | None:
+        """When the bot was first spoken to in the conversation at this root; None where it never was.
 
-    async def accept(self, message: IncomingMessage, root: str, *, wants_answer: bool, complete: bool) -> Accepted:
-        """Store a message and, where it wants an answer, the turn that will give it.
+        In microseconds since the epoch: what was said there before was not said to the bot.
+        """
+        return await self._database.read(_began, address, root)
+
+    async def accept(
+        self, message: IncomingMessage, root: str, *, wants_answer: bool, complete: bool, not_before: int = 0
+    ) -> Accepted:
+        """Store a message and, where it wants an answer, the turn that will give it, to begin at `not_before`.
 
         `complete` says of a conversation that this starts that nothing was said in it before. A message known as
         context alone that now wants an answer (its event came after the history that held it) gets its turn.
         """
-        return await self._database.write(_accept, message, root, wants_answer=wants_answer, complete=complete)
+        return await self._database.write(
+            _accept, message, root, wants_answer=wants_answer, complete=complete, not_before=not_before
+        )
+
+    async def release_held(self, platform: str) -> int:
+        """Let the turns begin that were held back on a platform, all those not yet begun; returns how many."""
+        return await self._database.write(_release_held, platform)
 
     async def remember(self, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:
         """Keep what was said before the bot came, once; messages by `own_id` are the bot's own answers."""
@@ -161,14 +193,20 @@ def _root_of(connection: Connection, address: Address, message_id: str) -> str |
     return root
 
 
-def _knows(connection: Connection, address: Address, root: str) -> bool:
+def _began(connection: Connection, address: Address, root: str) -> int | None:
     a = address
     of = {"of_platform": a.platform, "of_workspace": a.workspace, "of_channel": a.channel, "of_root": root}
-    return connection.scalar(KNOWS, of) is not None
+    return connection.scalar(BEGAN, of)
 
 
 def _accept(
-    connection: Connection, message: IncomingMessage, root: str, *, wants_answer: bool, complete: bool
+    connection: Connection,
+    message: IncomingMessage,
+    root: str,
+    *,
+    wants_answer: bool,
+    complete: bool,
+    not_before: int,
 ) -> Accepted:
     known = connection.execute(KNOWN, _of(message.address, message.id)).first()
     if known is not None:
@@ -176,14 +214,15 @@ def _accept(
             connection.execute(ADD_FILES, {"of_row": known.id, "to_attachments": message.attachments})
         if known.turn_id is not None or not wants_answer or known.role != "user" or known.deleted:
             return Accepted("duplicate", known.turn_id)
-        accepted = _turn_for(connection, message, known.conversation_id)
+        accepted = _turn_for(connection, message, known.conversation_id, not_before)
         connection.execute(GIVE_TURN, {"of_row": known.id, "to_turn": accepted.turn_id})
         return accepted
     conversation_id = _conversation(connection, message, root, complete=complete)
-    accepted = _turn_for(connection, message, conversation_id) if wants_answer else Accepted("stored")
+    accepted = _turn_for(connection, message, conversation_id, not_before) if wants_answer else Accepted("stored")
     row = {**_row(message, conversation_id, "user"), "turn_id": accepted.turn_id}
     connection.execute(NEW_MESSAGE, row)
-    _advance_cursor(connection, message)
+    _advance_cursors(connection, message)
+    crash.point("before_commit")
     return accepted
 
 
@@ -202,7 +241,7 @@ def _conversation(connection: Connection, message: IncomingMessage, root: str, *
     return conversation_id
 
 
-def _turn_for(connection: Connection, message: IncomingMessage, conversation_id: int) -> Accepted:
+def _turn_for(connection: Connection, message: IncomingMessage, conversation_id: int, not_before: int) -> Accepted:
     thread = message.address.thread
     question = {"in_conversation": conversation_id, "to_thread": thread, "at_position": micros(message.sent_at)}
     waiting: int | None = connection.scalar(JOIN_TURN, question)
@@ -213,12 +252,14 @@ def _turn_for(connection: Connection, message: IncomingMessage, conversation_id:
         "key": turn_key(message),
         "state": "queued",
         "thread": thread,
+        "not_before": not_before,
         "created_at": now(),
     }
     return Accepted("queued", connection.execute(NEW_TURN, turn).scalar_one())
 
 
-def _advance_cursor(connection: Connection, message: IncomingMessage) -> None:
+def _advance_cursors(connection: Connection, message: IncomingMessage) -> None:
+    """A message that a thread hangs on stands in the channel and in its thread."""
     a = message.address
     row = {
         "platform": a.platform,
@@ -228,7 +269,12 @@ def _advance_cursor(connection: Connection, message: IncomingMessage) -> None:
         "platform_id": message.id,
         "position": micros(message.sent_at),
     }
-    connection.execute(ADVANCE_CURSOR[connection.dialect.name], row)
+    rows = [row, {**row, "thread": ""}] if a.thread == message.id else [row]
+    connection.execute(ADVANCE_CURSOR[connection.dialect.name], rows)
+
+
+def _release_held(connection: Connection, platform: str) -> int:
+    return connection.execute(RELEASE_HELD, {"on_platform": platform}).rowcount
 
 
 def _remember(connection: Connection, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:

@@ -13,6 +13,10 @@ from storage.schema import marks
 _BORN = "born"
 
 AT = select(marks.c.at).where(marks.c.name == bindparam("of_name"))
+PUT = upsert(
+    marks,
+    lambda insert: insert.on_conflict_do_update(index_elements=["name"], set_={"at": insert.excluded.at}),
+)
 SET_IF_OLDER = upsert(
     marks,
     lambda insert: insert.on_conflict_do_update(
@@ -30,7 +34,15 @@ class Marks:
 
     async def born(self) -> int:
         """When the database was made, in microseconds since the epoch: what was said before is none of its business."""
-        return await self._database.read(_born)
+        return await self._database.read(_at, _BORN) or 0
+
+    async def at(self, name: str) -> int | None:
+        """When it was, in microseconds since the epoch; None where it never was."""
+        return await self._database.read(_at, name)
+
+    async def put(self, name: str, at: int) -> None:
+        """Say when it was."""
+        await self._database.write(_put, name, at)
 
     async def due(self, name: str, every_seconds: float) -> bool:
         """Whether it is time again for what happens at most once in so many seconds; from now on it is not.
@@ -44,9 +56,12 @@ class Marks:
         await self._database.write(_clear, name)
 
 
-def _born(connection: Connection) -> int:
-    at: int = connection.execute(AT, {"of_name": _BORN}).scalar_one()
-    return at
+def _at(connection: Connection, name: str) -> int | None:
+    return connection.scalar(AT, {"of_name": name})
+
+
+def _put(connection: Connection, name: str, at: int) -> None:
+    connection.execute(PUT[connection.dialect.name], {"name": name, "at": at})
 
 
 def _due(connection: Connection, name: str, every_seconds: float) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 from bot.messages import Address, Attachment
 
 Role = Literal["user", "assistant"]
+Outcome = Literal["queued", "joined", "stored", "duplicate"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
 
 
@@ -36,7 +37,7 @@ class Accepted:
     `duplicate`: it was known.
     """
 
-    outcome: Literal["queued", "joined", "stored", "duplicate"]
+    outcome: Outcome
     turn_id: int | None = None
 
 
@@ -85,6 +86,14 @@ class StoredPart:
     number: int
     platform_id: str | None
     intended_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A channel or a thread, and the time of the newest message stored there."""
+
+    address: Address
+    position: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,11 @@ def is_open(a_turn: FromClause) -> ColumnElement[bool]:
     return a_turn.c.state.in_([literal_column("'queued'"), literal_column("'running'")])
 
 
+def is_running(a_turn: FromClause) -> ColumnElement[bool]:
+    """Whether a turn is running, in the words of its own partial index."""
+    return a_turn.c.state == literal_column("'running'")
+
+
 conversations = Table(
     "conversations",
     metadata,

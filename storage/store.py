@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage.controls import Controls
+from storage.cursors import Cursors
 from storage.database import Database
 from storage.history import History
 from storage.inbox import Inbox
+from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.turns import Turns
 
@@ -21,13 +23,26 @@ class Store:
     turns: Turns
     history: History
     controls: Controls
+    cursors: Cursors
     marks: Marks
 
     @classmethod
     async def open(cls, url: str) -> Store:
         """Open the database at `url`, brought up to date. Raises `DatabaseUnusable`."""
         database = await Database.open(url)
-        return cls(database, Inbox(database), Turns(database), History(database), Controls(database), Marks(database))
+        return cls(
+            database,
+            Inbox(database),
+            Turns(database),
+            History(database),
+            Controls(database),
+            Cursors(database),
+            Marks(database),
+        )
+
+    def begin_work(self) -> SignOfLife:
+        """Be a worker on this database from now on, until `SignOfLife.end`."""
+        return SignOfLife.begin(self.database.path)
 
     async def close(self) -> None:
         """Close the database."""

@@ -32,7 +32,7 @@ from bot.messages import Address
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, micros_of, now
-from storage.schema import conversations, is_open, messages, reply_parts, turns, usage
+from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns, usage
 
 _candidate = turns.alias("candidate")
 _earlier = turns.alias("earlier")
@@ -94,6 +94,16 @@ RENEW = (
     .values(lease_until=bindparam("to_lease"))
     .returning(turns.c.id)
 )
+OTHER_OWNERS = (
+    select(turns.c.lease_owner)
+    .where(is_running(turns), turns.c.lease_owner != bindparam("owner"))
+    .group_by(turns.c.lease_owner)
+)
+EXPIRE = (
+    update(turns)
+    .where(is_running(turns), turns.c.lease_owner.in_(bindparam("owners", expanding=True)))
+    .values(lease_until=0)
+)
 _held = and_(
     turns.c.id == bindparam("held_turn"),
     turns.c.state == "running",
@@ -130,6 +140,9 @@ INTEND_PART = upsert(
         index_elements=["turn_id", "number"],
         set_={"state": "intended", "platform_id": None, "intended_at": insert.excluded.intended_at},
     ),
+)
+PARTS_AMONG = select(reply_parts.c.platform_id).where(
+    reply_parts.c.platform_id.in_(bindparam("platform_ids", expanding=True))
 )
 _this_part = and_(reply_parts.c.turn_id == bindparam("of_turn"), reply_parts.c.number == bindparam("part"))
 CONFIRM_PART = update(reply_parts).where(_this_part).values(state="sent", platform_id=bindparam("to_platform_id"))
@@ -184,6 +197,14 @@ class Turns:
         """Put off the end of these turns' leases; returns those this worker still holds."""
         return await self._database.write(_renew, owner, sorted(turn_ids), lease_seconds)
 
+    async def other_owners(self, owner: str) -> Sequence[str]:
+        """The other workers that have running turns."""
+        return await self._database.read(_other_owners, owner)
+
+    async def expire(self, owners: Collection[str]) -> int:
+        """End the leases of workers that are gone, so that their turns can be claimed; returns how many those are."""
+        return await self._database.write(_expire, sorted(owners))
+
     async def release(self, claim: Claim, *, delay_seconds: float = 0.0, crashed: bool = False) -> None:
         """Hand a running turn back to the queue, to be claimed after the delay. No error if it is ours no more.
 
@@ -194,6 +215,10 @@ class Turns:
     async def parts(self, turn_id: int) -> Sequence[StoredPart]:
         """The messages of a turn's answer so far, in order."""
         return await self._database.read(_parts, turn_id)
+
+    async def parts_among(self, platform_ids: Collection[str]) -> frozenset[str]:
+        """Those of some messages that are known to belong to an answer."""
+        return await self._database.read(_parts_among, sorted(platform_ids))
 
     async def intend_part(self, claim: Claim, number: int) -> None:
         """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`."""
@@ -254,6 +279,14 @@ def _renew(connection: Connection, owner: str, turn_ids: Sequence[int], lease_se
     return frozenset(connection.scalars(RENEW, lease))
 
 
+def _other_owners(connection: Connection, owner: str) -> Sequence[str]:
+    return list(connection.scalars(OTHER_OWNERS, {"owner": owner}))
+
+
+def _expire(connection: Connection, owners: Sequence[str]) -> int:
+    return connection.execute(EXPIRE, {"owners": owners}).rowcount
+
+
 def _release(connection: Connection, claim: Claim, delay_seconds: float, *, crashed: bool) -> None:
     back = {"to_not_before": now() + micros_of(delay_seconds), "more_crashes": int(crashed)}
     connection.execute(RELEASE, {**_holding(claim), **back})
@@ -261,6 +294,10 @@ def _release(connection: Connection, claim: Claim, delay_seconds: float, *, cras
 
 def _parts(connection: Connection, turn_id: int) -> Sequence[StoredPart]:
     return [StoredPart(*row) for row in connection.execute(PARTS, {"of_turn": turn_id})]
+
+
+def _parts_among(connection: Connection, platform_ids: Sequence[str]) -> frozenset[str]:
+    return frozenset(connection.scalars(PARTS_AMONG, {"platform_ids": platform_ids}))
 
 
 def _intend_part(connection: Connection, claim: Claim, number: int) -> None:

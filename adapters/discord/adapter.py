@@ -6,9 +6,10 @@ Events go in order of arrival through `arrivals.py` and `parsing.py` into the si
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,8 @@ from adapters.discord import commands, markdown, outgoing, rest
 from adapters.discord.arrivals import Arrivals
 from adapters.discord.client import DEFAULT_API_URL, INTERACTION, Client, Identity, redirect
 from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED, refuses_reference
-from adapters.discord.history import channel_of, read_chain, read_history
+from adapters.discord.history import channel_of, find_own, read_chain, read_history
+from adapters.discord.missed import read_missed
 from adapters.discord.parsing import (
     PLATFORM,
     Surroundings,
@@ -31,7 +33,7 @@ from adapters.discord.parsing import (
 from adapters.discord.places import Places
 from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
-from bot.adapter import Description, RateLimit, Sink
+from bot.adapter import Description, RateLimit, Sink, Trace, Unread
 from bot.command_spec import CommandSpec
 from bot.errors import (
     DeliveryDelayed,
@@ -61,6 +63,9 @@ TYPING_SECONDS = 8.0
 TYPING_DEADLINE = 0.8
 """Seconds for one call that shows it: the first words of an answer wait for a call under way."""
 
+REPEAT_SECONDS = 100.0
+"""Discord knows a nonce for "a few minutes"; a request may take most of one by itself."""
+
 SETTLE_SECONDS = 2.0
 """How long events that have arrived may take to be stored when the adapter stops."""
 
@@ -75,6 +80,7 @@ class DiscordAdapter:
     """
 
     status_seconds = TYPING_SECONDS
+    repeat_seconds = REPEAT_SECONDS
 
     def __init__(
         self,
@@ -176,6 +182,23 @@ class DiscordAdapter:
         with self._telling_of_refusals():
             return await read_history(http, places, address, before=before, after=after, limit=limit)
 
+    async def find_replies(self, address: Address, trace: Trace) -> Sequence[str]:
+        """The ids of the bot's own messages that may be the one of `trace`. Raises a `DeliveryFailure`."""
+        login = self._now()
+        with self._telling_of_refusals():
+            return await find_own(login.client.http, address, trace, login.identity.user_id)
+
+    async def missed(
+        self, known: Sequence[Unread], since: datetime, most: int
+    ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
+        """What was said in each place, oldest first; see `ReadsMissed`."""
+        login = self._login
+        if login is None:
+            return
+        async with aclosing(read_missed(login.client, login.places, known, since, most)) as places:
+            async for messages in places:
+                yield messages
+
     async def fetch_chain(self, address: Address, message_id: str, limit: int) -> Sequence[IncomingMessage]:
         """The message and those it replies to, oldest first; as many of them as can be read."""
         try:
@@ -203,7 +226,7 @@ class DiscordAdapter:
 
         def on_event(event: str, data: Any) -> None:
             if event in {"READY", "RESUMED"}:
-                sink.connected(self.describe())
+                sink.connected(self.describe(), "gap" if event == "READY" else "nothing")
                 self._sync_once(tasks)
             elif event == INTERACTION:
                 tasks.create_task(self._answer_command(sink, data))

@@ -12,6 +12,7 @@ gateway's address itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -118,6 +119,7 @@ class Client(discord.Client):
         self._gateway_address: yarl.URL | None = None
         self._identified_at: float | None = None
         self._alive = False
+        self._guilds_told = asyncio.Event()
         parsers = self._connection.parsers
         known = {name: parse for name, parse in parsers.items() if name in CACHED}
         parsers.clear()  # discord.py's websockets hold this very dictionary
@@ -128,6 +130,12 @@ class Client(discord.Client):
     def reads_all(self) -> bool:
         """Whether the session asks for the content of messages that do not mention the bot."""
         return self._wanted.message_content
+
+    async def guilds_told(self, seconds: float) -> None:
+        """Wait until Discord has described every guild of the session, or for so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._guilds_told.wait()
 
     async def authenticate(self, token: str) -> Identity:
         """Log in over REST and learn who we are. Raises `discord.LoginFailure` or what the request failed with."""
@@ -277,6 +285,11 @@ class Client(discord.Client):
                 log.warning("event_not_cached", event_name=name, error=type(error).__name__)
             if name in {"READY", "RESUMED"}:
                 self._alive = True
+            if name in {"READY", "GUILD_CREATE"}:
+                if any(guild.unavailable for guild in self.guilds):
+                    self._guilds_told.clear()
+                else:
+                    self._guilds_told.set()
             try:
                 if announce:
                     self._on_event(name, data)

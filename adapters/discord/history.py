@@ -5,7 +5,7 @@ Only the channel that was asked for is ever read. What the payloads mean lives i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -14,6 +14,7 @@ from discord.http import HTTPClient
 from adapters.discord import rest
 from adapters.discord.parsing import identifier, is_object, objects, parse_history_entry, reply_target
 from adapters.discord.places import Places
+from bot.adapter import Trace
 from bot.errors import DeliveryFailure
 from bot.messages import Address, IncomingMessage
 
@@ -21,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 PAGE = 100
 """Messages that one request gives at most."""
+
+SEARCHED_PAGES = 10
+"""Pages read in search of a message of our own, from where it must stand on."""
 
 NOTICE_PAGES = 3
 """Pages read beyond those that would do if all of history were speech."""
@@ -76,6 +80,34 @@ async def read_chain(
             break  # the message replied to was deleted
         payload = payload.get("referenced_message")
     return found[::-1]
+
+
+async def find_own(http: HTTPClient, address: Address, trace: Trace, own_id: str) -> list[str]:
+    """The ids of the bot's own messages that may be the one of `trace`, oldest first. Raises a `DeliveryFailure`.
+
+    Discord keeps no nonce with a message. What tells them apart is where they stand and what they reply to; a reply
+    whose question was deleted before it was sent stands there as a plain message.
+    """
+    replies: list[str] = []
+    plain: list[str] = []
+    after = trace.after or "0"
+    for _ in range(SEARCHED_PAGES):
+        page = await rest.call(http, http.logs_from(channel_of(address), PAGE, after=after))
+        entries = sorted(
+            (entry for entry in objects(page) if identifier(entry.get("id"))), key=lambda entry: int(entry["id"])
+        )
+        own = [entry for entry in entries if _wrote(own_id, entry)]
+        replies += [identifier(entry["id"]) for entry in own if reply_target(entry) == trace.reply_to]
+        plain += [identifier(entry["id"]) for entry in own if reply_target(entry) is None]
+        if len(entries) < PAGE:
+            break
+        after = identifier(entries[-1]["id"])
+    return replies or plain
+
+
+def _wrote(own_id: str, entry: Mapping[str, Any]) -> bool:
+    author = entry.get("author")
+    return is_object(author) and identifier(author.get("id")) == own_id and not entry.get("interaction_metadata")
 
 
 async def _fetch(http: HTTPClient, address: Address, message_id: str) -> Any:

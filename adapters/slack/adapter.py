@@ -7,8 +7,9 @@ in `mrkdwn.py`. Here they are put together, and here it is decided what a failin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
 from adapters.slack.history import find_own, metadata_of, read_rows
 from adapters.slack.inbound import to_markdown
+from adapters.slack.missed import read_missed
 from adapters.slack.names import Lookups
 from adapters.slack.parsing import (
     PLATFORM,
@@ -33,7 +35,7 @@ from adapters.slack.parsing import (
 from adapters.slack.reception import Reception
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
 from adapters.slack.web import open_session, web_client
-from bot.adapter import Description, RateLimit, Sink
+from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread
 from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain
 from bot.messages import Address, IncomingMessage, PartKey, Place, Reply
 
@@ -158,10 +160,21 @@ class SlackAdapter:
                 if fault.code != "message_not_found":
                     raise
 
-    async def find_reply(self, address: Address, key: PartKey) -> str | None:
-        """The `ts` of the message sent with `key`, by the metadata it carries; raises a `DeliveryFailure`."""
+    async def find_replies(self, address: Address, trace: Trace) -> Sequence[str]:
+        """The `ts` of the message sent with the key, by the metadata it carries; raises a `DeliveryFailure`."""
         with self._delivery():
-            return await find_own(self._web, address, key, self._identity)
+            found = await find_own(self._web, address, trace, self._identity)
+        return [] if found is None else [found]
+
+    async def missed(
+        self, known: Sequence[Unread], since: datetime, most: int
+    ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
+        """What was said in each place, oldest first; see `ReadsMissed`."""
+        if self._me is None:
+            return
+        async with aclosing(read_missed(self._web, self._me.team_id, known, since, most)) as places:
+            async for address, rows in places:
+                yield await self._parsed(rows, address, self._me)
 
     async def fetch_history(
         self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100
@@ -170,6 +183,11 @@ class SlackAdapter:
         me = self._identity
         with self._delivery():
             rows = await read_rows(self._web, address, before=before, after=after, limit=limit)
+        return await self._parsed(rows, address, me)
+
+    async def _parsed(
+        self, rows: Sequence[Mapping[str, Any]], address: Address, me: Identity
+    ) -> Sequence[IncomingMessage]:
         ids = dict.fromkeys(i for row in rows for i in people_in(row, me))
         people = await self._people.find(ids, within=self._timing.lookup)
         parsed = (parse_row(row, address, me, people) for row in rows)
@@ -233,10 +251,10 @@ class SlackAdapter:
                 async def handle(envelope: dict[str, Any]) -> bool:
                     return await dispatch(app, reception.take, envelope)
 
-                def connected() -> None:
+                def connected(missed: Missed) -> None:
                     self._connected_before = True
                     log.info("slack_connected", bot=me.user_id, workspace=me.team_id)
-                    sink.connected(self.describe())
+                    sink.connected(self.describe(), missed)
 
                 try:
                     await stay_connected(self._socket_url, session, handle, connected, self._timing)

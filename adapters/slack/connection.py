@@ -20,6 +20,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 from adapters.slack.failures import SlackFault
 from adapters.slack.web import proxy_for, word
+from bot.adapter import Missed
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,11 @@ class Connection:
         self._running: set[asyncio.Task[None]] = set()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self.ending = asyncio.Event()
+
+    @property
+    def open(self) -> bool:
+        """Whether envelopes may still come on it."""
+        return self._socket is not None and not self._socket.closed
 
     async def ready(self) -> bool:
         """Wait for Slack's hello; False where it does not come."""
@@ -152,7 +158,7 @@ async def stay_connected(
     open_url: Callable[[], Awaitable[str]],
     session: aiohttp.ClientSession,
     handle: Handle,
-    connected: Callable[[], None],
+    connected: Callable[[Missed], None],
     timing: Timing,
 ) -> None:
     """Keep one socket up until cancelled, and its successor before it goes. Raises only what `open_url` raises.
@@ -180,7 +186,7 @@ async def stay_connected(
                 attempt += 1
                 await _retire(live, connection)
                 continue
-            connected()
+            connected("perhaps" if any(older.open for older in live if older is not connection) else "gap")
             await _retire(live, *(older for older in live if older is not connection))
             await connection.ending.wait()
             attempt = 0 if loop.time() - opened >= timing.steady else attempt + 1

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.parsing import Identity, is_ours, order_of
+from bot.adapter import Trace
 from bot.messages import Address, PartKey
 
 # Slack recommends at most 200 rows a page: https://docs.slack.dev/apis/web-api/pagination
@@ -48,11 +49,12 @@ async def read_rows(
     return sorted({row["ts"]: row for row in newest}.values(), key=lambda row: order_of(row["ts"]))
 
 
-async def find_own(web: AsyncWebClient, address: Address, key: PartKey, me: Identity) -> str | None:
-    """The id of the bot's own message that carries `key`'s metadata, or None; raises `SlackFault`."""
-    wanted = metadata_of(key)
+async def find_own(web: AsyncWebClient, address: Address, trace: Trace, me: Identity) -> str | None:
+    """The id of the bot's own message that carries the key's metadata, or None; raises `SlackFault`."""
+    wanted = metadata_of(trace.key)
     pages = _SEARCHED_PAGES if address.thread is None else MOST_PAGES
-    async for page in _pages(web, address, pages, {"include_all_metadata": True, "limit": PAGE}):
+    arguments = {"include_all_metadata": True, "oldest": trace.after, "limit": PAGE}
+    async for page in _pages(web, address, pages, arguments):
         for row in page:
             if is_ours(row, me) and _carries(row.get("metadata"), wanted):
                 return str(row["ts"])

@@ -196,9 +196,13 @@ def mention_payload(user: User, guild: Guild | None, *, event: bool) -> JSON:
     return payload
 
 
-def message_payload(message: Message, bot: User, *, event: bool = False, nested: bool = False) -> JSON:
+def message_payload(
+    message: Message, bot: User, *, event: bool = False, nested: bool = False, sent: bool = False
+) -> JSON:
     """A message object. Events carry `guild_id` and the partial `member` in guilds, answers do not;
-    a nested one (`referenced_message`) does not nest again."""
+    a nested one (`referenced_message`) does not nest again.
+
+    A nonce is told to who `sent` the message and in events; it is not kept with the message."""
     channel = message.channel
     payload: JSON = {
         "id": str(message.id),
@@ -218,7 +222,7 @@ def message_payload(message: Message, bot: User, *, event: bool = False, nested:
         "type": message.type,
         "flags": message.flags,
     }
-    if message.nonce is not None and not nested:
+    if message.nonce is not None and (sent or event):
         payload["nonce"] = message.nonce
     if message.reactions and any(message.reactions.values()):
         payload["reactions"] = reactions_payload(message, bot)

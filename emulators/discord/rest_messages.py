@@ -90,7 +90,7 @@ async def create(call: Call) -> web.Response:
     if call.files and not call.server.world.allowed(call.server.bot, channel) & Permission.ATTACH_FILES:
         raise fail(MISSING_PERMISSIONS)
     message = posting.compose(call.server, channel, call.server.bot, body, call.files)
-    return answer(message_payload(message, call.server.bot))
+    return answer(message_payload(message, call.server.bot, sent=True))
 
 
 async def read(call: Call) -> web.Response:

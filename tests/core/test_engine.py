@@ -32,11 +32,24 @@ async def ask(store: Store, thread: str, number: int) -> None:
     await store.inbox.accept(message, thread, wants_answer=True, complete=True)
 
 
+def engine_of(
+    store: Store, turn: Callable[[Claim], Awaitable[None]], *, concurrency: int = 4, lease: float = 60.0
+) -> Engine:
+    return Engine(
+        store.turns,
+        store.begin_work(),
+        lambda lease: turn(lease.claim),
+        ["slack"],
+        concurrency=concurrency,
+        lease_seconds=lease,
+    )
+
+
 @asynccontextmanager
 async def running(
     store: Store, turn: Callable[[Claim], Awaitable[None]], *, concurrency: int = 4, lease: float = 5.0
 ) -> AsyncIterator[Engine]:
-    engine = Engine(store.turns, turn, ["slack"], concurrency=concurrency, lease_seconds=lease)
+    engine = engine_of(store, turn, concurrency=concurrency, lease=lease)
     task = asyncio.create_task(engine.run())
     yield engine
     await engine.drain(0.1)
@@ -113,7 +126,7 @@ async def test_a_stop_hands_back_what_does_not_finish_in_time(store: Store) -> N
         await asyncio.sleep(60)
 
     await ask(store, "a", 1)
-    engine = Engine(store.turns, turn, ["slack"], concurrency=1, lease_seconds=60)
+    engine = engine_of(store, turn, concurrency=1)
     task = asyncio.create_task(engine.run())
     await until(lambda: engine.running == 1)
     assert await engine.drain(0.05) == 1
@@ -129,7 +142,7 @@ async def test_a_turn_claimed_in_the_moment_of_the_stop_is_not_begun(store: Stor
     await ask(store, "a", 1)
     locker = sqlite3.connect(tmp_path / "p.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
-    engine = Engine(store.turns, turn, ["slack"], concurrency=4, lease_seconds=60)
+    engine = engine_of(store, turn)
     task = asyncio.create_task(engine.run())
     await asyncio.sleep(0.1)
     assert await engine.drain(1.0) == 0

@@ -15,7 +15,7 @@ import pytest
 
 from adapters.discord.adapter import DiscordAdapter
 from adapters.discord.timing import Timing
-from bot.adapter import Description
+from bot.adapter import Description, Missed
 from bot.command_spec import CommandOption, CommandSpec
 from bot.errors import StorageFailed
 from bot.messages import Address, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
@@ -55,6 +55,7 @@ class Desk:
         self.events: list[IncomingMessage | MessageEdited | MessageDeleted] = []
         self.commands: list[CommandInvoked] = []
         self.descriptions: list[Description] = []
+        self.missed: list[Missed] = []
         self.store_failures = 0
         self.answer: str | Exception = "All well."
         self._changed = asyncio.Event()
@@ -75,9 +76,10 @@ class Desk:
             raise self.answer
         return self.answer
 
-    def connected(self, description: Description) -> None:
+    def connected(self, description: Description, missed: Missed) -> None:
         """Keep the description."""
         self.descriptions.append(description)
+        self.missed.append(missed)
         self._wake()
 
     @property

@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 from adapters.discord.adapter import MENTIONS_ONLY, READS_ALL, DiscordAdapter
 from adapters.discord.client import Client, redirect
 from adapters.discord.gateway import GatewaySocket
-from bot.adapter import Description
+from bot.adapter import Description, Missed
 from bot.errors import DeliveryDelayed, TokenRefused
 from bot.messages import Address, PartKey, Reply
 from emulators.discord import DiscordServer, DiscordTiming
@@ -493,8 +493,8 @@ async def test_after_a_stable_while_the_backoff_starts_over() -> None:
 class Grumpy(Desk):
     """A sink that fails the first time it hears of a connection."""
 
-    def connected(self, description: Description) -> None:
-        super().connected(description)
+    def connected(self, description: Description, missed: Missed) -> None:
+        super().connected(description, missed)
         if len(self.descriptions) == 1:
             raise ValueError("not now")
 

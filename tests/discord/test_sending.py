@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.adapter import Deletes, FindsReplies, FollowsReplies, KnowsPlaces, ShowsStatus
+from bot.adapter import Deletes, FindsReplies, FollowsReplies, KnowsPlaces, ReadsMissed, RepeatsSafely, ShowsStatus
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,
@@ -39,7 +39,10 @@ async def test_the_capabilities_are_those_of_discord() -> None:
         assert isinstance(adapter, Deletes)
         assert isinstance(adapter, FollowsReplies)
         assert isinstance(adapter, KnowsPlaces)
-        assert not isinstance(adapter, FindsReplies)
+        assert isinstance(adapter, FindsReplies)
+        assert isinstance(adapter, ReadsMissed)
+        assert isinstance(adapter, RepeatsSafely)
+        assert 60 <= adapter.repeat_seconds <= 120
         assert 0 < adapter.status_seconds < 10
 
 

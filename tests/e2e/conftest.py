@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stage import Stage, stage
+from tests.e2e.talk import Talk
 
 
 @pytest.fixture
@@ -14,3 +15,9 @@ async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with stage(tmp_path) as scene:
         yield scene
         assert scene.complaints() == []
+
+
+@pytest.fixture(params=["slack", "discord"])
+def talk(on_stage: Stage, request: pytest.FixtureRequest) -> Talk:
+    """A conversation on that stage, on each platform."""
+    return Talk(on_stage, request.param)

@@ -4,59 +4,13 @@ import asyncio
 
 import pytest
 
-from emulators.discord import DiscordServer
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
-from emulators.slack import SlackWorkspace
 from tests.e2e.stage import Stage
+from tests.e2e.talk import EDIT, POST, Talk
 
 SLOW = Reply("word " * 40, by_words=True, chunk_delay=0.05)
-POST = {"slack": "chat.postMessage", "discord": "POST /channels/{channel_id}/messages"}
-EDIT = {"slack": "chat.update", "discord": "PATCH /channels/{channel_id}/messages/{message_id}"}
 WHOLE = SLOW.text.strip()
-
-
-class Talk:
-    """One conversation, the same on either platform."""
-
-    def __init__(self, stage: Stage, platform: str) -> None:
-        self.stage = stage
-        self.platform = platform
-        self.slack, self.discord, self.openai = stage.slack, stage.discord, stage.openai
-        self.ada, self.general = self.slack.add_user("ada"), self.slack.add_channel("general")
-        self.bob, self.studio = self.discord.add_user("bob"), self.discord.add_channel("studio")
-
-    @property
-    def place(self) -> SlackWorkspace | DiscordServer:
-        return self.slack if self.platform == "slack" else self.discord
-
-    async def ask(self, text: str = "go") -> None:
-        if self.platform == "slack":
-            await self.slack.say(self.ada, self.general, text, mention=True)
-        else:
-            await self.discord.say(self.bob, self.studio, text, mention=True)
-
-    def answers(self) -> list[str]:
-        if self.platform == "slack":
-            return [self.slack.visible_text(m) for m in self.slack.bot_messages(self.general) if not m.deleted]
-        return [m.content for m in self.discord.bot_messages(self.studio) if not m.deleted]
-
-    async def until(self, *expected: str, timeout: float = 20) -> None:
-        await self.place.wait_for(lambda: self.answers() == list(expected), timeout=timeout)
-
-    async def delete_answer(self, index: int = 0) -> None:
-        if self.platform == "slack":
-            await self.slack.delete(self.slack.bot_messages(self.general)[index])
-        else:
-            await self.discord.delete(self.discord.bot_messages(self.studio)[index])
-
-    def fail(self, name: dict[str, str], *faults: Fault) -> None:
-        self.place.faults.add(name[self.platform], *faults)
-
-
-@pytest.fixture(params=["slack", "discord"])
-def talk(on_stage: Stage, request: pytest.FixtureRequest) -> Talk:
-    return Talk(on_stage, request.param)
 
 
 def refused(seconds: float) -> Fault:

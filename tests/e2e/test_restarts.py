@@ -66,7 +66,9 @@ async def test_what_does_not_finish_in_time_is_taken_up_by_the_next_process(on_s
         question = await slack.say(ada, general, "go", mention=True)
         await slack.wait_for(lambda: openai.calls)
         assert await worker.terminate() == 0
+    [answer] = slack.bot_messages(general, question.ts)
+    assert "I'll finish this in a moment" in slack.visible_text(answer)
     openai.script("on time")
     async with on_stage.process():
-        [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
-    assert slack.visible_text(answer) == "on time"
+        await slack.wait_for(lambda: slack.visible_text(answer) == "on time")
+    assert slack.bot_messages(general, question.ts) == [answer]

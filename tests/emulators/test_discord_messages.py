@@ -32,7 +32,8 @@ async def test_the_same_nonce_returns_the_message_it_already_made() -> None:
             other = await where(client, channel).send("more", nonce="turn-1-part-2")
             assert first.id == again.id != other.id
             assert [m.content for m in server.bot_messages(channel)] == ["once", "more"]
-            assert (await client.next_message()).nonce == "turn-1-part-1"
+            assert (first.nonce, (await client.next_message()).nonce) == ("turn-1-part-1", "turn-1-part-1")
+            assert (await where(client, channel).fetch_message(first.id)).nonce is None
             assert (await client.next_message()).content == "more"
     assert server.complaints == []
 

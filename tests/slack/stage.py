@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection import Timing
-from bot.adapter import Description
+from bot.adapter import Description, Missed
 from bot.errors import StorageFailed
 from bot.messages import Address, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 from emulators.slack import Channel, Message, SlackWorkspace
@@ -29,6 +29,7 @@ class RecordingSink:
         self.events: list[IncomingMessage | MessageEdited | MessageDeleted] = []
         self.commands: list[CommandInvoked] = []
         self.descriptions: list[Description] = []
+        self.missed: list[Missed] = []
         self.failures: list[Exception] = []
         self.refused = 0
         self.answer: str | Exception = "Done."
@@ -53,8 +54,9 @@ class RecordingSink:
             raise self.answer
         return self.answer
 
-    def connected(self, description: Description) -> None:
+    def connected(self, description: Description, missed: Missed) -> None:
         self.descriptions.append(description)
+        self.missed.append(missed)
 
     @property
     def messages(self) -> list[IncomingMessage]:

@@ -13,7 +13,17 @@ from structlog.testing import capture_logs
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection import Timing
-from bot.adapter import Adapter, Deletes, FindsReplies, FollowsReplies, KnowsPlaces, ShowsStatus
+from bot.adapter import (
+    Adapter,
+    Deletes,
+    FindsReplies,
+    FollowsReplies,
+    KnowsPlaces,
+    ReadsMissed,
+    RepeatsSafely,
+    ShowsStatus,
+    Trace,
+)
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,
@@ -43,6 +53,10 @@ def ada(slack: SlackWorkspace) -> User:
     return slack.add_user("ada", real_name="Ada")
 
 
+def trace(key: PartKey) -> Trace:
+    return Trace(key, reply_to=None, after=None)
+
+
 @pytest.fixture
 def general(slack: SlackWorkspace, ada: User) -> Channel:
     return slack.add_channel("general", topic="Talk of <https://example.org|all> &amp; sundry")
@@ -50,9 +64,9 @@ def general(slack: SlackWorkspace, ada: User) -> Channel:
 
 async def test_the_adapter_offers_what_it_can_and_claims_nothing_else() -> None:
     adapter: Adapter = SlackAdapter("xoxb-1", "xapp-1")
-    for capability in (ShowsStatus, Deletes, FindsReplies, KnowsPlaces):
+    for capability in (ShowsStatus, Deletes, FindsReplies, KnowsPlaces, ReadsMissed):
         assert isinstance(adapter, capability)
-    assert not isinstance(adapter, FollowsReplies)
+    assert not isinstance(adapter, FollowsReplies | RepeatsSafely)
 
 
 async def test_a_reply_lands_in_the_thread_without_previews_and_can_be_found_by_its_key(
@@ -67,9 +81,9 @@ async def test_a_reply_lands_in_the_thread_without_previews_and_can_be_found_by_
         assert reply.metadata == {"event_type": "parley_reply", "event_payload": {"turn": KEY.turn, "part": 1}}
         assert slack.unfurls == []
         assert slack.crowd_pings == []
-        assert await adapter.find_reply(address, KEY) == sent
-        assert await adapter.find_reply(address, PartKey(KEY.turn, 2)) is None
-        assert await adapter.find_reply(address, PartKey("another", 1)) is None
+        assert await adapter.find_replies(address, trace(KEY)) == [sent]
+        assert await adapter.find_replies(address, trace(PartKey(KEY.turn, 2))) == []
+        assert await adapter.find_replies(address, trace(PartKey("another", 1))) == []
 
 
 async def test_a_reply_in_a_direct_message_stays_out_of_threads_and_is_found_there(
@@ -79,7 +93,7 @@ async def test_a_reply_in_a_direct_message_stays_out_of_threads_and_is_found_the
     async with running(slack, sink) as adapter:
         sent = await adapter.send(place_of(slack, dm), Reply("hello"), KEY)
         assert slack.bot_messages(dm)[0].thread_ts is None
-        assert await adapter.find_reply(place_of(slack, dm), KEY) == sent
+        assert await adapter.find_replies(place_of(slack, dm), trace(KEY)) == [sent]
 
 
 async def test_nobody_elses_metadata_is_taken_for_a_reply(
@@ -89,7 +103,7 @@ async def test_nobody_elses_metadata_is_taken_for_a_reply(
         asked = await slack.say(ada, general, "hello", mention=True)
         forged = await slack.say(ada, general, "me too", thread_ts=asked.ts)
         forged.metadata = {"event_type": "parley_reply", "event_payload": {"turn": KEY.turn, "part": 1}}
-        assert await adapter.find_reply(thread_of(slack, asked), KEY) is None
+        assert await adapter.find_replies(thread_of(slack, asked), trace(KEY)) == []
 
 
 async def test_a_reply_is_found_beyond_the_first_page(
@@ -100,7 +114,7 @@ async def test_a_reply_is_found_beyond_the_first_page(
         for number in range(450):
             await slack.say(ada, general, str(number), thread_ts=asked.ts, send=False)
         sent = await adapter.send(thread_of(slack, asked), Reply("here"), KEY)
-        assert await adapter.find_reply(thread_of(slack, asked), KEY) == sent
+        assert await adapter.find_replies(thread_of(slack, asked), trace(KEY)) == [sent]
         assert calls(slack, "conversations.replies") == 3
 
 
@@ -109,7 +123,7 @@ async def test_a_thread_that_is_gone_holds_no_reply(
 ) -> None:
     async with running(slack, sink) as adapter:
         gone = Address("slack", slack.team_id, general.id, "1700000000.000001")
-        assert await adapter.find_reply(gone, KEY) is None
+        assert await adapter.find_replies(gone, trace(KEY)) == []
         assert await adapter.fetch_history(gone) == []
 
 
@@ -125,7 +139,7 @@ async def test_an_edit_replaces_the_text_in_either_form_and_keeps_the_metadata(
             assert shown in slack.visible_text(reply)
         await adapter.edit(address, sent, Reply("last"))
         assert slack.visible_text(reply) == "last"
-        assert await adapter.find_reply(address, KEY) == sent
+        assert await adapter.find_replies(address, trace(KEY)) == [sent]
         updates = bodies(slack, "chat.update")
         assert [("text" in u, "markdown_text" in u) for u in updates] == [(True, False), (False, True)] * 2 + [
             (True, False)
@@ -227,7 +241,7 @@ async def test_a_token_refused_while_running_delays_everything_and_is_told_once_
             ("chat.postMessage", lambda: adapter.send(where, Reply("two"), PartKey("t", 2))),
             ("chat.update", lambda: adapter.edit(where, sent, Reply("two"))),
             ("chat.delete", lambda: adapter.delete(where, sent)),
-            ("conversations.replies", lambda: adapter.find_reply(where, KEY)),
+            ("conversations.replies", lambda: adapter.find_replies(where, trace(KEY))),
             ("conversations.replies", lambda: adapter.fetch_history(where)),
         ]
         for method, call in made:
@@ -240,7 +254,7 @@ async def test_a_token_refused_while_running_delays_everything_and_is_told_once_
             told = [entry for entry in logs if entry.get("tells_admin")]
             assert [(entry["event"], entry["log_level"]) for entry in told] == [("slack_token_refused", "error")]
             assert slack.bot_token not in str(logs)
-            assert await adapter.find_reply(where, KEY) == sent
+            assert await adapter.find_replies(where, trace(KEY)) == [sent]
 
 
 async def test_a_reply_whose_confirmation_was_lost_is_found_again(
@@ -252,7 +266,7 @@ async def test_a_reply_whose_confirmation_was_lost_is_found_again(
         with pytest.raises(DeliveryUncertain):
             await adapter.send(address, Reply("once"), KEY)
         (landed,) = slack.bot_messages(general, address.thread)
-        assert await adapter.find_reply(address, KEY) == landed.ts
+        assert await adapter.find_replies(address, trace(KEY)) == [landed.ts]
 
 
 async def test_an_answer_without_an_id_is_uncertain(
@@ -283,13 +297,13 @@ async def test_reading_back_fails_as_delivery_does(
         with pytest.raises(DeliveryRefused):
             await adapter.fetch_history(place_of(slack, general))
         with pytest.raises(DeliveryDelayed):
-            await adapter.find_reply(place_of(slack, general), KEY)
+            await adapter.find_replies(place_of(slack, general), trace(KEY))
 
 
 async def test_before_it_is_connected_the_adapter_asks_to_come_back_later() -> None:
     adapter = SlackAdapter("xoxb-1", "xapp-1")
     with pytest.raises(DeliveryDelayed):
-        await adapter.find_reply(Address("slack", "T", "C", "1.1"), KEY)
+        await adapter.find_replies(Address("slack", "T", "C", "1.1"), trace(KEY))
     with pytest.raises(DeliveryDelayed):
         adapter.describe()
     assert await adapter.place(Address("slack", "T", "D1")) == Place()
@@ -359,7 +373,7 @@ async def test_rows_that_make_no_sense_are_left_out(
         )
         assert [m.text for m in await adapter.fetch_history(place_of(slack, general))] == ["ok"]
         assert await adapter.fetch_history(place_of(slack, general)) == []
-        assert await adapter.find_reply(place_of(slack, general), KEY) is None
+        assert await adapter.find_replies(place_of(slack, general), trace(KEY)) == []
 
 
 async def test_the_status_is_shown_and_cleared_in_threads_alone(

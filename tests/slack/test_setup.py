@@ -39,7 +39,9 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "groups:history",
         "groups:read",
         "im:history",
+        "im:read",
         "mpim:history",
+        "mpim:read",
         "users:read",
     ]
     assert made["settings"]["socket_mode_enabled"] is True

@@ -129,10 +129,10 @@ async def test_a_conversation_says_whether_it_is_direct_and_complete(store: Stor
 
 
 async def test_a_conversation_is_known_once_something_was_accepted_in_it(store: Store) -> None:
-    assert not await store.inbox.knows(THREAD, "100.1")
+    assert await store.inbox.began(THREAD, "100.1") is None
     await accept(store, "1")
-    assert await store.inbox.knows(THREAD, "100.1")
-    assert not await store.inbox.knows(replace(THREAD, workspace="T2"), "100.1")
+    assert await store.inbox.began(THREAD, "100.1") == int(EPOCH.timestamp()) * 1_000_000
+    assert await store.inbox.began(replace(THREAD, workspace="T2"), "100.1") is None
 
 
 async def test_the_root_is_found_by_a_question_by_an_answer_and_by_any_part_of_one(store: Store) -> None:

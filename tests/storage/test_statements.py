@@ -59,7 +59,7 @@ async def _all_queries(store: Store, number: int) -> None:
         await store.inbox.accept(question, f"q{number}", wants_answer=True, complete=False)
     joins = says(f"j{number}", at=number, address=thread)
     await store.inbox.accept(joins, f"q{number}", wants_answer=True, complete=False)
-    await store.inbox.knows(thread, f"q{number}")
+    await store.inbox.began(thread, f"q{number}")
     await store.inbox.root_of(thread, f"q{number}")
     await store.inbox.root_of(thread, "nobody's")
     claim = await store.turns.claim("w", 60, ["slack"])

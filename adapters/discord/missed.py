@@ -1,0 +1,85 @@
+"""What was said while no gateway session was there to be resumed: each channel and thread from a time on.
+
+Guilds name their channels and active threads when a session begins, each with its newest message: only those with
+something new are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+
+import discord
+import structlog
+
+from adapters.discord.client import Client
+from adapters.discord.history import channel_of, read_history
+from adapters.discord.parsing import DISCORD_EPOCH_MS, PLATFORM
+from adapters.discord.places import Places
+from bot.adapter import Unread
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain
+from bot.messages import Address, IncomingMessage
+
+log = structlog.get_logger(__name__)
+
+MOST_OTHERS = 100
+"""Channels where the bot was never spoken to that are read at most."""
+
+GUILDS_SECONDS = 5.0
+"""How long the guilds of a new session may take to be told of."""
+
+TRIES = 3
+
+Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+
+
+async def read_missed(
+    client: Client, places: Places, known: Sequence[Unread], since: datetime, most: int
+) -> AsyncGenerator[Sequence[IncomingMessage], None]:
+    """Yield each place's messages, oldest first. A place that can't be read is passed over."""
+    wanted = {channel_of(unread.address): unread for unread in known}
+    await client.guilds_told(GUILDS_SECONDS)
+    others = [_unread(channel, since) for channel in _channels(client, since) if str(channel.id) not in wanted]
+    for unread in [*wanted.values(), *others[:MOST_OTHERS]]:
+        yield await _read(client, places, unread, most)
+
+
+def _channels(client: Client, since: datetime) -> list[Readable]:
+    """Channels and active threads that may have something new, those that were written in last first."""
+    oldest = int(first_id(since))
+    found: list[Readable] = []
+    for guild in client.guilds:
+        found += [channel for channel in guild.channels if isinstance(channel, Readable)]
+        found += guild.threads
+    new = [channel for channel in found if channel.last_message_id is None or channel.last_message_id >= oldest]
+    return sorted(new, key=lambda channel: channel.last_message_id or 0, reverse=True)
+
+
+def _unread(channel: Readable, since: datetime) -> Unread:
+    guild = str(channel.guild.id)
+    if isinstance(channel, discord.Thread):
+        return Unread(Address(PLATFORM, guild, str(channel.parent_id), str(channel.id)), since)
+    return Unread(Address(PLATFORM, guild, str(channel.id)), since)
+
+
+async def _read(client: Client, places: Places, unread: Unread, most: int) -> Sequence[IncomingMessage]:
+    for attempt in range(TRIES):
+        try:
+            return await read_history(
+                client.http, places, unread.address, before=None, after=first_id(unread.since), limit=most
+            )
+        except DeliveryDelayed as delayed:
+            await asyncio.sleep(delayed.retry_after)
+        except DeliveryUncertain:
+            await asyncio.sleep(2.0**attempt)
+        except DeliveryFailure as failure:
+            log.info("place_unread", channel=channel_of(unread.address), code=failure.code)
+            return ()
+    log.warning("place_unread", channel=channel_of(unread.address), code="gave up")
+    return ()
+
+
+def first_id(moment: datetime) -> str:
+    """The least snowflake of a moment: a snowflake counts milliseconds in its upper bits."""
+    return str(max(0, int(moment.timestamp() * 1000) - DISCORD_EPOCH_MS) << 22)

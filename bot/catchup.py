@@ -1,0 +1,101 @@
+"""Reading back what was said while nothing listened: at the start and after a gap, through the same intake as events.
+
+Where a platform keeps its messages is the adapters' business; here it is decided how far back to read, and when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from bot import crash
+from bot.adapter import Missed, ReadsMissed, Unread
+from bot.errors import StorageFailed
+from bot.intake import Intake
+from bot.settings import Settings
+from storage import Store
+from storage.records import micros_of, now
+
+log = structlog.get_logger(__name__)
+
+# Events overtake each other, and one may have been lost just before a later one was stored.
+OVERLAP_SECONDS = 600.0
+# New questions wait so long at most for older ones to be read, so that answers keep their order.
+HOLD_SECONDS = 3.0
+# The most recently used places are read first; with more than these a platform's limits would keep them for minutes.
+MOST_PLACES = 300
+STORAGE_PAUSE_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class CatchUp:
+    """Catches one platform up whenever it is asked to; a request during a pass makes one more pass."""
+
+    platform: str
+    adapter: ReadsMissed
+    store: Store
+    intake: Intake
+    settings: Settings
+    passes: int = 0
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self, missed: Missed) -> None:
+        """A connection is up, and `missed` may have been said before it."""
+        if missed == "nothing" or not self.settings.parley_catch_up_hours:
+            return
+        if missed == "gap":
+            self.intake.hold(self.platform, HOLD_SECONDS)
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            try:
+                await self._pass()
+            except StorageFailed as failure:
+                log.error("catch_up_interrupted", platform=self.platform, reason=str(failure))
+                await asyncio.sleep(STORAGE_PAUSE_SECONDS)
+                self._asked.set()
+
+    async def _pass(self) -> None:
+        began = now()
+        floor, known = await self._places(began)
+        read = answered = 0
+        async with aclosing(self.adapter.missed(known, floor, self.settings.parley_catch_up_messages)) as places:
+            async for messages in places:
+                for message in messages:
+                    answered += await self.intake.receive_missed(message)
+                    crash.point("in_catch_up")
+                read += len(messages)
+        await self.intake.release(self.platform)
+        await self.store.marks.put(self._mark, began)
+        self.passes += 1
+        log.info("caught_up", platform=self.platform, places=len(known), messages=read, questions=answered)
+
+    async def _places(self, moment: int) -> tuple[datetime, Sequence[Unread]]:
+        """From when on places are read that the bot was never spoken to in, and those where it was."""
+        oldest = max(
+            moment - micros_of(self.settings.parley_catch_up_hours * 3600),
+            # What was said before this database was made, another one may have answered.
+            await self.store.marks.born(),
+        )
+        last_pass = await self.store.marks.at(self._mark) or 0
+        cursors = await self.store.cursors.recent(self.platform, oldest, MOST_PLACES)
+        overlap = micros_of(OVERLAP_SECONDS)
+        known = [Unread(c.address, _moment(max(oldest, c.position - overlap))) for c in cursors]
+        return _moment(max(oldest, last_pass - overlap)), known
+
+    @property
+    def _mark(self) -> str:
+        return f"caught up {self.platform}"
+
+
+def _moment(position: int) -> datetime:
+    return datetime.fromtimestamp(position / 1_000_000, UTC)

@@ -1,0 +1,47 @@
+"""Trying a delivery again for as long as that makes sense: the one owner of retries towards the platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from bot.errors import DeliveryDelayed, DeliveryUncertain
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+# How long the final text is tried against a platform that is down before the turn goes back to the queue.
+LAND_FOR_SECONDS = 600.0
+# A post whose fate is unknown gets half a second to become visible before it is looked for.
+_BACKOFF = wait_random_exponential(multiplier=1, min=0.5, max=30)
+
+
+async def insist(turn: str, call: Callable[[], Awaitable[T]]) -> T:
+    """What `call` returns, once a platform takes it. Raises the last `DeliveryFailure` after `LAND_FOR_SECONDS`,
+    and at once what no waiting cures."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type((DeliveryDelayed, DeliveryUncertain)),
+        wait=_wait,
+        stop=stop_after_delay(LAND_FOR_SECONDS),
+        before_sleep=lambda state: _log_retry(turn, state),
+        reraise=True,
+    ):
+        with attempt:
+            return await call()
+    raise AssertionError("tenacity returns or raises")
+
+
+def _wait(state: RetryCallState) -> float:
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, DeliveryDelayed):
+        return failure.retry_after
+    return _BACKOFF(state)
+
+
+def _log_retry(turn: str, state: RetryCallState) -> None:
+    failure = state.outcome.exception() if state.outcome else None
+    log.info("delivery_retried", turn=turn, kind=type(failure).__name__, attempt=state.attempt_number)

@@ -1,0 +1,225 @@
+"""The messages of one answer: each a row before it is sent and confirmed after, found again where its fate is unknown.
+
+What a message shall show, and when, is decided in `delivery.py`; here it comes to stand at the platform exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from bot import crash
+from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, Trace
+from bot.errors import DeliveryRefused, DeliveryUncertain
+from bot.insisting import insist
+from bot.lease import Lease
+from bot.messages import PartKey, Reply
+from storage.records import StoredPart, micros_of, now
+from storage.turns import Turns
+
+log = structlog.get_logger(__name__)
+
+# A message that a process sent just before it was killed may still be on its way: nobody looks for it before that.
+LANDS_WITHIN_SECONDS = 3.0
+# How long a call that was begun may go on when the process is to end.
+FINISH_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Part:
+    """One message of the answer: what it shows, None where that is not known (an earlier process sent it).
+
+    `intended_at`: when it was first tried to send it, in microseconds since the epoch.
+    """
+
+    number: int
+    platform_id: str | None
+    text: str | None
+    intended_at: int
+
+
+class Parts:
+    """The messages of one answer, in order."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        turns: Turns,
+        lease: Lease,
+        *,
+        reply_to: str | None,
+        mentions: Mapping[str, str],
+        already: Sequence[StoredPart],
+        before_first: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        self._adapter = adapter
+        self._turns = turns
+        self._lease = lease
+        self._claim = lease.claim
+        self._reply_to = reply_to
+        self._mentions = mentions
+        self._before_first = before_first
+        self._parts = [_Part(part.number, part.platform_id, None, part.intended_at) for part in already]
+        self.posted_one = False
+        """Whether a message was posted by this process: a platform ends its status then."""
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @property
+    def first_id(self) -> str:
+        """The platform's id of the first message, once there is one."""
+        return next((part.platform_id for part in self._parts if part.platform_id), "")
+
+    def posted(self, index: int) -> bool:
+        """Whether message `index` is known to stand at the platform."""
+        return index < len(self._parts) and self._parts[index].platform_id is not None
+
+    def shows(self, index: int, text: str) -> bool:
+        """Whether message `index` is known to show `text`."""
+        return index < len(self._parts) and self._parts[index].text == text
+
+    async def show(self, index: int, text: str) -> None:
+        """Make message `index` show `text`, by an edit where it is there and a post where not.
+
+        Raises a `DeliveryFailure`, `LeaseLost` and `StorageFailed`.
+        """
+        await self._lease.make_sure()
+        if index == len(self._parts):
+            await self._intend()
+        elif not self.posted(index):
+            await self._reconcile(self._parts[index])
+        part = self._parts[index]
+        reply = Reply(text, self._mentions)
+        try:
+            if part.platform_id is None:
+                await self._post(part, reply)
+            else:
+                await self._adapter.edit(self._claim.address, part.platform_id, reply)
+                crash.point("after_edit")
+        except DeliveryUncertain:
+            part.text = None
+            raise
+        part.text = text
+
+    async def _intend(self, number: int | None = None) -> None:
+        """Write down that one more message is about to be sent."""
+        part = _Part(number or self._next_number(), None, None, now())
+        self._parts.append(part)
+        await self._turns.intend_part(self._claim, part.number)
+        crash.point("after_intent")
+
+    async def _post(self, part: _Part, reply: Reply) -> None:
+        if self._before_first is not None:
+            await self._before_first()
+            self._before_first = None
+        try:
+            await _undisturbed(self._send(part, reply))
+        except DeliveryRefused:
+            self._parts.remove(part)
+            await self._turns.drop_part(self._claim, part.number)
+            raise
+
+    async def _send(self, part: _Part, reply: Reply) -> None:
+        key = PartKey(self._claim.key, part.number)
+        part.platform_id = await self._adapter.send(
+            self._claim.address, reply, key, reply_to=self._reply_to if part is self._parts[0] else None
+        )
+        self.posted_one = True
+        crash.point("after_send")
+        await self._turns.confirm_part(self._claim, part.number, part.platform_id)
+
+    async def _reconcile(self, part: _Part) -> None:
+        """Find out whether a message that was intended did land after all; then the part has its id."""
+        if self._can_repeat(part):
+            return
+        part.platform_id = await self._find(part)
+        if part.platform_id is not None:
+            log.info("part_reconciled", turn=self._claim.key, number=part.number)
+            await self._turns.confirm_part(self._claim, part.number, part.platform_id)
+        else:
+            part.intended_at = now()
+            await self._turns.intend_part(self._claim, part.number)
+
+    def _can_repeat(self, part: _Part) -> bool:
+        """Whether sending it again gives the message that is there, if there is one."""
+        adapter = self._adapter
+        return isinstance(adapter, RepeatsSafely) and now() < part.intended_at + micros_of(adapter.repeat_seconds)
+
+    async def _find(self, part: _Part) -> str | None:
+        """The id of a message that was intended, None where it did not land."""
+        if not isinstance(self._adapter, FindsReplies):
+            return None
+        on_its_way = part.intended_at + micros_of(LANDS_WITHIN_SECONDS) - now()
+        await asyncio.sleep(max(0, on_its_way) / 1_000_000)
+        is_first = part is self._parts[0]
+        trace = Trace(
+            PartKey(self._claim.key, part.number),
+            reply_to=self._reply_to if is_first else None,
+            after=self._reply_to if is_first else self._before(part),
+        )
+        found = await self._adapter.find_replies(self._claim.address, trace)
+        crash.point("in_recovery")
+        of_others = await self._turns.parts_among(found)
+        return next((platform_id for platform_id in found if platform_id not in of_others), None)
+
+    def _before(self, part: _Part) -> str | None:
+        """The id of the message that stands before one of the answer, or of the question."""
+        before = self._parts[: self._parts.index(part)]
+        return next((each.platform_id for each in reversed(before) if each.platform_id), self._reply_to)
+
+    async def post_anew_from(self, index: int) -> None:
+        """One of our messages is gone, or can't be edited any more: what follows it must follow its new copy."""
+        log.info("part_gone", turn=self._claim.key, number=self._parts[index].number)
+        number = self._next_number()
+        await self.take_back_from(index)
+        await self._intend(number)
+
+    async def take_back_from(self, index: int) -> None:
+        """Remove the messages from `index` on: the answer does not need them."""
+        for part in reversed(self._parts[index:]):
+            await self._take_back(part)
+        del self._parts[index:]
+
+    async def _take_back(self, part: _Part) -> None:
+        """Remove a message, whether or not it is known to have landed."""
+        if isinstance(self._adapter, Deletes):
+            deletes: Deletes = self._adapter
+            platform_id = part.platform_id or await insist(self._claim.key, lambda: self._look_up(part))
+            if platform_id is not None:
+                await insist(self._claim.key, lambda: self._delete(deletes, platform_id))
+        await self._turns.drop_part(self._claim, part.number)
+
+    async def _delete(self, deletes: Deletes, platform_id: str) -> None:
+        await self._lease.make_sure()
+        try:
+            await deletes.delete(self._claim.address, platform_id)
+        except DeliveryRefused as refused:
+            # What we may not remove stays; the answer is worth more than a tidy channel.
+            log.warning("message_left", turn=self._claim.key, code=refused.code)
+
+    async def _look_up(self, part: _Part) -> str | None:
+        """The id of a message to be taken back, None where it did not land."""
+        if self._can_repeat(part):
+            # Sending again gives the message that is there; what was not there is deleted at once.
+            return await self._adapter.send(self._claim.address, Reply("…"), PartKey(self._claim.key, part.number))
+        return await self._find(part)
+
+    def _next_number(self) -> int:
+        return max((part.number for part in self._parts), default=0) + 1
+
+
+async def _undisturbed(call: Coroutine[Any, Any, None]) -> None:
+    """Let a call that was begun come to its end, also where its caller is cancelled: then its outcome is known."""
+    task = asyncio.ensure_future(call)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=FINISH_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
