@@ -39,8 +39,9 @@ def queue(path: Path, team: str, channel: str, ids: list[str]) -> None:
             (n, n, key, ts, sent),
         )
         database.execute(
-            "INSERT INTO messages (conversation_id, turn_id, platform, workspace, channel, platform_id, role, author_id,"
-            " author_name, text, sent_at, position) VALUES (?, ?, 'slack', ?, ?, ?, 'user', 'U1', 'ada', 'hi', ?, ?)",
+            "INSERT INTO messages (conversation_id, turn_id, platform, workspace, channel, platform_id, role, "
+            "author_id, author_name, text, sent_at, position) "
+            "VALUES (?, ?, 'slack', ?, ?, ?, 'user', 'U1', 'ada', 'hi', ?, ?)",
             (n, n, team, channel, ts, sent, sent),
         )
     database.execute("COMMIT")
