@@ -65,6 +65,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """The queue: how many turns are open, and since when the oldest waits that may run; None where none does."""
+
+    open: int
+    waiting_since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMessage:
     """One message of a conversation as the context needs it."""
 

@@ -31,24 +31,27 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, micros_of, now
+from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, UsageRow, micros_of, now
 from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns, usage
 
 _candidate = turns.alias("candidate")
 _earlier = turns.alias("earlier")
+_may_run = and_(
+    is_open(_candidate),
+    or_(
+        and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
+        and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
+    ),
+    ~exists().where(
+        _earlier.c.conversation_id == _candidate.c.conversation_id,
+        is_open(_earlier),
+        _earlier.c.id < _candidate.c.id,
+    ),
+)
 _oldest = (
     select(_candidate.c.id)
     .where(
-        is_open(_candidate),
-        or_(
-            and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
-            and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
-        ),
-        ~exists().where(
-            _earlier.c.conversation_id == _candidate.c.conversation_id,
-            is_open(_earlier),
-            _earlier.c.id < _candidate.c.id,
-        ),
+        _may_run,
         exists().where(
             conversations.c.id == _candidate.c.conversation_id,
             conversations.c.platform.in_(bindparam("platforms", expanding=True)),
@@ -181,6 +184,19 @@ STORE_ANSWER = upsert(
 )
 STORE_USAGE = insert(usage)
 OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
+# Since when the oldest turn waits that nothing but a free worker is missing to.
+WAITING_SINCE = (
+    select(
+        case(
+            (_candidate.c.state == "running", _candidate.c.lease_until),
+            (_candidate.c.not_before > _candidate.c.created_at, _candidate.c.not_before),
+            else_=_candidate.c.created_at,
+        )
+    )
+    .where(_may_run)
+    .order_by(_candidate.c.id)
+    .limit(1)
+)
 
 
 class Turns:
@@ -257,6 +273,10 @@ class Turns:
     async def open_count(self) -> int:
         """How many turns are queued or running."""
         return await self._database.read(_open_count)
+
+    async def backlog(self) -> Backlog:
+        """How many turns are open, and since when the oldest waits of those that may run."""
+        return await self._database.read(_backlog)
 
 
 def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str]) -> Claim | None:
@@ -369,6 +389,10 @@ def _finish(
 
 def _open_count(connection: Connection) -> int:
     return connection.scalar(OPEN_COUNT) or 0
+
+
+def _backlog(connection: Connection) -> Backlog:
+    return Backlog(_open_count(connection), connection.scalar(WAITING_SINCE, {"moment": now()}))
 
 
 def _holding(claim: Claim) -> dict[str, object]:

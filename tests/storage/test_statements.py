@@ -93,6 +93,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.inbox.edit(question)
     await store.inbox.delete(thread, f"j{number}")
     await store.turns.open_count()
+    await store.turns.backlog()
     await store.turns.finish(again, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
     assert await store.turns.claim("w", 60, ["slack"]) is None
 
