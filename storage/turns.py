@@ -35,7 +35,7 @@ from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, micr
 from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns, usage
 
 _candidate = turns.alias("candidate")
-_earlier = turns.alias("earlier")
+_other = turns.alias("other")
 _oldest = (
     select(_candidate.c.id)
     .where(
@@ -44,10 +44,13 @@ _oldest = (
             and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
             and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
         ),
+        # A later one may be running before it: it was begun while this one had failed. That one is not disturbed, and
+        # goes first too where its lease ran out.
         ~exists().where(
-            _earlier.c.conversation_id == _candidate.c.conversation_id,
-            is_open(_earlier),
-            _earlier.c.id < _candidate.c.id,
+            _candidate.c.state == "queued",
+            _other.c.conversation_id == _candidate.c.conversation_id,
+            is_open(_other),
+            or_(_other.c.id < _candidate.c.id, is_running(_other)),
         ),
         exists().where(
             conversations.c.id == _candidate.c.conversation_id,
@@ -187,7 +190,8 @@ class Turns:
         self._database = database
 
     async def claim(self, owner: str, lease_seconds: float, platforms: Collection[str]) -> Claim | None:
-        """Take the oldest turn that may run: none open before it in its conversation, or its lease run out.
+        """Take the oldest turn that may run: none open before it in its conversation and none running there, or its
+        own lease run out.
 
         Returns None where there is nothing to do on these platforms.
         """
