@@ -7,7 +7,7 @@ import sys
 from collections.abc import Coroutine
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import structlog
 import typer
@@ -17,6 +17,9 @@ from bot import logs
 from bot.errors import StartFailed
 from bot.settings import Settings, load, unknown_variables
 
+if TYPE_CHECKING:
+    from bot.dead_letters import Wish, Work
+
 log = structlog.get_logger(__name__)
 
 cli = typer.Typer(
@@ -25,6 +28,17 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Parley answers in a team's Slack and Discord through OpenAI. Without a command it runs the worker.",
 )
+
+turns = typer.Typer(
+    no_args_is_help=True,
+    help="The questions that failed, and what to do about them. Works beside a running worker and needs no tokens. "
+    "A turn is named by its id, or by the 8 characters after “ref” in the channel.",
+)
+cli.add_typer(turns, name="turns")
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Which ones.", show_default=False)]
+AllFailed = Annotated[bool, typer.Option("--all", help="All that failed.")]
+Failure = Annotated[str, typer.Option("--failure", metavar="NAME", help="Those that failed so: QuotaExhausted, …")]
 
 EXIT_BAD_SETUP = 2
 
@@ -84,6 +98,56 @@ def manifest(platform: Annotated[Platform | None, typer.Argument(help="One platf
     from bot import manifests  # noqa: PLC0415
 
     manifests.show(Console(), platform.value if platform else None)
+
+
+@turns.command("list")
+def list_turns(
+    open_too: Annotated[bool, typer.Option("--open", help="Those that wait or run too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="However many there are.")] = False,
+    failure: Failure = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the failed ones, newest first."""
+    from bot import dead_letters  # noqa: PLC0415
+
+    _on_turns(dead_letters.listing(open_too=open_too, everything=everything, reason=failure, as_json=as_json))
+
+
+@turns.command("show")
+def show_turn(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)], as_json: AsJson = False
+) -> None:
+    """Show everything of one, the questions' text included."""
+    from bot import dead_letters  # noqa: PLC0415
+
+    _on_turns(dead_letters.showing(name, as_json=as_json))
+
+
+@turns.command()
+def retry(names: Names = None, all_failed: AllFailed = False, failure: Failure = "", as_json: AsJson = False) -> None:
+    """Have failed ones tried again: the answer takes the place of the sentence that stands there."""
+    _decide("retry", names, all_failed, failure, as_json)
+
+
+@turns.command()
+def discard(names: Names = None, all_failed: AllFailed = False, failure: Failure = "", as_json: AsJson = False) -> None:
+    """Take failed ones off the list for good."""
+    _decide("discard", names, all_failed, failure, as_json)
+
+
+def _decide(wish: Wish, names: list[str] | None, all_failed: bool, failure: str, as_json: bool) -> None:
+    from bot import dead_letters  # noqa: PLC0415
+
+    if bool(names) == (all_failed or bool(failure)):
+        raise typer.BadParameter("name the turns, or pick them by --all or --failure NAME: one of the two")
+    _on_turns(dead_letters.deciding(wish, names or (), reason=failure, as_json=as_json))
+
+
+def _on_turns(work: Work) -> NoReturn:
+    from bot import dead_letters  # noqa: PLC0415
+
+    logs.configure("warning", "auto")
+    raise typer.Exit(asyncio.run(dead_letters.on_database(work)))
 
 
 def _settings() -> Settings:
