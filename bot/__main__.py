@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from bot import turn_commands
 from bot.errors import StartFailed
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Parley answers in a team's Slack and Discord through OpenAI. Without a command it runs the worker.",
 )
+
+cli.add_typer(turn_commands.turns, name="turns")
 
 EXIT_ILL = 1
 EXIT_BAD_SETUP = 2

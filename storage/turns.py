@@ -35,17 +35,20 @@ from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, Usage
 from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns, usage
 
 _candidate = turns.alias("candidate")
-_earlier = turns.alias("earlier")
+_other = turns.alias("other")
 _may_run = and_(
     is_open(_candidate),
     or_(
         and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
         and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
     ),
+    # A later one may be running before it: it was begun while this one had failed. That one is not disturbed, and
+    # goes first too where its lease ran out.
     ~exists().where(
-        _earlier.c.conversation_id == _candidate.c.conversation_id,
-        is_open(_earlier),
-        _earlier.c.id < _candidate.c.id,
+        _candidate.c.state == "queued",
+        _other.c.conversation_id == _candidate.c.conversation_id,
+        is_open(_other),
+        or_(_other.c.id < _candidate.c.id, is_running(_other)),
     ),
 )
 _oldest = (
@@ -206,7 +209,8 @@ class Turns:
         self._database = database
 
     async def claim(self, owner: str, lease_seconds: float, platforms: Collection[str]) -> Claim | None:
-        """Take the oldest turn that may run: none open before it in its conversation, or its lease run out.
+        """Take the oldest turn that may run: none open before it in its conversation and none running there, or its
+        own lease run out.
 
         Returns None where there is nothing to do on these platforms.
         """
