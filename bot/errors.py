@@ -7,6 +7,7 @@
     │   └── DatabaseUnusable        the database cannot be opened or written
     ├── StorageFailed               a write or read failed: nothing was stored, leave the event unacknowledged
     │   └── LeaseLost               another worker has the turn: stop touching it
+    ├── TurnGivenUp                 a turn that brought its process down again and again is not tried again
     ├── ModelFailure                the model gave no (whole) answer
     │   ├── ModelUnavailable        timeouts, connection errors, 408, 409, 5xx: retried with backoff
     │   │   ├── StreamCut           the stream ended before its end
@@ -83,6 +84,12 @@ class StorageFailed(ParleyError):
 
 class LeaseLost(StorageFailed):
     """The turn's lease has passed to another worker."""
+
+
+class TurnGivenUp(ParleyError):
+    """The turn brought its process down, or ran into a bug, again and again."""
+
+    tells_admin = True
 
 
 class ModelFailure(ParleyError):

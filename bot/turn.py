@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot import context, controls
+from bot import context, controls, endings
 from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
 from bot.backend import models, tokens
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
 from bot.delivery import LiveAnswer
+from bot.endings import Outcome
 from bot.errors import (
     ContentRefused,
     ContextTooLong,
@@ -26,13 +27,12 @@ from bot.errors import (
     DeliveryRefused,
     ModelFailure,
     ModelRateLimited,
-    ParleyError,
+    TurnGivenUp,
 )
 from bot.messages import IncomingMessage, Place
 from bot.pacing import Pace
 from bot.presence import Presence
 from bot.settings import Settings
-from bot.splitting import close_open
 from storage import Store
 from storage.records import Answer, Claim, StoredMessage, UsageRow
 
@@ -49,27 +49,6 @@ SHORTEST_ANSWER = 256
 LEAST_ROOM = 256
 # Waits shorter than this need no words.
 SAY_WAITS_FROM_SECONDS = 5.0
-
-LENGTH_NOTE = "\n\n_I stopped here at the length limit. Ask me to go on and I will._"
-FILTER_NOTE = "\n\n_The provider's content filter stopped me here._"
-BROKEN_NOTE = "\n\n_The model broke off here and did not come back. Ask me to go on and I'll try again._"
-NO_ROOM_TO_SPEAK = (
-    "The model thought until its length limit and had no room left for a word of answer. "
-    "An admin can raise `max_tokens` for this channel."
-)
-EMPTY_ANSWER = "The model had nothing to say to that. Please try another wording."
-WAITING = "The model isn't answering right now. I keep trying and will answer here."
-BUSY = "The model is getting more questions than it may take. I'll answer here as soon as it lets me."
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of asking the model: the text to land, what of it the conversation remembers, and what it took."""
-
-    text: str
-    said: str | None
-    used: UsageRow | None = None
-    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +85,9 @@ class TurnRunner:
     async def run(self, claim: Claim) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
         the platform takes nothing for long: then the turn should go back to the queue."""
-        with structlog.contextvars.bound_contextvars(turn=claim.key, platform=claim.address.platform):
+        with structlog.contextvars.bound_contextvars(
+            turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
+        ):
             adapter = self.adapters[claim.address.platform]
             question = await self._read(claim, adapter)
             own = [m for m in question.history if m.turn_id == claim.turn_id]
@@ -128,8 +109,8 @@ class TurnRunner:
             try:
                 outcome = await self._answer(claim, question, answer, presence)
             except DeliveryRefused as refused:
-                told = await answer.say_instead(_apology(claim, refused).text)
-                log.error("delivery_refused", code=refused.code, told=told, tells_admin=True)
+                told = await answer.say_instead(endings.apology(claim, refused).text)
+                log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
                 await self.store.turns.finish(claim, "failed", failure=f"DeliveryRefused {refused.code}"[:64])
             else:
                 await self._finish(claim, question, answer, outcome)
@@ -192,26 +173,26 @@ class TurnRunner:
     async def _ask(self, claim: Claim, question: _Question, answer: LiveAnswer) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
         if claim.crashes >= MOST_CRASHES:
-            log.error("turn_given_up", crashes=claim.crashes)
-            return _apology(claim, ParleyError())
+            log.error("turn_given_up", kind=TurnGivenUp.__name__, crashes=claim.crashes)
+            return endings.apology(claim, TurnGivenUp())
         fit = self._fit(question.controls)
         for _ in range(MOST_TRIMS):
             request = await self._request(claim, question, fit)
             try:
-                outcome = await self._complete(question, request, answer)
+                outcome = await self._complete(claim, question, request, answer)
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
                 fit = _tighter(fit, taken)
+                answer.restart()
                 log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
             except ModelFailure as failure:
-                log.warning(
-                    "model_failed", kind=type(failure).__name__, detail=failure.detail, tells_admin=failure.tells_admin
-                )
-                return _broken_off(claim, answer.text, failure)
+                log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
+                return endings.broken_off(claim, answer.text, failure)
             else:
                 self.fits[request.model] = fit
                 return outcome
-        return _apology(claim, ContextTooLong())
+        log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
+        return endings.apology(claim, ContextTooLong())
 
     def _fit(self, chosen: controls.Effective) -> Fit:
         """What the model is asked at first: within its published window, and within what it took before."""
@@ -238,7 +219,9 @@ class TurnRunner:
             max_output_tokens=fit.longest,
         )
 
-    async def _complete(self, question: _Question, request: CompletionRequest, answer: LiveAnswer) -> Outcome:
+    async def _complete(
+        self, claim: Claim, question: _Question, request: CompletionRequest, answer: LiveAnswer
+    ) -> Outcome:
         finished: Finished | None = None
         async with aclosing(self.backend.stream(request)) as events:
             async for event in events:
@@ -249,20 +232,20 @@ class TurnRunner:
                         answer.restart()
                     case Waiting(seconds, failure):
                         if seconds >= SAY_WAITS_FROM_SECONDS:
-                            answer.say_meanwhile(BUSY if isinstance(failure, ModelRateLimited) else WAITING)
+                            busy = isinstance(failure, ModelRateLimited)
+                            answer.say_meanwhile(endings.BUSY if busy else endings.WAITING)
                     case Finished():
                         finished = event
         if finished is None:
             raise AssertionError("a stream that does not raise ends with Finished")
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
-        note = {"length": LENGTH_NOTE, "content_filter": FILTER_NOTE}.get(finished.reason, "")
-        said = answer.text.strip()
         used = finished.usage
-        return Outcome(
-            text=(close_open(said) + note if note else said) if said else _nothing_said(finished),
-            said=said or None,
-            used=UsageRow(
+        outcome = endings.finished(
+            claim,
+            answer.text,
+            finished.reason,
+            UsageRow(
                 user_id=question.asker,
                 model=finished.model,
                 key_label=finished.key_label,
@@ -275,6 +258,9 @@ class TurnRunner:
                 cost_micros=models.cost_micros(finished.model, used),
             ),
         )
+        if outcome.short:
+            log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
+        return outcome
 
     async def _finish(self, claim: Claim, question: _Question, answer: LiveAnswer, outcome: Outcome) -> None:
         description = question.adapter.describe()
@@ -289,25 +275,8 @@ class TurnRunner:
         log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
 
 
-def _nothing_said(finished: Finished) -> str:
-    return NO_ROOM_TO_SPEAK if finished.reason == "length" else EMPTY_ANSWER
-
-
 def _tighter(fit: Fit, taken: int) -> Fit:
     """What to ask after a prompt of `taken` tokens was too long: less of whichever takes more, prompt or answer."""
     if fit.longest > max(taken, SHORTEST_ANSWER):
         return Fit(fit.room, max(int(fit.longest * HARDER), SHORTEST_ANSWER))
     return Fit(int(min(fit.room, taken) * HARDER), fit.longest)
-
-
-def _apology(claim: Claim, failure: ParleyError) -> Outcome:
-    # The reference finds the log line: every line of a turn carries its key.
-    return Outcome(f"{failure.sentence} (ref {claim.key[:8]})", said=None, failure=type(failure).__name__)
-
-
-def _broken_off(claim: Claim, text: str, failure: ModelFailure) -> Outcome:
-    """What the model said before it failed stays, with a word that it is not all."""
-    said = text.strip()
-    if not said:
-        return _apology(claim, failure)
-    return Outcome(close_open(said) + BROKEN_NOTE, said=said, failure=type(failure).__name__)
