@@ -70,6 +70,10 @@ class Sink(Protocol):
         """Events flow and messages can be sent: after the first connection and after each reconnection."""
         ...
 
+    def token_refused(self, platform: str, variable: str) -> None:
+        """A token that was taken before is refused now: said of every call, so that an admin can be told."""
+        ...
+
 
 class Adapter(Protocol):
     """A platform, as the core sees it."""
@@ -151,4 +155,17 @@ class KnowsPlaces(Protocol):
 
     async def place(self, address: Address) -> Place:
         """The names of a channel and its workspace. Never raises: empty where they can't be had."""
+        ...
+
+
+@runtime_checkable
+class ReachesPeople(Protocol):
+    """Can write to one person alone."""
+
+    def is_person(self, user_id: str) -> bool:
+        """Whether an id has the form of this platform's people."""
+        ...
+
+    async def direct(self, user_id: str) -> Address:
+        """Where to `send` what that person alone is to read; safe to repeat. Raises a `DeliveryFailure`."""
         ...

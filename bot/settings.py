@@ -137,7 +137,8 @@ class Settings(BaseSettings):
         description="`published`: sends are planned within the platforms' limits; `none`: only obeyed when refused.",
     )
     parley_admins: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(), description="User ids, separated by commas, that may change settings everywhere."
+        frozenset(),
+        description="User ids, separated by commas, that may change settings everywhere and are told of trouble.",
     )
     parley_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     parley_log_format: Literal["auto", "console", "json"] = Field(

@@ -6,6 +6,7 @@ Whatever goes wrong inside ends in one sentence that the asker sees, or in the t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot import context, controls, endings
+from bot import context, controls, endings, troubles
 from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
+from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
@@ -80,6 +82,7 @@ class TurnRunner:
     settings: Settings
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
+    alerts: Alerts
     fits: dict[str, Fit] = field(default_factory=dict)
 
     async def run(self, claim: Claim) -> None:
@@ -111,6 +114,7 @@ class TurnRunner:
             except DeliveryRefused as refused:
                 told = await answer.say_instead(endings.apology(claim, refused).text)
                 log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
+                self.alerts.tell(troubles.with_place(refused, claim.address))
                 await self.store.turns.finish(claim, "failed", failure=f"DeliveryRefused {refused.code}"[:64])
             else:
                 await self._finish(claim, question, answer, outcome)
@@ -174,6 +178,7 @@ class TurnRunner:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
         if claim.crashes >= MOST_CRASHES:
             log.error("turn_given_up", kind=TurnGivenUp.__name__, crashes=claim.crashes)
+            self.alerts.tell(troubles.given_up(endings.reference(claim)))
             return endings.apology(claim, TurnGivenUp())
         fit = self._fit(question.controls)
         for _ in range(MOST_TRIMS):
@@ -187,6 +192,9 @@ class TurnRunner:
                 log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
             except ModelFailure as failure:
                 log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
+                trouble = troubles.with_model(failure, request.model, claim.address)
+                if trouble is not None:
+                    self.alerts.tell(trouble)
                 return endings.broken_off(claim, answer.text, failure)
             else:
                 self.fits[request.model] = fit
@@ -223,6 +231,7 @@ class TurnRunner:
         self, claim: Claim, question: _Question, request: CompletionRequest, answer: LiveAnswer
     ) -> Outcome:
         finished: Finished | None = None
+        began = time.monotonic()
         async with aclosing(self.backend.stream(request)) as events:
             async for event in events:
                 match event:
@@ -238,6 +247,7 @@ class TurnRunner:
                         finished = event
         if finished is None:
             raise AssertionError("a stream that does not raise ends with Finished")
+        self.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
         used = finished.usage
@@ -263,6 +273,7 @@ class TurnRunner:
         return outcome
 
     async def _finish(self, claim: Claim, question: _Question, answer: LiveAnswer, outcome: Outcome) -> None:
+        self.alerts.well(troubles.proven_by_landing(claim.address), time.monotonic())
         description = question.adapter.describe()
         stored = outcome.said and Answer(answer.first_id, description.bot_id, description.bot_name, outcome.said)
         await self.store.turns.finish(

@@ -56,6 +56,7 @@ class Desk:
         self.commands: list[CommandInvoked] = []
         self.descriptions: list[Description] = []
         self.store_failures = 0
+        self.refused_tokens: list[tuple[str, str]] = []
         self.answer: str | Exception = "All well."
         self._changed = asyncio.Event()
 
@@ -79,6 +80,10 @@ class Desk:
         """Keep the description."""
         self.descriptions.append(description)
         self._wake()
+
+    def token_refused(self, platform: str, variable: str) -> None:
+        """Keep which."""
+        self.refused_tokens.append((platform, variable))
 
     @property
     def messages(self) -> list[IncomingMessage]:

@@ -31,6 +31,7 @@ class RecordingSink:
         self.descriptions: list[Description] = []
         self.failures: list[Exception] = []
         self.refused = 0
+        self.refused_tokens: list[tuple[str, str]] = []
         self.answer: str | Exception = "Done."
         self.gate = asyncio.Event()
         self.gate.set()
@@ -55,6 +56,9 @@ class RecordingSink:
 
     def connected(self, description: Description) -> None:
         self.descriptions.append(description)
+
+    def token_refused(self, platform: str, variable: str) -> None:
+        self.refused_tokens.append((platform, variable))
 
     @property
     def messages(self) -> list[IncomingMessage]:

@@ -38,7 +38,7 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
-    assert len(names) >= 32
+    assert len(names) >= 33
     assert {name.split(".")[1] for name in names} == {"controls", "history", "inbox", "marks", "turns"}
 
 
@@ -75,6 +75,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.marks.due("told", 60)
     await store.marks.clear("told")
     await store.marks.born()
+    await store.marks.named("to")
     await store.turns.renew("w", [claim.turn_id], 60)
     await store.turns.intend_part(claim, 1)
     await store.turns.confirm_part(claim, 1, f"a{number}")
