@@ -82,7 +82,7 @@ async def test_workers_beside_each_other_tell_it_once(corner: Corner) -> None:
         await corner.answered(one, 6)
         await corner.until_told(1)
         for worker in (one, two):
-            await worker.desk.alerts.settle(10)
+            await worker.desk.alerts.settle(30)
     assert [len(corner.told(platform)) for platform in OPEN] == [1, 1]
 
 
@@ -177,7 +177,7 @@ async def test_an_admin_nobody_could_be_reached_for_is_told_with_the_next_failur
         async with corner.stage.worker() as worker:
             await corner.ask()
             await until(lambda: events(entries, "admin_not_reached"))
-            await worker.desk.alerts.settle(10)
+            await worker.desk.alerts.settle(30)
             corner.place.faults.clear()
             await corner.ask()
             await corner.until_told(1)
