@@ -96,6 +96,10 @@ class Sink(Protocol):
         """
         ...
 
+    def token_refused(self, platform: str, variable: str) -> None:
+        """A token that was taken before is refused now: said of every call, so that an admin can be told."""
+        ...
+
 
 class Adapter(Protocol):
     """A platform, as the core sees it."""
@@ -231,4 +235,17 @@ class ReportsVitals(Protocol):
 
     def vitals(self) -> Vitals:
         """How it is, at any time: before `start`, while it serves, after its end. Asks nobody, never raises."""
+        ...
+
+
+@runtime_checkable
+class ReachesPeople(Protocol):
+    """Can write to one person alone."""
+
+    def is_person(self, user_id: str) -> bool:
+        """Whether an id has the form of this platform's people."""
+        ...
+
+    async def direct(self, user_id: str) -> Address:
+        """Where to `send` what that person alone is to read; safe to repeat. Raises a `DeliveryFailure`."""
         ...

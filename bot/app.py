@@ -13,11 +13,13 @@ import structlog
 
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
-from bot import health
+from bot import health, troubles
 from bot.adapter import Adapter, Description, Missed, ReadsMissed
+from bot.alerts import Alerts
 from bot.backend import tokens
 from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
+from bot.backend.retries import KeyFailed
 from bot.catchup import CatchUp
 from bot.commands import COMMANDS, Commands
 from bot.engine import Engine
@@ -36,6 +38,8 @@ log = structlog.get_logger(__name__)
 REFUSALS_WITHIN_SECONDS = 3.0
 # A rate limit that names its end is waited out for this long, however short the patience with other failures is.
 LONGEST_NAMED_WAIT_SECONDS = 120.0
+# What an admin has yet to be told at the end may hold it up so long.
+ALERTS_SETTLE_SECONDS = 2.0
 DATABASE_TROUBLE = "My database isn't answering right now, so nothing was changed. Please try again in a minute."
 
 
@@ -51,6 +55,7 @@ class Desk:
     connected_adapters: dict[str, Adapter]
     paces: dict[str, Pace]
     catch_ups: Mapping[str, CatchUp]
+    alerts: Alerts
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
@@ -76,6 +81,10 @@ class Desk:
             self.catch_ups[platform].ask(missed)
         self.engine.wake()
 
+    def token_refused(self, platform: str, variable: str) -> None:
+        """A platform refuses what it took before: an admin can be told on another one."""
+        self.alerts.tell(troubles.with_token(platform, variable))
+
 
 @dataclass(slots=True)
 class App:
@@ -95,6 +104,7 @@ class App:
         try:
             async with asyncio.TaskGroup() as group:
                 engine = group.create_task(self.desk.engine.run(), name="engine")
+                telling = group.create_task(self.desk.alerts.run(), name="alerts")
                 platforms = [
                     group.create_task(self._platform(name, adapter), name=name)
                     for name, adapter in self.desk.offered.items()
@@ -115,6 +125,8 @@ class App:
                     await self._hear_the_others(platforms)
                 log.info("draining", running=self.desk.engine.running)
                 left = await self.desk.engine.drain(self.settings.parley_shutdown_grace)
+                await self.desk.alerts.settle(ALERTS_SETTLE_SECONDS)
+                telling.cancel()
                 await self._stop_adapters()
                 await asyncio.gather(*platforms, engine)
                 for task in watching:
@@ -137,6 +149,8 @@ class App:
             await adapter.start(self.desk)
         except StartFailed as refusal:
             log.error("platform_refused", platform=name)
+            if name in self.desk.connected_adapters:
+                self.desk.token_refused(name, refusal.problems[0].variable)
             self._refusals.append(refusal)
             self.stop()
 
@@ -172,7 +186,7 @@ def build_adapters(settings: Settings) -> dict[str, Adapter]:
     return adapters
 
 
-def build_backend(settings: Settings) -> Backend:
+def build_backend(settings: Settings, on_key_failed: KeyFailed | None = None) -> Backend:
     """The model's client, as the settings want it."""
     return Backend(
         BackendConfig(
@@ -184,12 +198,8 @@ def build_backend(settings: Settings) -> Backend:
             wait_out=max(settings.parley_openai_patience, LONGEST_NAMED_WAIT_SECONDS),
             concurrency=settings.parley_concurrency,
         ),
-        on_key_set_aside=_tell_of_key,
+        on_key_failed=on_key_failed,
     )
-
-
-def _tell_of_key(label: str, failure: ModelFailure) -> None:
-    log.error("key_set_aside", key=label, kind=type(failure).__name__, tells_admin=True)
 
 
 @asynccontextmanager
@@ -200,10 +210,16 @@ async def build(settings: Settings) -> AsyncIterator[App]:
     # Reading the ranks takes 0.15 s of computing, which the first question should not wait for.
     ranks = asyncio.create_task(asyncio.to_thread(tokens.load, settings.openai_model))
     try:
-        async with build_backend(settings) as backend:
-            connected: dict[str, Adapter] = {}
-            paces: dict[str, Pace] = {}
-            runner = TurnRunner(store, backend, settings, connected, paces)
+        connected: dict[str, Adapter] = {}
+        paces: dict[str, Pace] = {}
+        alerts = Alerts(store.marks, settings.parley_admins, connected)
+        await alerts.recall()
+
+        def on_key_failed(label: str, failure: ModelFailure) -> None:
+            alerts.tell(troubles.with_key(label, failure))
+
+        async with build_backend(settings, on_key_failed) as backend:
+            runner = TurnRunner(store, backend, settings, connected, paces, alerts)
             engine = Engine(
                 store.turns,
                 life,
@@ -227,6 +243,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                     for name, adapter in offered.items()
                     if isinstance(adapter, ReadsMissed)
                 },
+                alerts=alerts,
             )
             lag = LoopLag()
             heartbeat = Heartbeat(

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from bot.adapter import Action, Adapter
-from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain, MessageGone
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Reply
@@ -175,6 +175,10 @@ class LiveAnswer:
         except (DeliveryUncertain, MessageGone) as failure:
             # A preview is a luxury; landing the text sets it right.
             log.info("preview_failed", turn=self._turn, code=failure.code)
+        except DeliveryRefused as refused:
+            # Whether the place takes the whole answer is seen then; if not, there is one to be told otherwise.
+            log.info("previews_refused", turn=self._turn, code=refused.code)
+            await self._completed.wait()
 
     async def _land(self) -> None:
         if self._outcome is not None:

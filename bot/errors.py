@@ -7,6 +7,7 @@
     │   └── DatabaseUnusable        the database cannot be opened or written
     ├── StorageFailed               a write or read failed: nothing was stored, leave the event unacknowledged
     │   └── LeaseLost               another worker has the turn: stop touching it
+    ├── TurnGivenUp                 a turn that brought its process down again and again is not tried again
     ├── ModelFailure                the model gave no (whole) answer
     │   ├── ModelUnavailable        timeouts, connection errors, 408, 409, 5xx: retried with backoff
     │   │   ├── StreamCut           the stream ended before its end
@@ -25,7 +26,8 @@
         ├── MessageGone             the message to edit is no longer there: post it anew
         └── DeliveryRefused         definite: archived, not a member, no permission; the admin is told
 
-`sentence` is what the asker reads. It never carries a provider's own words: those go to the log.
+`sentence` is what the asker reads; where a failure `tells_admin`, `for_admin` is what the admins do, with `{about}` for
+what it concerns. Neither carries a provider's own words: what may be kept of those goes to the log.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class ParleyError(Exception):
 
     sentence: ClassVar[str] = "Something went wrong on my side. Please ask again; if it stays so, tell an admin."
     tells_admin: ClassVar[bool] = False
+    for_admin: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ class SettingsInvalid(StartFailed):
 class TokenRefused(StartFailed):
     """A platform refused a token. Never carries the token itself."""
 
+    tells_admin = True
+    for_admin = (
+        "{about} is refused though I was running with it. What was asked there waits. "
+        "Set a valid token and restart me; `parley doctor` tells more."
+    )
+
     def __init__(self, variable: str, said: str, cure: str) -> None:
         super().__init__([Problem(variable, said, cure)])
 
@@ -83,6 +92,16 @@ class StorageFailed(ParleyError):
 
 class LeaseLost(StorageFailed):
     """The turn's lease has passed to another worker."""
+
+
+class TurnGivenUp(ParleyError):
+    """The turn brought its process down, or ran into a bug, again and again."""
+
+    tells_admin = True
+    for_admin = (
+        "{about} was given up: it brought me down, or ran into a bug, again and again. "
+        "The log has the stack; whoever asked was told."
+    )
 
 
 class ModelFailure(ParleyError):
@@ -124,6 +143,10 @@ class QuotaExhausted(ModelFailure):
         "The OpenAI account behind me has used up its quota, so I can't answer. An admin has to look at its billing."
     )
     tells_admin = True
+    for_admin = (
+        "The account behind {about} has used up its quota or reached its spending limit. "
+        "Add credit or raise the limit at the provider; I notice by myself once it works again."
+    )
 
 
 class KeyRefused(ModelFailure):
@@ -131,6 +154,10 @@ class KeyRefused(ModelFailure):
 
     sentence = "The OpenAI key I was given is refused, so I can't answer. An admin has to replace it."
     tells_admin = True
+    for_admin = (
+        "The model's provider refuses {about}. "
+        "Put a valid key into `OPENAI_API_KEY` and restart me, or unlock this one at the provider."
+    )
 
 
 class ContextTooLong(ModelFailure):
@@ -144,6 +171,9 @@ class ParameterRefused(ModelFailure):
 
     sentence = "The model doesn't accept one of this channel's settings. An admin can change the model or the setting."
     tells_admin = True
+    for_admin = (
+        "The model doesn't accept {about}. Another value, or `/parley reset` in that channel, or another model will do."
+    )
 
     def __init__(self, detail: str = "", parameter: str = "") -> None:
         super().__init__(detail)
@@ -155,6 +185,10 @@ class ModelUnknown(ModelFailure):
 
     sentence = "The model set for this channel doesn't exist or isn't open to our key. An admin can set another one."
     tells_admin = True
+    for_admin = (
+        "The provider doesn't know {about}, or doesn't open it to our key. "
+        "Name another model: `/parley set model NAME` in a channel, `OPENAI_MODEL` for all of them."
+    )
 
 
 class ContentRefused(ModelFailure):
@@ -168,6 +202,10 @@ class ModelRefused(ModelFailure):
 
     sentence = "The model refused this request. Please try another wording; if it stays so, tell an admin."
     tells_admin = True
+    for_admin = (
+        "{about} refused a question for a reason of its own. The log has the code that came with it; "
+        "`parley doctor` tells whether it refuses everything."
+    )
 
 
 class DeliveryFailure(ParleyError):
@@ -199,3 +237,7 @@ class DeliveryRefused(DeliveryFailure):
 
     sentence = "My answer was not accepted here: a rule of this place, or a permission I lack, stands against it."
     tells_admin = True
+    for_admin = (
+        "{about} doesn't take my answers. Look whether it is archived, whether I'm a member and may write there, "
+        "and whether a moderation rule stops me; the log has the platform's code."
+    )

@@ -20,13 +20,15 @@ LAND_FOR_SECONDS = 600.0
 _BACKOFF = wait_random_exponential(multiplier=1, min=0.5, max=30)
 
 
-async def insist(turn: str, call: Callable[[], Awaitable[T]]) -> T:
-    """What `call` returns, once a platform takes it. Raises the last `DeliveryFailure` after `LAND_FOR_SECONDS`,
-    and at once what no waiting cures."""
+async def insist(turn: str, call: Callable[[], Awaitable[T]], seconds: float = LAND_FOR_SECONDS) -> T:
+    """What `call` returns, once a platform takes it; `turn` names in the log what is delivered.
+
+    Raises the last `DeliveryFailure` after `seconds`, and at once what no waiting cures.
+    """
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((DeliveryDelayed, DeliveryUncertain)),
         wait=_wait,
-        stop=stop_after_delay(LAND_FOR_SECONDS),
+        stop=stop_after_delay(seconds),
         before_sleep=lambda state: _log_retry(turn, state),
         reraise=True,
     ):

@@ -14,12 +14,16 @@ from storage.records import UsageRow
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The text to land, what of it the conversation remembers, and what it took; `failure` names what went wrong."""
+    """The text to land, what of it the conversation remembers, and what it took.
+
+    `failure` is the kind of what went wrong; `short` is why an answer is not whole though nothing failed.
+    """
 
     text: str
     said: str | None
     used: UsageRow | None = None
     failure: str | None = None
+    short: str | None = None
 
 
 def to_row(outcome: Outcome) -> str:

@@ -148,7 +148,8 @@ class Settings(BaseSettings):
         description="`published`: sends are planned within the platforms' limits; `none`: only obeyed when refused.",
     )
     parley_admins: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(), description="User ids, separated by commas, that may change settings everywhere."
+        frozenset(),
+        description="User ids, separated by commas, that may change settings everywhere and are told of trouble.",
     )
     parley_health_file: str | None = Field(
         None, description="Where the worker writes how it is, for `parley health`; unset, that is beside the database."

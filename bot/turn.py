@@ -6,6 +6,7 @@ Whatever goes wrong inside ends in one sentence that the asker sees, or in the t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot import context, controls, crash
+from bot import context, controls, crash, endings, troubles
 from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
+from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
@@ -26,7 +28,7 @@ from bot.errors import (
     DeliveryRefused,
     ModelFailure,
     ModelRateLimited,
-    ParleyError,
+    TurnGivenUp,
 )
 from bot.late import late_word
 from bot.lease import Lease
@@ -34,8 +36,8 @@ from bot.messages import IncomingMessage, Place
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.presence import Presence
+from bot.private import Reaching, write_to
 from bot.settings import Settings
-from bot.splitting import close_open
 from storage import Store
 from storage.records import Answer, Claim, StoredMessage, UsageRow, now
 
@@ -49,6 +51,8 @@ SILENT_CRASHES = 10
 MOST_ATTEMPTS = 100
 # Hosts kill some seconds after the grace (Heroku: 30 s for a grace of 25).
 HAND_OVER_SECONDS = 2.0
+# How long an asker is tried alone whose place takes nothing.
+ALONE_FOR_SECONDS = 60.0
 # What a model calls too long is cut to this share, again and again: a prompt of 16,000 tokens with room for an answer
 # of 4,096 fits a window of 2,000 after seven steps.
 HARDER = 0.5
@@ -58,18 +62,6 @@ SHORTEST_ANSWER = 256
 LEAST_ROOM = 256
 # Waits shorter than this need no words.
 SAY_WAITS_FROM_SECONDS = 5.0
-
-LENGTH_NOTE = "\n\n_I stopped here at the length limit. Ask me to go on and I will._"
-FILTER_NOTE = "\n\n_The provider's content filter stopped me here._"
-BROKEN_NOTE = "\n\n_The model broke off here and did not come back. Ask me to go on and I'll try again._"
-NO_ROOM_TO_SPEAK = (
-    "The model thought until its length limit and had no room left for a word of answer. "
-    "An admin can raise `max_tokens` for this channel."
-)
-EMPTY_ANSWER = "The model had nothing to say to that. Please try another wording."
-HANDED_OVER = "_I was restarted; I'll finish this in a moment._"
-WAITING = "The model isn't answering right now. I keep trying and will answer here."
-BUSY = "The model is getting more questions than it may take. I'll answer here as soon as it lets me."
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +93,7 @@ class TurnRunner:
     settings: Settings
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
+    alerts: Alerts
     fits: dict[str, Fit] = field(default_factory=dict)
 
     async def run(self, lease: Lease) -> None:
@@ -108,10 +101,13 @@ class TurnRunner:
         the platform takes nothing for long: then the turn should go back to the queue."""
         claim = lease.claim
         if claim.crashes >= SILENT_CRASHES or claim.attempt % (MOST_ATTEMPTS + 1) == 0:
-            log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt, tells_admin=True)
-            await self.store.turns.finish(claim, "failed", failure="GivenUp")
+            log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt)
+            self.alerts.tell(troubles.given_up(endings.reference(claim)))
+            await self.store.turns.finish(claim, "failed", failure=TurnGivenUp.__name__)
             return
-        with structlog.contextvars.bound_contextvars(turn=claim.key, platform=claim.address.platform):
+        with structlog.contextvars.bound_contextvars(
+            turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
+        ):
             adapter = self.adapters[claim.address.platform]
             question = await self._read(claim, adapter)
             own = [m for m in question.history if m.turn_id == claim.turn_id]
@@ -139,8 +135,11 @@ class TurnRunner:
                     await self._hand_over(answer)
                 raise
             except DeliveryRefused as refused:
-                told = await answer.say_instead(_apology(claim, refused).text)
-                log.error("delivery_refused", code=refused.code, told=told, tells_admin=True)
+                told = await answer.say_instead(endings.apology(claim, refused).text) or await self._write_alone(
+                    claim, question, answer.text
+                )
+                log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
+                self.alerts.tell(troubles.with_place(refused, claim.address))
                 await self.store.turns.finish(claim, "failed", failure=f"DeliveryRefused {refused.code}"[:64])
             else:
                 await self._finish(claim, question, answer, outcome)
@@ -148,11 +147,26 @@ class TurnRunner:
                 if not answer.posted:
                     await presence.clear(left_behind=claim.attempt > 1)
 
+    async def _write_alone(self, claim: Claim, question: _Question, text: str) -> bool:
+        """Write to the asker alone where the place takes not even a sentence; whether that was possible."""
+        adapter = question.adapter
+        if not isinstance(adapter, Reaching) or not adapter.is_person(question.asker):
+            return False
+        key, again = f"{claim.key}-alone", claim.attempt > 1
+        try:
+            await write_to(
+                adapter, question.asker, endings.alone(claim, text), key, seconds=ALONE_FOR_SECONDS, again=again
+            )
+        except DeliveryFailure as failure:
+            log.warning("asker_not_reached", code=failure.code)
+            return False
+        return True
+
     async def _hand_over(self, answer: LiveAnswer) -> None:
         """Tell people, as far as there is time, that the process ends and the next one will finish this."""
         try:
             async with asyncio.timeout(HAND_OVER_SECONDS):
-                await answer.hand_over(HANDED_OVER)
+                await answer.hand_over(endings.HANDED_OVER)
         except TimeoutError:
             log.info("hand_over_unsaid", code="timeout")
         crash.point("at_hand_over")
@@ -223,26 +237,30 @@ class TurnRunner:
     async def _ask(self, claim: Claim, question: _Question, answer: LiveAnswer) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
         if claim.crashes >= MOST_CRASHES:
-            log.error("turn_given_up", crashes=claim.crashes)
-            return _apology(claim, ParleyError())
+            log.error("turn_given_up", kind=TurnGivenUp.__name__, crashes=claim.crashes)
+            self.alerts.tell(troubles.given_up(endings.reference(claim)))
+            return endings.apology(claim, TurnGivenUp())
         fit = self._fit(question.controls)
         for _ in range(MOST_TRIMS):
             request = await self._request(claim, question, fit)
             try:
-                outcome = await self._complete(question, request, answer)
+                outcome = await self._complete(claim, question, request, answer)
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
                 fit = _tighter(fit, taken)
+                answer.restart()
                 log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
             except ModelFailure as failure:
-                log.warning(
-                    "model_failed", kind=type(failure).__name__, detail=failure.detail, tells_admin=failure.tells_admin
-                )
-                return _broken_off(claim, answer.text, failure)
+                log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
+                trouble = troubles.with_model(failure, request.model, claim.address)
+                if trouble is not None:
+                    self.alerts.tell(trouble)
+                return endings.broken_off(claim, answer.text, failure)
             else:
                 self.fits[request.model] = fit
                 return outcome
-        return _apology(claim, ContextTooLong())
+        log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
+        return endings.apology(claim, ContextTooLong())
 
     def _fit(self, chosen: controls.Effective) -> Fit:
         """What the model is asked at first: within its published window, and within what it took before."""
@@ -269,8 +287,11 @@ class TurnRunner:
             max_output_tokens=fit.longest,
         )
 
-    async def _complete(self, question: _Question, request: CompletionRequest, answer: LiveAnswer) -> Outcome:
+    async def _complete(
+        self, claim: Claim, question: _Question, request: CompletionRequest, answer: LiveAnswer
+    ) -> Outcome:
         finished: Finished | None = None
+        began = time.monotonic()
         async with aclosing(self.backend.stream(request)) as events:
             async for event in events:
                 match event:
@@ -281,20 +302,21 @@ class TurnRunner:
                         answer.restart()
                     case Waiting(seconds, failure):
                         if seconds >= SAY_WAITS_FROM_SECONDS:
-                            answer.say_meanwhile(BUSY if isinstance(failure, ModelRateLimited) else WAITING)
+                            busy = isinstance(failure, ModelRateLimited)
+                            answer.say_meanwhile(endings.BUSY if busy else endings.WAITING)
                     case Finished():
                         finished = event
         if finished is None:
             raise AssertionError("a stream that does not raise ends with Finished")
+        self.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
-        note = {"length": LENGTH_NOTE, "content_filter": FILTER_NOTE}.get(finished.reason, "")
-        said = answer.text.strip()
         used = finished.usage
-        return Outcome(
-            text=(close_open(said) + note if note else said) if said else _nothing_said(finished),
-            said=said or None,
-            used=UsageRow(
+        outcome = endings.finished(
+            claim,
+            answer.text,
+            finished.reason,
+            UsageRow(
                 user_id=question.asker,
                 model=finished.model,
                 key_label=finished.key_label,
@@ -307,8 +329,12 @@ class TurnRunner:
                 cost_micros=models.cost_micros(finished.model, used),
             ),
         )
+        if outcome.short:
+            log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
+        return outcome
 
     async def _finish(self, claim: Claim, question: _Question, answer: LiveAnswer, outcome: Outcome) -> None:
+        self.alerts.well(troubles.proven_by_landing(claim.address), time.monotonic())
         description = question.adapter.describe()
         crash.point("before_finish")
         stored = outcome.said and Answer(answer.first_id, description.bot_id, description.bot_name, outcome.said)
@@ -322,25 +348,8 @@ class TurnRunner:
         log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
 
 
-def _nothing_said(finished: Finished) -> str:
-    return NO_ROOM_TO_SPEAK if finished.reason == "length" else EMPTY_ANSWER
-
-
 def _tighter(fit: Fit, taken: int) -> Fit:
     """What to ask after a prompt of `taken` tokens was too long: less of whichever takes more, prompt or answer."""
     if fit.longest > max(taken, SHORTEST_ANSWER):
         return Fit(fit.room, max(int(fit.longest * HARDER), SHORTEST_ANSWER))
     return Fit(int(min(fit.room, taken) * HARDER), fit.longest)
-
-
-def _apology(claim: Claim, failure: ParleyError) -> Outcome:
-    # The reference finds the log line: every line of a turn carries its key.
-    return Outcome(f"{failure.sentence} (ref {claim.key[:8]})", said=None, failure=type(failure).__name__)
-
-
-def _broken_off(claim: Claim, text: str, failure: ModelFailure) -> Outcome:
-    """What the model said before it failed stays, with a word that it is not all."""
-    said = text.strip()
-    if not said:
-        return _apology(claim, failure)
-    return Outcome(close_open(said) + BROKEN_NOTE, said=said, failure=type(failure).__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, bindparam, delete, select
 
 from storage.database import Database
@@ -23,6 +25,8 @@ SET_IF_OLDER = upsert(
         index_elements=["name"], set_={"at": insert.excluded.at}, where=marks.c.at <= bindparam("before")
     ),
 )
+# By a range, which an index can answer; LIKE would have to read them all.
+NAMED = select(marks.c.name, marks.c.at).where(marks.c.name >= bindparam("prefix"), marks.c.name < bindparam("beyond"))
 CLEAR = delete(marks).where(marks.c.name == bindparam("of_name"))
 
 
@@ -51,6 +55,10 @@ class Marks:
         """
         return await self._database.write(_due, name, every_seconds)
 
+    async def named(self, prefix: str) -> Mapping[str, int]:
+        """The marks whose names begin so, with when they were set, in microseconds since the epoch."""
+        return await self._database.read(_named, prefix)
+
     async def clear(self, name: str) -> None:
         """Forget a mark: it is due again at once."""
         await self._database.write(_clear, name)
@@ -68,6 +76,11 @@ def _due(connection: Connection, name: str, every_seconds: float) -> bool:
     moment = now()
     mark = {"name": name, "at": moment, "before": moment - micros_of(every_seconds)}
     return bool(connection.execute(SET_IF_OLDER[connection.dialect.name], mark).rowcount)
+
+
+def _named(connection: Connection, prefix: str) -> Mapping[str, int]:
+    found = connection.execute(NAMED, {"prefix": prefix, "beyond": f"{prefix}\U0010ffff"})
+    return {name: at for name, at in found if name.startswith(prefix)}
 
 
 def _clear(connection: Connection, name: str) -> None:

@@ -100,11 +100,12 @@ class DiscordAdapter:
         self._ended.set()
         self._login: _Login | None = None
         self._synced = False
-        self._refusal_told = False
+        self._sink: Sink | None = None
 
     async def start(self, sink: Sink) -> None:
         """Serve until `stop`. Raises `TokenRefused`."""
         redirect(self._api_url)
+        self._sink = sink
         self._ended.clear()
         refused: BaseException | None = None
         try:
@@ -219,6 +220,20 @@ class DiscordAdapter:
         except DeliveryFailure as failure:
             log.debug("typing_not_shown", code=failure.code)
 
+    def is_person(self, user_id: str) -> bool:
+        """Whether an id has the form of Discord's, which are snowflakes."""
+        return user_id.isascii() and user_id.isdecimal()
+
+    async def direct(self, user_id: str) -> Address:
+        """The direct message channel with a person. Raises a `DeliveryFailure`."""
+        http = self._now().client.http
+        with self._telling_of_refusals():
+            opened = await rest.call(http, http.start_private_message(user_id))
+        channel = identifier(opened.get("id")) if is_object(opened) else ""
+        if not channel:
+            raise DeliveryUncertain("no_channel")
+        return Address(PLATFORM, "", channel)
+
     async def place(self, address: Address) -> Place:
         """The names of a channel and its guild. Never raises: empty where they can't be had."""
         return await self._login.places.place(address) if self._login is not None else Place()
@@ -312,15 +327,13 @@ class DiscordAdapter:
 
     @contextmanager
     def _telling_of_refusals(self) -> Iterator[None]:
-        """Tell the admin once of a token that is refused while running; again only after it worked in between."""
+        """Let the core hear of a token that is refused while running."""
         try:
             yield
         except DeliveryDelayed as delayed:
-            if delayed.code == UNAUTHORIZED and not self._refusal_told:
-                self._refusal_told = True
-                log.error("discord_token_refused", variable=VARIABLE, code=delayed.code, tells_admin=True)
+            if delayed.code == UNAUTHORIZED and self._sink is not None:
+                self._sink.token_refused(PLATFORM, VARIABLE)
             raise
-        self._refusal_told = False
 
     def _now(self) -> _Login:
         """The present login. Raises `DeliveryDelayed` before the first; a closed one's requests fail likewise."""

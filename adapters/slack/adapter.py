@@ -74,7 +74,8 @@ _NO_STATUS_HERE = frozenset(
 class SlackAdapter:
     """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
 
-    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `KnowsPlaces` and `ReportsVitals`.
+    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`, `ReachesPeople` and
+    `ReportsVitals`.
     """
 
     # https://docs.slack.dev/reference/methods/assistant.threads.setStatus: the status fades after two minutes.
@@ -96,8 +97,8 @@ class SlackAdapter:
         self._me: Identity | None = None
         self._people: Lookups[Person] = Lookups("user", self._look_up_person)
         self._places: Lookups[Place] = Lookups("channel", self._look_up_place)
+        self._sink: Sink | None = None
         self._refusals = 0
-        self._refusal_told = False
         self._connected_before = False
         self._status_works = True
         self._no_status_before = 0.0
@@ -109,6 +110,7 @@ class SlackAdapter:
         """Serve until `stop`. Raises `TokenRefused` where Slack refuses a token: nothing else ends it."""
         if self._stopping.is_set():
             return
+        self._sink = sink
         self._idle.clear()
         serving = asyncio.create_task(self._serve(sink))
         stopping = asyncio.create_task(self._stopping.wait())
@@ -221,6 +223,20 @@ class SlackAdapter:
                 self._status_works = False
             log.info("slack_status_failed", code=fault.code, again=self._status_works)
 
+    def is_person(self, user_id: str) -> bool:
+        """Whether an id has the form of Slack's: https://docs.slack.dev/reference/objects/user-object"""
+        return user_id[:1] in ("U", "W") and user_id.isalnum() and user_id.isascii() and user_id.isupper()
+
+    async def direct(self, user_id: str) -> Address:
+        """The direct conversation with a person; raises a `DeliveryFailure`, a refusal without the scope im:write."""
+        me = self._identity
+        answer = await self._deliver(self._web.conversations_open(users=user_id))
+        channel = answer.get("channel")
+        opened = clean(channel.get("id")) if isinstance(channel, dict) else ""
+        if not opened:
+            raise DeliveryUncertain("no_channel")
+        return Address(PLATFORM, me.team_id, opened)
+
     async def place(self, address: Address) -> Place:
         """What the channel and the workspace are called. Never raises: empty where it can't be had."""
         workspace = self._me.team_name if self._me else ""
@@ -318,20 +334,15 @@ class SlackAdapter:
 
     @contextmanager
     def _delivery(self, *, editing: bool = False) -> Iterator[None]:
-        """Turn a fault into a `DeliveryFailure`; the admin is told once of a token that is refused while running.
-
-        Told again only after the token worked in between.
-        """
+        """Turn a fault into a `DeliveryFailure`; the core hears of a token that is refused while running."""
         try:
             yield
         except SlackFault as fault:
             failure = as_delivery_failure(fault, editing=editing)
             log.info("slack_delivery_failed", failure=type(failure).__name__, code=fault.code, status=fault.status)
-            if fault.token_refused and not self._refusal_told:
-                self._refusal_told = True
-                log.error("slack_token_refused", variable=BOT_TOKEN, code=fault.code, tells_admin=True)
+            if fault.token_refused and self._sink is not None:
+                self._sink.token_refused(PLATFORM, BOT_TOKEN)
             raise failure from None
-        self._refusal_told = False
 
     async def _look_up_person(self, user: str) -> Person | None:
         answer = await ask(self._web.users_info(user=user))

@@ -26,6 +26,7 @@ METHOD_SCOPES: dict[str, tuple[str, ...]] = {
     "conversations.replies": ("channels:history", "groups:history", "im:history", "mpim:history"),
     "conversations.info": ("channels:read", "groups:read"),
     "users.conversations": ("channels:read", "groups:read", "im:read", "mpim:read"),
+    "conversations.open": ("im:write",),
     "users.info": ("users:read",),
 }
 
@@ -38,11 +39,16 @@ EVENT_SCOPES: dict[str, str] = {
     "message.mpim": "mpim:history",
 }
 
-NEEDED_SCOPES: tuple[str, ...] = tuple(
-    sorted({s for scopes in METHOD_SCOPES.values() for s in scopes} | set(EVENT_SCOPES.values()) | {"commands"})
-)
-# The agent view's place in Slack's top bar; answering works without.
+# What answering works without: the agent view's place in Slack's top bar, and direct messages to the admins.
 VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
+ALERT_SCOPES: tuple[str, ...] = METHOD_SCOPES["conversations.open"]
+
+NEEDED_SCOPES: tuple[str, ...] = tuple(
+    sorted(
+        ({s for scopes in METHOD_SCOPES.values() for s in scopes} | set(EVENT_SCOPES.values()) | {"commands"})
+        - set(ALERT_SCOPES)
+    )
+)
 
 DESCRIPTION = "Mention me and I answer in the thread, remembering what was said there."
 PROMPTS: tuple[tuple[str, str], ...] = (
@@ -83,7 +89,7 @@ def manifest(name: str = "Parley", description: str = DESCRIPTION, *, usage: str
                 }
             ],
         },
-        "oauth_config": {"scopes": {"bot": sorted({*NEEDED_SCOPES, *VIEW_SCOPES})}},
+        "oauth_config": {"scopes": {"bot": sorted({*NEEDED_SCOPES, *VIEW_SCOPES, *ALERT_SCOPES})}},
         "settings": {
             "event_subscriptions": {"bot_events": sorted(EVENT_SCOPES)},
             "org_deploy_enabled": False,

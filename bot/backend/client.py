@@ -32,7 +32,7 @@ from bot.backend.config import BackendConfig
 from bot.backend.exchange import Ending, ExchangeFailed, exchange
 from bot.backend.keys import Key
 from bot.backend.parameters import Refusals, arguments
-from bot.backend.retries import Call, Go, Hold, KeySetAside, Retries
+from bot.backend.retries import Call, Go, Hold, KeyFailed, Retries
 from bot.backend.standing import Standing
 
 __all__ = ["Backend", "BackendConfig"]
@@ -45,12 +45,12 @@ class Backend:
     """Streams completions over all keys. To be closed; usable as an async context manager."""
 
     def __init__(
-        self, config: BackendConfig, *, clock: Clock | None = None, on_key_set_aside: KeySetAside | None = None
+        self, config: BackendConfig, *, clock: Clock | None = None, on_key_failed: KeyFailed | None = None
     ) -> None:
         self.config = config
         self._clock = clock or SystemClock()
         self.standing = Standing()
-        self._retries = Retries(config, self._clock, on_key_set_aside)
+        self._retries = Retries(config, self._clock, on_key_failed)
         self._slots = asyncio.Semaphore(config.concurrency)
         self._refusals: dict[str, Refusals] = {}
         self._clients = [
@@ -144,7 +144,7 @@ class Backend:
                         async for event in self._finish(call, go.key, chunk):
                             yield event
                         return
-                    self._retries.accepted(go.key)
+                    self._retries.accepted(go)
                     if chunk.token and open_probe:
                         self._retries.answered(probe=True)
                         open_probe = False

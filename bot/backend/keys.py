@@ -56,7 +56,7 @@ class KeyRing:
         key.pace.leave(now)
 
     def set_aside(self, key: Key, failure: ModelFailure, now: float) -> bool:
-        """`key` was refused or is empty. True if that is news, so that an admin can be told once."""
+        """`key` was refused or is empty. True if that is news."""
         news = key.failure is None
         key.failure = failure
         key.refusals += isinstance(failure, KeyRefused)
@@ -64,10 +64,11 @@ class KeyRing:
         key.aside_until = math.inf if key.refusals >= TRIES else now + SET_ASIDE_FOR
         return news
 
-    def accepted(self, key: Key) -> None:
-        """The provider took `key`."""
-        key.failure = None
-        key.refusals = 0
+    def accepted(self, key: Key, left_at: float) -> None:
+        """The provider took `key` for a call that left at `left_at`: it is well, unless it was refused since."""
+        if left_at >= key.aside_since:
+            key.failure = None
+            key.refusals = 0
 
     def go_gently(self, now: float) -> None:
         """The provider is back after an outage: nobody storms it."""

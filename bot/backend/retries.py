@@ -32,8 +32,8 @@ from bot.errors import (
 
 log = structlog.get_logger(__name__)
 
-KeySetAside = Callable[[str, ModelFailure], None]
-"""Called once when a key is set aside, with its label and why: an admin is to know though others still answer."""
+KeyFailed = Callable[[str, ModelFailure], None]
+"""Called whenever a key is refused or empty, with its label and why: an admin is to know though others still answer."""
 
 
 @dataclass(slots=True)
@@ -66,8 +66,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Go:
+    """Leave now, which is `at` by the clock."""
+
     key: Key
     probe: bool
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,10 @@ class Hold:
 class Retries:
     """The state all conversations share, and the decisions over it."""
 
-    def __init__(self, config: BackendConfig, clock: Clock, on_key_set_aside: KeySetAside | None) -> None:
+    def __init__(self, config: BackendConfig, clock: Clock, on_key_failed: KeyFailed | None) -> None:
         self.config = config
         self._clock = clock
-        self._on_key_set_aside = on_key_set_aside
+        self._on_key_failed = on_key_failed
         self._ring = KeyRing(len(config.keys))
         self._breaker = Breaker(config.breaker_threshold, config.breaker_open_for, config.breaker_open_cap)
 
@@ -107,7 +110,7 @@ class Retries:
             if hold:
                 return hold
         self._ring.take(key, now)
-        return Go(key, self._breaker.probe())
+        return Go(key, self._breaker.probe(), now)
 
     def _hold_for_pace(self, call: Call, now: float, pace: float) -> Hold:
         if call.waited_out + pace > self.config.wait_out + 1.0:
@@ -159,10 +162,10 @@ class Retries:
         """The probe ended before it could tell."""
         self._breaker.released()
 
-    def accepted(self, key: Key) -> None:
-        """The provider took `key`."""
-        if key.failure:
-            self._ring.accepted(key)
+    def accepted(self, go: Go) -> None:
+        """The provider took the key that the call left with."""
+        if go.key.failure:
+            self._ring.accepted(go.key, go.at)
 
     def answered(self, *, probe: bool) -> None:
         """The provider is alive: it answered, or refused for a reason of its own."""
@@ -241,14 +244,13 @@ class Retries:
         return True
 
     def _set_aside(self, key: Key, failure: ModelFailure, now: float, diagnosis: Diagnosis) -> None:
-        if not self._ring.set_aside(key, failure, now):
-            return
-        log.warning(
-            "model_key_set_aside",
-            key_label=key.label,
-            kind=type(failure).__name__,
-            detail=failure.detail,
-            request_id=diagnosis.request_id,
-        )
-        if self._on_key_set_aside:
-            self._on_key_set_aside(key.label, failure)
+        if self._ring.set_aside(key, failure, now):
+            log.warning(
+                "model_key_set_aside",
+                key_label=key.label,
+                kind=type(failure).__name__,
+                detail=failure.detail,
+                request_id=diagnosis.request_id,
+            )
+        if self._on_key_failed:
+            self._on_key_failed(key.label, failure)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from structlog.testing import capture_logs
+
 from bot.backend.client import Backend, BackendConfig
 from bot.backend.keys import SET_ASIDE_FOR, KeyRing
 from bot.errors import KeyRefused, ModelFailure, QuotaExhausted
-from emulators.openai import OpenAIService, errors
+from emulators.openai import OpenAIService, Reply, errors
 from tests.backend.asking import KEY, PATH, QUICK, SECOND, ask, backend
 
 
@@ -22,7 +24,7 @@ async def test_keys_take_turns_and_each_answer_says_which(service: OpenAIService
 async def test_a_revoked_key_is_tried_at_most_twice_and_nobody_notices(service: OpenAIService) -> None:
     told: list[tuple[str, ModelFailure]] = []
     config = BackendConfig(("sk-revoked", KEY), service.url, **QUICK)
-    async with Backend(config, on_key_set_aside=lambda label, failure: told.append((label, failure))) as asked:
+    async with Backend(config, on_key_failed=lambda label, failure: told.append((label, failure))) as asked:
         answers = [await ask(asked) for _ in range(5)]
         answers += await asyncio.gather(*(ask(asked) for _ in range(5)))
     assert all(answer.text and not answer.waits for answer in answers)
@@ -33,10 +35,12 @@ async def test_a_revoked_key_is_tried_at_most_twice_and_nobody_notices(service: 
 async def test_many_questions_at_once_try_a_revoked_key_but_are_all_answered(service: OpenAIService) -> None:
     told: list[str] = []
     config = BackendConfig(("sk-revoked", KEY), service.url, **QUICK)
-    async with Backend(config, on_key_set_aside=lambda label, _: told.append(label)) as asked:
-        answers = await asyncio.gather(*(ask(asked) for _ in range(6)))
+    async with Backend(config, on_key_failed=lambda label, _: told.append(label)) as asked:
+        with capture_logs() as logs:
+            answers = await asyncio.gather(*(ask(asked) for _ in range(6)))
     assert all(answer.text for answer in answers)
-    assert told == ["key-1"]
+    assert set(told) == {"key-1"}
+    assert [entry["key_label"] for entry in logs if entry["event"] == "model_key_set_aside"] == ["key-1"]
 
 
 async def test_when_all_keys_are_refused_each_is_tried_once_per_question(service: OpenAIService) -> None:
@@ -101,5 +105,20 @@ def test_a_key_that_works_again_is_as_good_as_new() -> None:
     ring = KeyRing(1)
     key = ring.keys[0]
     ring.set_aside(key, KeyRefused(), 0.0)
-    ring.accepted(key)
-    assert ring.set_aside(key, KeyRefused(), 0.0)
+    ring.accepted(key, 1.0)
+    assert ring.set_aside(key, KeyRefused(), 2.0)
+
+
+async def test_an_answer_that_began_before_its_key_was_refused_does_not_vouch_for_it(service: OpenAIService) -> None:
+    service.script(Reply("one two three four five", by_words=True, chunk_delay=0.2))
+    async with backend(service.url, KEY, SECOND) as asked:
+        begun = asyncio.create_task(ask(asked))
+        await service.wait_for(lambda: service.calls and service.calls[0].text)
+        service.refuse_key(KEY, errors.insufficient_quota())
+        with capture_logs() as logs:
+            assert (await ask(asked)).text, "by the second key"
+            assert (await ask(asked)).text, "by the first, then the second"
+            assert (await begun).text == "one two three four five"
+            assert (await ask(asked)).text
+    assert [entry["key_label"] for entry in logs if entry["event"] == "model_key_set_aside"] == ["key-1"]
+    assert [call.key for call in service.calls] == [KEY, SECOND, KEY, SECOND, SECOND]

@@ -110,11 +110,16 @@ async def test_two_waits_of_two_seconds_are_both_waited_out_though_patience_is_s
 
 
 async def test_slow_down_is_a_rate_limit(service: OpenAIService) -> None:
-    service.faults.add(PATH, errors.slow_down(0.1))
+    # By waits that tell it from an outage however slow the machine is: the short one is waited out, though what is left
+    # of it may be too short to be told, the long one is named in the failure.
+    service.faults.add(PATH, errors.slow_down(0.1), errors.slow_down(600))
     async with backend(service.url) as asked:
         answer = await ask(asked)
-    assert isinstance(answer.waits[0].failure, ModelRateLimited)
-    assert answer.text
+    assert isinstance(answer.failure, ModelRateLimited)
+    assert answer.failure.retry_after == 600
+    assert [call.status for call in service.calls] == [429, 429]
+    async with backend(service.url) as asked:
+        assert (await ask(asked)).text
 
 
 async def test_a_rate_limit_without_a_named_wait_is_backed_off_from_until_patience_ends(service: OpenAIService) -> None:

@@ -58,6 +58,7 @@ class Desk:
         self.descriptions: list[Description] = []
         self.missed: list[Missed] = []
         self.store_failures = 0
+        self.refused_tokens: list[tuple[str, str]] = []
         self.answer: str | Exception = "All well."
         self._changed = asyncio.Event()
 
@@ -82,6 +83,10 @@ class Desk:
         self.descriptions.append(description)
         self.missed.append(missed)
         self._wake()
+
+    def token_refused(self, platform: str, variable: str) -> None:
+        """Keep which."""
+        self.refused_tokens.append((platform, variable))
 
     @property
     def messages(self) -> list[IncomingMessage]:

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.adapter import Deletes, FindsReplies, FollowsReplies, KnowsPlaces, ReadsMissed, RepeatsSafely, ShowsStatus
+from bot.adapter import (
+    Deletes,
+    FindsReplies,
+    FollowsReplies,
+    KnowsPlaces,
+    ReachesPeople,
+    ReadsMissed,
+    RepeatsSafely,
+    ShowsStatus,
+)
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,
@@ -37,6 +46,7 @@ async def test_the_capabilities_are_those_of_discord() -> None:
     async with unlimited() as server, running(server) as (adapter, _):
         assert isinstance(adapter, ShowsStatus)
         assert isinstance(adapter, Deletes)
+        assert isinstance(adapter, ReachesPeople)
         assert isinstance(adapter, FollowsReplies)
         assert isinstance(adapter, KnowsPlaces)
         assert isinstance(adapter, FindsReplies)
@@ -134,12 +144,12 @@ async def test_a_refused_reference_is_left_out_once_and_no_other_refusal_is_repe
     assert contents(server.bot_messages(channel)) == ["here"]
 
 
-async def test_a_token_refused_while_running_delays_everything_and_is_told_once_until_it_works_again() -> None:
+async def test_a_token_refused_while_running_delays_everything_and_is_told_to_the_core() -> None:
     unauthorized = Fault("answer", status=401, body={"message": "401: Unauthorized", "code": 0})
     async with unlimited() as server:
         channel = server.add_channel("general")
         where = address_of(channel)
-        async with running(server) as (adapter, _):
+        async with running(server) as (adapter, desk):
             sent = await adapter.send(where, Reply("one"), KEY)
             calls: list[tuple[str, Callable[[], Awaitable[object]]]] = [
                 (POST, lambda: adapter.send(where, Reply("two"), PartKey("t", 2))),
@@ -149,15 +159,33 @@ async def test_a_token_refused_while_running_delays_everything_and_is_told_once_
             ]
             for route, call in calls:
                 with capture_logs() as logs:
-                    for _ in range(2):
-                        server.faults.add(route, unauthorized)
-                        with pytest.raises(DeliveryDelayed, match="401") as failure:
-                            await call()
-                        assert failure.value.retry_after == 30.0
-                told = [entry for entry in logs if entry.get("tells_admin")]
-                assert [(entry["event"], entry["log_level"]) for entry in told] == [("discord_token_refused", "error")]
+                    server.faults.add(route, unauthorized)
+                    with pytest.raises(DeliveryDelayed, match="401") as failure:
+                        await call()
+                    assert failure.value.retry_after == 30.0
                 assert server.token not in str(logs)
                 await adapter.edit(where, sent, Reply("works"))
+    assert desk.refused_tokens == [("discord", "DISCORD_BOT_TOKEN")] * len(calls)
+
+
+async def test_a_person_is_written_to_alone() -> None:
+    async with unlimited() as server:
+        ada, shy = server.add_user("ada"), server.add_user("shy")
+        shy.accepts_dms = False
+        async with running(server) as (adapter, _):
+            assert adapter.is_person(str(ada.id))
+            assert not any(adapter.is_person(other) for other in ("", "U012AB3CD", "12 34", "-5", "٣"))
+            alone = await adapter.direct(str(ada.id))
+            assert alone == await adapter.direct(str(ada.id)) == address_of(server.open_dm(ada))
+            await adapter.send(alone, Reply("only you"), KEY)
+            with pytest.raises(DeliveryRefused, match="50007"):
+                await adapter.send(await adapter.direct(str(shy.id)), Reply("only you"), KEY)
+            with pytest.raises(DeliveryRefused, match="10013"):
+                await adapter.direct("77")
+            server.faults.add("POST /users/@me/channels", Fault("answer", status=200, body=[]))
+            with pytest.raises(DeliveryUncertain, match="no_channel"):
+                await adapter.direct(str(ada.id))
+    assert contents(server.bot_messages(server.open_dm(ada))) == ["only you"]
 
 
 async def test_a_message_that_takes_no_more_edits_is_to_be_posted_anew() -> None:

@@ -7,6 +7,7 @@ import asyncio
 from bot.app import App
 from emulators.discord import DiscordServer
 from emulators.discord.state import Message as DiscordMessage
+from emulators.discord.state import Permission
 from emulators.faults import Fault
 from emulators.slack import SlackWorkspace
 from emulators.slack.model import Message as SlackMessage
@@ -62,6 +63,20 @@ class Talk:
             await self.slack.delete(self.slack.bot_messages(self.general)[index])
         else:
             await self.discord.delete(self.discord.bot_messages(self.studio)[index])
+
+    def close_channel(self, *, also_to_see: bool = False) -> None:
+        """From now on the bot may not write there: it is archived, or a permission is taken away."""
+        if self.platform == "slack":
+            self.general.archived = True
+        else:
+            denied = [Permission.SEND_MESSAGES, *([Permission.VIEW_CHANNEL] if also_to_see else [])]
+            self.discord.deny(self.studio, *denied)
+
+    def told_alone(self) -> list[str]:
+        """What the bot wrote to the person alone."""
+        if self.platform == "slack":
+            return [self.slack.visible_text(m) for m in self.slack.bot_messages(self.slack.open_dm(self.ada))]
+        return [m.content for m in self.discord.bot_messages(self.discord.open_dm(self.bob))]
 
     def fail(self, name: dict[str, str], *faults: Fault) -> None:
         """Order faults for the next requests of a kind."""

@@ -195,11 +195,32 @@ def never(platform: str) -> Fault:
 @pytest.mark.parametrize("at", [POST, EDIT], ids=["post", "edit"])
 async def test_an_answer_that_a_place_will_not_have_ends_in_a_sentence(talk: Talk, at: dict[str, str]) -> None:
     talk.openai.script(SLOW)
-    talk.fail(at, never(talk.platform))
+    # A preview is refused, and then the whole answer.
+    talk.fail(at, never(talk.platform), never(talk.platform))
     async with talk.stage.worker():
         await talk.ask()
         await talk.place.wait_for(lambda: any("not accepted here" in text for text in talk.answers()))
     assert len(talk.answers()) == 1
+
+
+@pytest.mark.parametrize("how", ["post", "edit"])
+async def test_an_answer_that_a_place_takes_no_more_goes_to_its_asker_alone(talk: Talk, how: str) -> None:
+    slack, discord = talk.slack, talk.discord
+    talk.openai.script(SLOW)
+    async with talk.stage.worker() as app:
+        if how == "post":
+            talk.close_channel()
+        await talk.ask()
+        if how == "edit":
+            await talk.place.wait_for(talk.answers)
+            talk.close_channel(also_to_see=True)
+        await talk.place.wait_for(talk.told_alone)
+        await idle(app)
+    [alone] = talk.told_alone()
+    assert "I couldn't answer where you asked" in alone and alone.endswith(WHOLE)
+    assert len(talk.answers()) == (0 if how == "post" else 1)
+    slack.complaints.clear()
+    discord.complaints.clear()
 
 
 async def test_a_notice_says_why_nothing_comes_and_makes_room_for_the_answer(talk: Talk) -> None:

@@ -32,6 +32,7 @@ class RecordingSink:
         self.missed: list[Missed] = []
         self.failures: list[Exception] = []
         self.refused = 0
+        self.refused_tokens: list[tuple[str, str]] = []
         self.answer: str | Exception = "Done."
         self.gate = asyncio.Event()
         self.gate.set()
@@ -57,6 +58,9 @@ class RecordingSink:
     def connected(self, description: Description, missed: Missed) -> None:
         self.descriptions.append(description)
         self.missed.append(missed)
+
+    def token_refused(self, platform: str, variable: str) -> None:
+        self.refused_tokens.append((platform, variable))
 
     @property
     def messages(self) -> list[IncomingMessage]:

@@ -20,6 +20,7 @@ from bot.adapter import (
     FindsReplies,
     FollowsReplies,
     KnowsPlaces,
+    ReachesPeople,
     ReadsMissed,
     RepeatsSafely,
     ShowsStatus,
@@ -66,7 +67,7 @@ def general(slack: SlackWorkspace, ada: User) -> Channel:
 
 async def test_the_adapter_offers_what_it_can_and_claims_nothing_else() -> None:
     adapter: Adapter = SlackAdapter("xoxb-1", "xapp-1")
-    for capability in (ShowsStatus, Deletes, FindsReplies, KnowsPlaces, ReadsMissed):
+    for capability in (ShowsStatus, Deletes, FindsReplies, KnowsPlaces, ReachesPeople, ReadsMissed):
         assert isinstance(adapter, capability)
     assert not isinstance(adapter, FollowsReplies | RepeatsSafely)
 
@@ -233,7 +234,7 @@ async def test_each_failure_of_slack_is_one_failure_of_delivery(
 
 
 @pytest.mark.parametrize("code", ["token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"])
-async def test_a_token_refused_while_running_delays_everything_and_is_told_once_until_it_works_again(
+async def test_a_token_refused_while_running_delays_everything_and_is_told_to_the_core(
     slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel, code: str
 ) -> None:
     async with running(slack, sink) as adapter:
@@ -248,15 +249,33 @@ async def test_a_token_refused_while_running_delays_everything_and_is_told_once_
         ]
         for method, call in made:
             with capture_logs() as logs:
-                for _ in range(2):
-                    slack.faults.add(method, refused(code))
-                    with pytest.raises(DeliveryDelayed, match=code) as failure:
-                        await call()
-                    assert failure.value.retry_after == 30.0
-            told = [entry for entry in logs if entry.get("tells_admin")]
-            assert [(entry["event"], entry["log_level"]) for entry in told] == [("slack_token_refused", "error")]
+                slack.faults.add(method, refused(code))
+                with pytest.raises(DeliveryDelayed, match=code) as failure:
+                    await call()
+                assert failure.value.retry_after == 30.0
             assert slack.bot_token not in str(logs)
             assert await adapter.find_replies(where, trace(KEY)) == [sent]
+    assert sink.refused_tokens == [("slack", "SLACK_BOT_TOKEN")] * len(made)
+
+
+async def test_a_person_is_written_to_alone_and_what_landed_there_can_be_found(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User
+) -> None:
+    async with running(slack, sink) as adapter:
+        assert adapter.is_person(ada.id) and adapter.is_person("W012A3CDE")
+        assert not any(adapter.is_person(other) for other in ("", "123456789012345678", "C0PARLEY01", "U 1", "Uli"))
+        alone = await adapter.direct(ada.id)
+        assert alone == await adapter.direct(ada.id) == place_of(slack, slack.open_dm(ada))
+        sent = await adapter.send(alone, Reply("only you"), KEY)
+        assert await adapter.find_replies(alone, trace(KEY)) == [sent]
+        with pytest.raises(DeliveryRefused, match="user_not_found"):
+            await adapter.direct("U0NOBODY")
+        slack.faults.add("conversations.open", Fault("answer", 200, {}, {"ok": True, "channel": "D1"}))
+        with pytest.raises(DeliveryUncertain, match="no_channel"):
+            await adapter.direct(ada.id)
+        slack.scopes.discard("im:write")
+        with pytest.raises(DeliveryRefused, match="missing_scope"):
+            await adapter.direct(ada.id)
 
 
 async def test_a_reply_whose_confirmation_was_lost_is_found_again(

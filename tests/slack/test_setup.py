@@ -40,6 +40,7 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "groups:read",
         "im:history",
         "im:read",
+        "im:write",
         "mpim:history",
         "mpim:read",
         "users:read",
@@ -102,6 +103,16 @@ async def test_the_doctor_names_missing_scopes_and_the_events_they_cost(slack: S
     assert "users:read" in scopes.detail
     assert "message.channels" in scopes.detail
     assert "parley manifest" in scopes.cure
+
+
+async def test_the_doctor_finds_an_app_without_direct_messages_sound_and_says_what_it_lacks(
+    slack: SlackWorkspace,
+) -> None:
+    slack.scopes.clear()
+    slack.scopes.update(NEEDED_SCOPES)
+    scopes = (await examine(slack))["Slack scopes"]
+    assert scopes.ok
+    assert "im:write" in scopes.detail and "PARLEY_ADMINS" in scopes.detail
 
 
 async def test_the_doctor_says_so_where_slack_tells_no_scopes(slack: SlackWorkspace) -> None:

@@ -18,6 +18,14 @@ async def test_something_is_due_once_in_its_time_for_all_workers(store: Store, p
     await other.close()
 
 
+async def test_marks_are_found_by_how_their_names_begin(store: Store) -> None:
+    for name in ("alert one", "alert two", "alerts", "Alert three", "told"):
+        await store.marks.due(name, 60)
+    named = await store.marks.named("alert ")
+    assert set(named) == {"alert one", "alert two"}
+    assert all(0 <= time.time_ns() // 1000 - at < 3_600_000_000 for at in named.values())
+
+
 async def test_a_database_knows_when_it_was_made(store: Store) -> None:
     born = await store.marks.born()
     assert 0 <= time.time_ns() // 1000 - born < 3_600_000_000

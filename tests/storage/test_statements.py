@@ -77,6 +77,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.marks.due("told", 60)
     await store.marks.clear("told")
     await store.marks.born()
+    await store.marks.named("to")
     await store.turns.renew("w", [claim.turn_id], 60)
     await store.turns.keep_outcome(claim, "{}")
     await store.turns.intend_part(claim, 1, "{}")
