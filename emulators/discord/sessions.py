@@ -29,7 +29,7 @@ class Connection:
     """
 
     path: str
-    outgoing: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    outgoing: asyncio.Queue[str | bytes] = field(default_factory=asyncio.Queue)
     session: Session | None = None
     silent: bool = False
     opened_at: float = field(default_factory=time.monotonic)
@@ -37,10 +37,10 @@ class Connection:
     client_code: int | None = None
     close: Callable[[int | None], None] = lambda _code: None
 
-    def send(self, text: str) -> None:
-        """Queue one frame for the client; a silent connection swallows it."""
+    def send(self, frame: str | bytes) -> None:
+        """Queue one frame for the client; a silent connection swallows it. Bytes go as they are, in a binary one."""
         if not self.silent:
-            self.outgoing.put_nowait(text)
+            self.outgoing.put_nowait(frame)
 
 
 @dataclass(slots=True, eq=False)
