@@ -34,6 +34,9 @@ T = TypeVar("T")
 WITHIN = 60.0
 """Seconds within which all must be calm again: many times what it takes, as others use the machine."""
 
+ARRIVES_WITHIN = 2.0
+"""Seconds that a question in the storm has to arrive before what was ordered for its answer is given up."""
+
 NETS = {"event_dropped", "command_dropped", "slack_event_not_stored", "slack_command_failed", "turn_failed"}
 """Log lines of the last nets under the parsers and the turns: to come to one of them is a fault of its own."""
 
@@ -199,8 +202,12 @@ class Arena:
 
     async def calm(self) -> None:
         """Sound questions are answered whole, and nothing is left behind. Raises AssertionError."""
-        await self._ask_slack()
-        await self._ask_discord()
+        for ask in (self._ask_slack, self._ask_discord):
+            end = self._loop.time() + WITHIN
+            # While the model's breaker is open, the sentence that says so is the right answer.
+            while not await ask():
+                assert self.model.asked and self._loop.time() < end, f"no whole answer\n{self._summary()}"
+                await asyncio.sleep(1.0)
         await self._until_none_is_open()
         await self._until(lambda: not self._statuses(), "every status is gone")
         gc.collect()
@@ -225,6 +232,10 @@ class Arena:
 
     async def settle(self) -> None:
         """Wait until every question in the storm is answered, or given up for good."""
+        # A question is asked before it is stored; one whose event was lost never is.
+        end = self._loop.time() + ARRIVES_WITHIN
+        while not await self.worker.store.turns.open_count() and self._loop.time() < end:
+            await asyncio.sleep(0.02)
         await self._until_none_is_open()
         self.forget_faults()
 
@@ -234,30 +245,35 @@ class Arena:
         self.stage.discord.faults.clear()
         self.model.ordered.clear()
 
-    async def _ask_slack(self) -> None:
+    async def _ask_slack(self) -> bool:
+        """Ask and wait for the one message that answers; whether it does so whole."""
         slack, text = self.stage.slack, f"number {next(self._numbers)} {MARKED}"
         # What the platform gave up on, or sent to nobody, is lost: it is what comes afterwards that is asked about.
         await self._until(lambda: slack.connections, "Slack is connected")
         question = await slack.say(self.slack.ada, self._calm_slack, text, mention=True)
 
-        def answered() -> bool:
-            said = slack.bot_messages(self._calm_slack, question.ts)
-            return len(said) == 1 and self._is_answer(slack.visible_text(said[0]), text)
+        def answers() -> list[str]:
+            return [slack.visible_text(said) for said in slack.bot_messages(self._calm_slack, question.ts)]
 
-        await self._until(answered, "Slack's question is answered")
+        await self._until(answers, "Slack's question is answered")
+        await self._until_none_is_open()
+        (said,) = answers()
+        return self._is_whole(said, text)
 
-    async def _ask_discord(self) -> None:
+    async def _ask_discord(self) -> bool:
         discord, text = self.stage.discord, f"number {next(self._numbers)} {MARKED}"
         await self._until(lambda: discord.connected, "Discord is connected")
         question = await discord.say(self.discord.ada, self._calm_discord, text, mention=True)
 
-        def answered() -> bool:
-            said = [m for m in discord.bot_messages(self._calm_discord) if m.referenced is question]
-            return len(said) == 1 and self._is_answer(said[0].content, text)
+        def answers() -> list[str]:
+            return [m.content for m in discord.bot_messages(self._calm_discord) if m.referenced is question]
 
-        await self._until(answered, "Discord's question is answered")
+        await self._until(answers, "Discord's question is answered")
+        await self._until_none_is_open()
+        (said,) = answers()
+        return self._is_whole(said, text)
 
-    def _is_answer(self, said: str, text: str) -> bool:
+    def _is_whole(self, said: str, text: str) -> bool:
         return said == SOUND if self.model.asked else said.startswith("answer to ") and said.endswith(text)
 
     async def _until_none_is_open(self) -> None:

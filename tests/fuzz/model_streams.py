@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -93,21 +94,22 @@ TYPES = [
 ]
 
 
-def error_bodies() -> st.SearchStrategy[Any]:
-    """The body of a refusal: OpenAI's, its imitators', spoiled."""
+KEEPS_THE_KEY: list[Any] = ["rate_limit_exceeded", "unsupported_parameter", "server_error", "content_filter", None, ""]
+CODES: list[Any] = [*KEEPS_THE_KEY, "insufficient_quota", "invalid_api_key", 400, 403]
+
+
+def error_bodies(codes: Sequence[Any] = CODES) -> st.SearchStrategy[Any]:
+    """The body of a refusal by one of `codes`: OpenAI's, its imitators', spoiled."""
     words = st.sampled_from([MARK, "maximum context length is 5 tokens", "temperature is not supported", "stream", ""])
-    codes = st.sampled_from(
-        ["insufficient_quota", "rate_limit_exceeded", "invalid_api_key", "unsupported_parameter", 400, None]
-    )
     openai = st.builds(
         lambda said, code: {"error": {"message": said, "type": code, "param": "temperature", "code": code}},
         words,
-        codes,
+        st.sampled_from(codes),
     )
     fast_api = words.map(
         lambda said: {"detail": [{"loc": ["body", "temperature"], "msg": said, "type": "value_error"}]}
     )
-    router = words.map(lambda said: {"error": {"message": said, "code": 403, "metadata": {"flagged_input": said}}})
+    router = words.map(lambda said: {"error": {"message": said, "code": 400, "metadata": {"flagged_input": said}}})
     azure = words.map(lambda said: {"error": {"message": said, "code": "content_filter", "innererror": {"code": said}}})
     ours = st.just(errors.server_error().body)
     return spoiled(st.one_of(openai, fast_api, router, azure, ours, words.map(lambda said: {"message": said})))
