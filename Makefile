@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test lint bench
+.PHONY: install demo test fuzz lint bench
 .DEFAULT_GOAL := install
 
 install: $(READY)
@@ -28,6 +28,11 @@ lint: $(READY)
 
 test: lint
 	$(BIN)/pytest -n 4 --dist worksteal --cov --cov-report=term
+
+# In all so many cases, new ones each time; prints how many ran of each kind.
+CASES ?= 10000
+fuzz: $(READY)
+	PARLEY_FUZZ_CASES=$(CASES) $(BIN)/pytest tests/fuzz
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

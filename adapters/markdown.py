@@ -7,8 +7,9 @@ asterisks are not taken for emphasis), and the finding of `@Name` mentions. What
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from types import SimpleNamespace
 
-from markdown_it import MarkdownIt
+from markdown_it import MarkdownIt, helpers
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
@@ -21,8 +22,26 @@ _MATH = re.compile(
     r"|\$(?P<inline>[^\s$`](?:[^$\n`]{0,300}[^\s$`\\])?)\$(?![\w$])",
     re.DOTALL,
 )
+_MATH_CLOSERS = {"\\(": "\\)", "\\[": "\\]"}
+_LONGEST_MATH = 2_000
 TASK_BOX = re.compile(r"\[([ xX])\]\s+")
 """The box of a task at the start of a list item; the first group is its state."""
+
+
+_LABEL_READS = 40
+"""Characters that may be read in search of the ends of links' labels, per character of the text: a dozen brackets that
+nobody closes take no more; of thousands, each would have the rest of its paragraph read, for seconds."""
+
+_READS_LEFT = "label_reads_left"
+
+
+def _label_end(state: StateInline, start: int, disable_nested: bool = False) -> int:
+    """Where a link's label ends, by markdown-it's own rule; -1 where it does not, or enough has been read for that."""
+    if state.env.get(_READS_LEFT, 0) <= 0:
+        return -1
+    end = helpers.parseLinkLabel(state, start, disable_nested)
+    state.env[_READS_LEFT] -= (end if end >= 0 else state.posMax) - start
+    return end
 
 
 def _bare_url(state: StateInline, silent: bool) -> bool:
@@ -61,6 +80,9 @@ def _math(state: StateInline, silent: bool) -> bool:
     r"""Take `\(…\)`, `\[…\]`, `$$…$$` and `$…$` as one piece of LaTeX."""
     if state.src[state.pos] not in "\\$":
         return False
+    closer = _MATH_CLOSERS.get(state.src[state.pos : state.pos + 2])
+    if closer and state.src.find(closer, state.pos + 2, state.pos + 2 + _LONGEST_MATH + 2) < 0:
+        return False  # sooner than the expression finds out, which a text full of openers makes it do for each
     match = _MATH.match(state.src, state.pos)
     if not match or match.end() > state.posMax:
         return False
@@ -87,6 +109,11 @@ def _looks_like_math(kind: str, content: str, before: str) -> bool:
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    parser.helpers = SimpleNamespace(  # type: ignore[assignment]
+        parseLinkLabel=_label_end,
+        parseLinkDestination=helpers.parseLinkDestination,
+        parseLinkTitle=helpers.parseLinkTitle,
+    )
     parser.inline.ruler.before("escape", "math", _math)
     parser.inline.ruler.after("text", "bare_url", _bare_url)
     return parser
@@ -101,7 +128,7 @@ def parse(markdown: str) -> list[Token]:
     Besides markdown-it's own types there are `bare_url` (content: the address) and `math` (content: the LaTeX,
     markup: `inline` or `block`).
     """
-    return _PARSER.parse(markdown)
+    return _PARSER.parse(markdown, {_READS_LEFT: _LABEL_READS * len(markdown) + 2_000})
 
 
 def plain_text(tokens: list[Token]) -> str:

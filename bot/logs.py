@@ -19,7 +19,7 @@ HIDDEN = "[hidden]"
 # How many containers inside each other are searched; a log line has no use for more.
 DEEPEST = 8
 # Loggers of libraries that, at INFO or below, write payloads.
-_QUIET = ("slack_bolt", "slack_sdk", "discord", "openai", "httpx2", "httpcore2", "aiosqlite", "sqlalchemy", "alembic")
+QUIET = ("slack_bolt", "slack_sdk", "discord", "openai", "httpx2", "httpcore2", "aiosqlite", "sqlalchemy", "alembic")
 
 
 def configure(level: str, style: Literal["auto", "console", "json"]) -> None:
@@ -54,7 +54,7 @@ def configure(level: str, style: Literal["auto", "console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in _QUIET:
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 

@@ -13,7 +13,7 @@ class Fault:
     """What happens to one request instead of (or after) its normal handling.
 
     `kind`:
-    - `answer`: respond with `status`, `headers` and `body` (JSON) and do nothing else;
+    - `answer`: respond with `status`, `headers` and `body` (JSON; bytes go as they are) and do nothing else;
     - `reset`: cut the connection before the request has any effect;
     - `lost_reply`: carry the request out, then cut the connection before answering;
     - `delay`: wait `seconds`, then go on as normal.

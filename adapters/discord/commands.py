@@ -5,6 +5,7 @@ Which subcommands there are comes in as data; what they do is the core's busines
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,9 @@ DEFERRED = 5
 
 FIRST_RESPONSE_DEADLINE = 1.4
 """Seconds for each of two tries: Discord takes the first response within 3 s."""
+
+_TOKEN = re.compile(r"[\w.+=-]+", re.ASCII)
+"""An interaction's token, which becomes part of an address."""
 
 NOTHING_TO_SAY = "Done."
 
@@ -107,7 +111,7 @@ def parse_invocation(payload: object, specs: Sequence[CommandSpec], around: Surr
     author = parse_author(member.get("user") if is_object(member) else payload.get("user"), member, payload, around)
     address = parse_address(payload, _thread_parent(payload) or around.parent)
     interaction_id, token = identifier(payload.get("id")), string(payload.get("token"))
-    if author is None or address is None or not interaction_id or not token:
+    if author is None or address is None or not interaction_id or not _TOKEN.fullmatch(token):
         return None
     subcommand = next((entry for entry in objects(data.get("options")) if entry.get("type") == SUBCOMMAND), {})
     name = string(subcommand.get("name"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import aiohttp
@@ -28,6 +29,9 @@ UNAUTHORIZED_SECONDS = 30.0
 
 ALREADY_ACKNOWLEDGED = "40060"
 """Discord's error code for an interaction that has been answered."""
+
+_CODE = re.compile(r"[\w.-]{1,64}")
+"""What a code may look like: it is logged and stored, and anything may stand in its field."""
 
 NOT_CONNECTED = "not_connected"
 
@@ -65,7 +69,8 @@ def refuses_reference(failure: DeliveryFailure) -> bool:
 
 def _answered(error: discord.HTTPException) -> DeliveryFailure:
     body = _body(error)
-    code = str(body.get("code") or error.code or error.status)
+    code = next((c for c in (body.get("code"), error.code) if c and isinstance(c, int | str)), error.status)
+    code = code if _CODE.fullmatch(code := str(code)) else str(error.status)
     if error.status == 429:
         return DeliveryDelayed("429", _retry_after(error, body))
     if error.status >= 500 or error.status == 408:
@@ -93,6 +98,6 @@ def _body(error: discord.HTTPException) -> dict[str, Any]:
     """The answer's JSON. The exception keeps the code and the message of it alone, the response keeps it whole."""
     try:
         body = json.loads(getattr(error.response, "_body", None) or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

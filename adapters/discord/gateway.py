@@ -30,6 +30,12 @@ log = structlog.get_logger(__name__)
 CLOSE_SECONDS = 2.0
 """Seconds for the closing handshake. A dead connection never answers it."""
 
+HEARTBEAT_MS = 41_250
+"""Milliseconds between heartbeats where a hello does not say: what Discord's own say."""
+
+LEAST_HEARTBEAT_MS = 50
+"""A shorter interval is taken for this: it would keep a thread spinning."""
+
 SESSION_ENDED = frozenset({4003, 4007, 4009})
 """Close codes after which a session cannot be resumed: not authenticated, invalid sequence, timed out."""
 
@@ -158,20 +164,35 @@ class GatewaySocket(DiscordWebSocket):
             raise
 
     def _completed(self, msg: Any) -> Any:
-        """READY and RESUMED with the fields that discord.py cannot do without."""
+        """HELLO, READY and RESUMED with the fields that discord.py cannot do without, and no sequence that is none.
+
+        A second hello is passed over: discord.py would start one more thread of heartbeats and lose the first.
+        """
         if not isinstance(msg, str):
             return msg
         frame = json.loads(msg)
-        if is_object(frame):
-            self._note(frame)
-        if not is_object(frame) or frame.get("op") != self.DISPATCH:
+        if not is_object(frame):
             return msg
+        self._note(frame)
+        changes: dict[str, Any] = {}
+        if frame.get("s") is not None and not self._goes_on(frame):
+            changes["s"] = None
         details = frame.get("d")
-        if frame.get("t") == "RESUMED" and not is_object(details):
-            return json.dumps({**frame, "d": {}})
-        if frame.get("t") == "READY" and is_object(details):
-            return json.dumps({**frame, "s": frame.get("s"), "d": self._complete_ready(details)})
-        return msg
+        match frame.get("op"), frame.get("t"):
+            case self.HELLO, _:
+                said = details.get("heartbeat_interval") if is_object(details) else None
+                changes |= {"d": {"heartbeat_interval": heartbeat_ms(said)}} if self._keep_alive is None else {"op": -1}
+            case self.DISPATCH, "RESUMED" if not is_object(details):
+                changes["d"] = {}
+            case self.DISPATCH, "READY" if is_object(details):
+                changes |= {"s": frame.get("s"), "d": self._complete_ready(details)} | changes
+        return json.dumps({**frame, **changes}) if changes else msg
+
+    def _goes_on(self, frame: Mapping[str, Any]) -> bool:
+        """Whether a frame's sequence number is one, and leads on: heartbeats and resumes repeat it to Discord."""
+        number = frame["s"]
+        known = 0 if frame.get("t") == "READY" else self.sequence or 0
+        return isinstance(number, int) and not isinstance(number, bool) and known < number < 1 << 53
 
     def _note(self, frame: Mapping[str, Any]) -> None:
         """What a frame says of the connection itself."""
@@ -198,6 +219,13 @@ class GatewaySocket(DiscordWebSocket):
             if isinstance(guilds, list)
             else [],
         }
+
+
+def heartbeat_ms(said: object) -> float:
+    """Milliseconds between heartbeats as a hello says; Discord's own where it says nothing of use."""
+    if not isinstance(said, int | float) or isinstance(said, bool) or not 0 < said < 1 << 31:
+        return HEARTBEAT_MS
+    return max(said, LEAST_HEARTBEAT_MS)
 
 
 def complete_user(user: Mapping[str, Any], known_id: int | None = None) -> dict[str, Any]:

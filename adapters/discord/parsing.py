@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from adapters.discord import markdown
+from adapters.endings import without_mentions_at_end
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited, Quoted
 
 PLATFORM = "discord"
@@ -189,7 +190,8 @@ def _without_own_mention(content: str, around: Surroundings) -> str:
     """At either end the mention is an address and goes; within a sentence it is a name and stays."""
     own = "|".join([f"<@!?{around.bot_id}>", *(f"<@&{role}>" for role in sorted(around.own_roles))])
     content = re.sub(rf"^(?:\s*(?:{own})\s*[,:;]?)+\s*", "", content)
-    return re.sub(rf"\s*,?(?:\s*(?:{own}))+\s*$", "", content)
+    content, was_there = without_mentions_at_end(content, re.compile(own))
+    return content.removesuffix(",").rstrip() if was_there else content
 
 
 def _own_role_mentioned(payload: Mapping[str, Any], content: str, around: Surroundings) -> bool:
@@ -216,7 +218,7 @@ def _attachments(payload: Mapping[str, Any]) -> tuple[Attachment, ...]:
         Attachment(
             name=(name := string(file.get("filename"))),
             media_type=_media_type(string(file.get("content_type")), name),
-            size=size if isinstance(size := file.get("size"), int) else 0,
+            size=size if isinstance(size := file.get("size"), int) and 0 <= size < 1 << 53 else 0,
             url=string(file.get("url")),
         )
         for source in sources

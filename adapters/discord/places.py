@@ -62,14 +62,16 @@ class Places:
         if guild is None:
             return Surroundings(self._bot_id, self._bot_name, parent)
         channels = {number: self._cached(guild, number) for number in mentioned_channels(payload)}
+        # Not `guild.roles`, which sorts them: one role whose position is no number would make every message unreadable.
+        roles = list(guild._roles.values())
         return Surroundings(
             bot_id=self._bot_id,
             bot_name=self._bot_name,
             parent=parent,
             owner_id=str(guild.owner_id),
-            own_roles=frozenset(str(role.id) for role in guild.roles if _belongs_to(role, self._bot_id)),
-            admin_roles=frozenset(str(role.id) for role in guild.roles if _runs_guild(role)),
-            roles={str(role.id): role.name for role in guild.roles},
+            own_roles=frozenset(str(role.id) for role in roles if _belongs_to(role, self._bot_id)),
+            admin_roles=frozenset(str(role.id) for role in roles if _runs_guild(role)),
+            roles={str(role.id): string(role.name) for role in roles},
             channels={number: channel.name for number, channel in channels.items() if channel is not None},
         )
 
@@ -81,7 +83,7 @@ class Places:
         if address.thread is not None:
             thread = await self._channel(address.workspace, address.thread)
             name = " › ".join(part for part in (name, thread.name) if part)
-        return Place(channel_name=name, workspace_name=guild.name if guild else "", topic=channel.topic)
+        return Place(channel_name=name, workspace_name=string(guild.name) if guild else "", topic=channel.topic)
 
     async def _channel(self, guild_id: str, channel_id: str) -> Channel:
         guild = self._client.get_guild(int(guild_id)) if guild_id.isdigit() else None
@@ -109,8 +111,8 @@ class Places:
         if channel is None:
             return None
         if isinstance(channel, discord.Thread):
-            return Channel(channel.name, parent=str(channel.parent_id))
-        return Channel(channel.name, topic=string(getattr(channel, "topic", None)))
+            return Channel(string(channel.name), parent=str(channel.parent_id))
+        return Channel(string(channel.name), topic=string(getattr(channel, "topic", None)))
 
 
 def _as_channel(said: Any) -> Channel:

@@ -47,7 +47,7 @@ def decoded(answer: Any) -> Any:
         return answer
     try:
         return json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer
 
 

@@ -6,6 +6,7 @@ in the `error` field and by the HTTP status, never by the wording of a message.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
@@ -39,6 +40,9 @@ _TOKEN_REFUSED = frozenset({"token_revoked", "invalid_auth", "account_inactive",
 _TOKEN_REFUSED_RETRY_AFTER = 30.0
 # The message is gone, or not ours to change any more: https://docs.slack.dev/reference/methods/chat.update#errors
 _GONE = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
+
+# What Slack's codes look like: they are logged, and something between us and Slack may write what it likes there.
+_CODE = re.compile(r"[a-zA-Z0-9_.:-]{1,80}")
 
 # The SDK lets bodies that are no JSON object escape as ValueError, TypeError or AttributeError; a session that closes
 # under a call is a RuntimeError.
@@ -123,6 +127,7 @@ def _fault_of(response: object) -> SlackFault:
     needed = data.get("needed") if isinstance(data, dict) else None
     retry_after = _seconds((getattr(response, "headers", None) or {}).get("Retry-After"))
     if isinstance(code, str) and code:
+        code = code if _CODE.fullmatch(code) else "unknown_error"
         needed = needed if isinstance(needed, str) else ""
         return SlackFault(code, status=status, refused=True, retry_after=retry_after, needed=needed)
     return SlackFault(f"http_{status}" if status != 200 else "unreadable", status=status, retry_after=retry_after)

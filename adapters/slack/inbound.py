@@ -27,7 +27,7 @@ def to_markdown(text: str, names: Mapping[str, str] = _NO_NAMES) -> str:
         if code["block"] is None:
             written.append(f"`{_literal(code['span'], names)}`")
         else:
-            before = "" if not "".join(written) or "".join(written[-1:]).endswith("\n") else "\n"
+            before = "" if not any(written) or "".join(written[-1:]).endswith("\n") else "\n"
             after = "" if text.startswith("\n", code.end()) or code.end() == len(text) else "\n"
             written.append(f"{before}```\n{_literal(code['block'], names).strip(chr(10))}\n```{after}")
         done = code.end()

@@ -32,7 +32,7 @@ _BULLETS = "•◦"
 _INDENT = "    "
 _NO_MENTIONS: Mapping[str, str] = MappingProxyType({})
 _UNKNOWN = 1 << 30
-_HAS_LISTS = re.compile(r"^\s*(?:[-*+>]|\d{1,9}[.)])", re.MULTILINE)
+_HAS_LISTS = re.compile(r"^[^\S\n]*(?:[-*+>]|\d{1,9}[.)])", re.MULTILINE)
 _DEFINED = re.compile(r"\]:\s*(\S+)")
 _FOREIGN_ADDRESS = re.compile(r"(?:\]\(|://|<)(?=\S*[^\x00-\x7f])\S*")
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from adapters.endings import without_mentions_at_end
 from adapters.slack.inbound import mentioned_ids, text_of_blocks, to_markdown
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited
 
@@ -21,6 +22,8 @@ PLATFORM = "slack"
 # https://docs.slack.dev/reference/events/message lists the subtypes; these are the ones in which somebody speaks.
 _SPEECH = frozenset({None, "file_share", "thread_broadcast", "me_message", "bot_message"})
 _SLACKBOT = "USLACKBOT"
+# Everybody who is named is asked for with a call of its own (`users.info`, 100 a minute): the rest stay `@someone`.
+_MOST_PEOPLE = 30
 
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}")
@@ -86,7 +89,8 @@ def people_in(source: object, me: Identity) -> tuple[str, ...]:
     message = _dict(event.get("message")) or event
     author = None if message.get("bot_id") else _identifier(message.get("user"))  # bots bring their names along
     found = [author, *mentioned_ids(_markup(message))]
-    return tuple(dict.fromkeys(i for i in found if i and _ID.fullmatch(i) and i not in (me.user_id, _SLACKBOT)))
+    known = dict.fromkeys(i for i in found if i and _ID.fullmatch(i) and i not in (me.user_id, _SLACKBOT))
+    return tuple(known)[:_MOST_PEOPLE]
 
 
 def is_ours(row: object, me: Identity) -> bool:
@@ -224,7 +228,7 @@ def _without_mention(markup: str, user_id: str) -> str:
     """Take the bot's own mention off both ends; within a sentence it stays, to become the bot's name."""
     mention = rf"<@{re.escape(user_id)}(?:\|[^<>]*)?>"
     markup = re.sub(rf"\A\s*(?:{mention}[\s,:]*)+", "", markup)
-    return re.sub(rf"(?:\s*{mention})+\s*\Z", "", markup)
+    return without_mentions_at_end(markup, re.compile(mention))[0]
 
 
 def _files(message: Mapping[str, Any]) -> tuple[Attachment, ...]:

@@ -52,7 +52,11 @@ async def answer(session: aiohttp.ClientSession, url: object, markdown: str) -> 
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         log.warning("slack_command_without_response_url")
         return
-    client = webhook_client(url, session)
+    try:
+        client = webhook_client(url, session)
+    except ValueError:  # no address that could be read
+        log.warning("slack_command_without_response_url")
+        return
     for part in split(markdown, fits)[:MOST_ANSWERS]:
         shown = render(part)
         body: dict[str, Any] = {"response_type": "ephemeral", "unfurl_links": False, "unfurl_media": False}

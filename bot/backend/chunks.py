@@ -5,9 +5,10 @@ Pure functions; the stream itself is read in `exchange`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
 
 from bot.backend.completion import FinishReason, Usage
 
@@ -15,6 +16,10 @@ _LENGTH = {"length", "max_tokens", "max_output_tokens", "model_length"}
 _FILTER = {"content_filter", "safety"}
 _BROKEN = {"error", "abort", "insufficient_system_resource"}
 """The server gave up in the middle (OpenRouter, vLLM, DeepSeek)."""
+_MODEL = re.compile(r"[\w.:/@+-]{1,128}")
+"""A model's name as servers write it. It is stored and logged, so nothing else may ride in its field."""
+_MOST_TOKENS = 2**31
+"""What a completion may count at most: a figure beyond it is none, and no column would take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,12 @@ def read_chunk(data: object, event: str = "") -> Chunk:
         return Chunk(error=data) if event == "error" else Chunk()
     if data.get("error") or event == "error" or data.get("object") == "error":
         return Chunk(error=data.get("error") or data)
-    model = data.get("model")
+    model = _name(data.get("model"))
     usage = read_usage(data.get("usage"))
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else None
     if choice is None:
-        return Chunk(usage=usage, model=model if isinstance(model, str) else "")
+        return Chunk(usage=usage, model=model)
     delta = choice.get("delta") or choice.get("message")
     if not isinstance(delta, Mapping):
         delta = {}
@@ -61,7 +66,7 @@ def read_chunk(data: object, event: str = "") -> Chunk:
         finish=_reason(reason) if reason and reason not in _BROKEN else None,
         broken=reason in _BROKEN,
         usage=usage,
-        model=model if isinstance(model, str) else "",
+        model=model,
         error=choice.get("error"),
     )
 
@@ -71,7 +76,7 @@ def read_usage(usage: object) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int):
+    if not _is_count(prompt) or not _is_count(completion):
         return None
     # DeepSeek names cache hits at the top.
     cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or _count(usage, "prompt_cache_hit_tokens")
@@ -81,8 +86,16 @@ def read_usage(usage: object) -> Usage | None:
 
 
 def _count(details: object, name: str) -> int:
-    value: Any = details.get(name) if isinstance(details, Mapping) else 0
-    return value if isinstance(value, int) else 0
+    value: object = details.get(name) if isinstance(details, Mapping) else 0
+    return value if _is_count(value) else 0
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+
+
+def _name(model: object) -> str:
+    return model if isinstance(model, str) and _MODEL.fullmatch(model) else ""
 
 
 def _reason(reason: str) -> FinishReason:

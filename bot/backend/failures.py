@@ -172,8 +172,8 @@ def _facts(body: object, status: int) -> _Facts:
 def _places(detail: object) -> Iterator[str]:
     """FastAPI's `detail: [{"loc": ["body", "temperature"], …}]`."""
     for entry in detail if isinstance(detail, list) else []:
-        for place in (entry.get("loc") or ()) if isinstance(entry, Mapping) else ():
-            yield str(place)
+        places = entry.get("loc") if isinstance(entry, Mapping) else None
+        yield from (place for place in (places if isinstance(places, list) else []) if isinstance(place, str))
 
 
 def _text(value: object) -> str:

@@ -125,12 +125,14 @@ class Gateway:
 
     async def _write(self, ws: web.WebSocketResponse, connection: Connection, encode: Encoder | None) -> None:
         while True:
-            text = await connection.outgoing.get()
+            frame = await connection.outgoing.get()
             try:
-                if encode is None:
-                    await ws.send_str(text)
+                if isinstance(frame, bytes):
+                    await ws.send_bytes(frame)
+                elif encode is None:
+                    await ws.send_str(frame)
                 else:
-                    await ws.send_bytes(encode(text))
+                    await ws.send_bytes(encode(frame))
             except ConnectionError:
                 return
             finally:

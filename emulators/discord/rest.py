@@ -175,8 +175,12 @@ class Api:
         if body is None:
             body = {"message": f"{fault.status}: emulated fault", "code": 0}
         response = (
-            answer(body, fault.status) if not isinstance(body, str) else web.Response(text=body, status=fault.status)
+            web.Response(body=body if isinstance(body, bytes) else body.encode(), status=fault.status)
+            if isinstance(body, bytes | str)
+            else answer(body, fault.status)
         )
+        if isinstance(body, str):
+            response.content_type, response.charset = "text/plain", "utf-8"
         response.headers.update(headers)
         self._via(response)
         if response.headers.get("Via") == "":

@@ -121,15 +121,15 @@ class DiscordServer(Invocations):
                     session.connection.session = None
                 self.sessions_store.end(session)
 
-    async def send_raw(self, frame: JSON | str) -> None:
-        """Send a frame, or text that need not be JSON, to every client as it is; no sequence, not replayed."""
+    async def send_raw(self, frame: JSON | str | bytes) -> None:
+        """Send a frame, or what need not be JSON, to every client as it is; no sequence, not replayed."""
         self._broadcast(frame)
 
-    def _broadcast(self, frame: JSON | str) -> None:
-        text = frame if isinstance(frame, str) else self.encode(frame)
+    def _broadcast(self, frame: JSON | str | bytes) -> None:
+        sent = self.encode(frame) if isinstance(frame, dict) else frame
         for connection in self.gateway.connections:
             if connection.session is not None:
-                connection.send(text)
+                connection.send(sent)
 
     async def dispatch_raw(self, name: str, data: Any) -> None:
         """Dispatch an event with any payload, numbered and replayed like a real one."""

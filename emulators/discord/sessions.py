@@ -34,7 +34,7 @@ class Connection:
     """
 
     path: str
-    outgoing: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    outgoing: asyncio.Queue[str | bytes] = field(default_factory=asyncio.Queue)
     session: Session | None = None
     manner: Manner = "well"
     opened_at: float = field(default_factory=time.monotonic)
@@ -42,10 +42,10 @@ class Connection:
     client_code: int | None = None
     close: Callable[[int | None], None] = lambda _code: None
 
-    def send(self, text: str) -> None:
-        """Queue one frame for the client; a silent connection swallows it."""
+    def send(self, frame: str | bytes) -> None:
+        """Queue one frame for the client; a silent connection swallows it. Bytes go as they are, in a binary one."""
         if self.manner != "silent":
-            self.outgoing.put_nowait(text)
+            self.outgoing.put_nowait(frame)
 
     def dispatch(self, text: str) -> None:
         """Queue one event for the client; a mute connection swallows it as well."""

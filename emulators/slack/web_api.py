@@ -88,6 +88,8 @@ def _faulty(core: Core, request: web.Request, recorded: RecordedRequest, fault: 
         return _cut(request, web.Response())
     recorded.status = fault.status
     core.changed()
+    if isinstance(fault.body, bytes):
+        return web.Response(status=fault.status, headers=dict(fault.headers), body=fault.body)
     if isinstance(fault.body, str):
         return web.Response(status=fault.status, headers=dict(fault.headers), text=fault.body, content_type="text/html")
     body = {"ok": False, "error": "internal_error"} if fault.body is None else fault.body

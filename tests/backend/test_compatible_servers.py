@@ -95,7 +95,21 @@ async def test_usage_is_taken_wherever_it_comes(last: dict[str, Any], cached: in
     assert (used.cached_tokens, used.reasoning_tokens) == (cached, reasoning)
 
 
-@pytest.mark.parametrize("usage", [{"prompt_tokens": None}, {}, [], {"prompt_tokens": "7", "completion_tokens": "2"}])
+@pytest.mark.parametrize("name", ["what people said", "x" * 129, "\n", 5, None, []])
+async def test_a_model_by_no_name_is_the_one_asked_for(name: Any) -> None:
+    async with imitating(Stream((delta("Hello", "stop", model=name),))) as server, backend(server.url) as asked:
+        assert (await ask(asked, request(model="llama"))).finished.model == "llama"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        *({"prompt_tokens": None}, {}, [], {"prompt_tokens": "7", "completion_tokens": "2"}),
+        {"prompt_tokens": 2**63, "completion_tokens": 2},
+        {"prompt_tokens": 7, "completion_tokens": -2},
+        {"prompt_tokens": True, "completion_tokens": 2},
+    ],
+)
 async def test_a_usage_that_makes_no_sense_is_estimated(usage: Any) -> None:
     async with imitating(Stream((delta("Hello", "stop", usage=usage),))) as server, backend(server.url) as asked:
         assert (await ask(asked)).finished.usage.estimated
@@ -237,6 +251,7 @@ async def test_a_model_that_thinks_aloud_is_not_taken_for_a_stalled_one() -> Non
         (400, {"error": {"message": "temperature", "code": "odd"}}, ModelRefused),
         (422, {"detail": "I do not stream today"}, ModelRefused),
         (422, {"detail": [{"loc": ["body", "messages"], "msg": "no"}, 7]}, ModelRefused),
+        (422, {"detail": [{"loc": 7, "msg": "no"}, {"loc": {"a": 1}}]}, ModelRefused),
         (400, [], ModelRefused),
     ],
 )

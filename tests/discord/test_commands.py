@@ -210,6 +210,9 @@ def test_arguments_of_a_command_that_is_not_known_keep_their_order() -> None:
         {"channel_id": None},
         {"id": "x"},
         {"token": None},
+        {"token": "a/../b"},
+        {"token": "\ud800"},
+        {"token": "two words"},
     ],
 )
 def test_what_is_no_use_of_the_command_is_none(change: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,11 +15,12 @@ from aiohttp import WSMsgType, web
 
 from adapters.discord.adapter import MENTIONS_ONLY, READS_ALL, DiscordAdapter
 from adapters.discord.client import Client, redirect
-from adapters.discord.gateway import GatewaySocket
+from adapters.discord.gateway import GatewaySocket, heartbeat_ms
 from bot.adapter import Description, Missed
 from bot.errors import DeliveryDelayed, TokenRefused
 from bot.messages import Address, PartKey, Reply
 from emulators.discord import DiscordServer, DiscordTiming
+from emulators.discord.guild_payloads import role_payload
 from emulators.faults import Fault
 from tests.discord.support import FAST, QUICK, Desk, address_of, running
 
@@ -379,6 +381,13 @@ async def test_a_malformed_event_neither_kills_nor_deafens(event: str) -> None:
         '{"op": 10, "d": null}',
         '{"op": 11}',
         '{"op": 1}',
+        '{"op": 10, "d": {"heartbeat_interval": 0}}',
+        '{"op": 10, "d": {"heartbeat_interval": 45000}}',
+        '{"op": 0, "t": "NEW", "s": "5", "d": {}}',
+        '{"op": 0, "t": "NEW", "s": 0, "d": {}}',
+        '{"op": 11, "s": -1}',
+        '{"op": 11, "s": true}',
+        '{"op": 11, "s": 1180591620717411303424}',
     ],
 )
 async def test_a_frame_that_makes_no_sense_is_passed_over(frame: str) -> None:
@@ -387,6 +396,44 @@ async def test_a_frame_that_makes_no_sense_is_passed_over(frame: str) -> None:
         await hears(server, desk, "still here")
         assert server.identifies == 1
         assert server.sessions[0].resumes == 0
+
+
+async def test_no_frame_spoils_the_heartbeat_or_its_sequence() -> None:
+    timing = DiscordTiming(identify_spacing=0, heartbeat_interval=0.1)
+    async with populated(timing=timing) as server, running(server) as (_, desk):
+        await hears(server, desk, "before")
+        for frame in (
+            {"op": 10, "d": {"heartbeat_interval": 1}},
+            {"op": 11, "s": "x"},
+            {"op": 0, "t": "NEW", "s": 2**70},
+        ):
+            await server.send_raw({"t": None, "d": None, **frame})
+        beats = len(server.frames)
+        await server.wait_for(lambda: len(server.frames) >= beats + 5)
+        assert sum(thread.name.startswith("keep-alive-handler") for thread in threading.enumerate()) == 1
+        assert [beat["d"] for beat in server.frames[beats:] if beat["op"] == 1][-1] == server.sessions[0].seq
+        assert server.complaints == []
+
+
+@pytest.mark.parametrize(("said", "milliseconds"), [
+    (41_250, 41_250), (100, 100), (1, 50), (0, 41_250), (-5, 41_250), (2**31, 41_250),
+    (None, 41_250), (True, 41_250), ("45000", 41_250), (float("nan"), 41_250), (float("inf"), 41_250),
+])  # fmt: skip
+def test_a_heartbeat_keeps_a_sound_pace(said: object, milliseconds: float) -> None:
+    assert heartbeat_ms(said) == milliseconds
+
+
+@pytest.mark.parametrize("change", [{"position": None}, {"position": "1"}, {"name": None}, {"name": 5}, {"name": []}])
+async def test_an_odd_role_keeps_nobody_from_being_heard(change: dict[str, Any]) -> None:
+    async with populated() as server, running(server) as (_, desk):
+        role = server.add_role("helpers")
+        odd = {**role_payload(role, 1), **change}
+        await server.dispatch_raw("GUILD_ROLE_UPDATE", {"guild_id": str(server.guild.id), "role": odd})
+        await hears(server, desk, "still here")
+        channel = next(c for c in server.world.channels.values() if c.name == "general")
+        ada = next(u for u in server.world.users.values() if u.name == "ada")
+        await server.say(ada, channel, f"you, <@&{role.id}>", mention=True)
+        await desk.until(lambda: any(text.startswith("you, @") for text in desk.texts))
 
 
 class Sparse:

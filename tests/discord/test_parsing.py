@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,6 +89,8 @@ def test_a_plain_message() -> None:
         ("  <@42>\n<@42>\nhello", "hello", True),
         ("hello <@42>", "hello", True),
         ("hello, <@42>", "hello", True),
+        ("hello,, <@42> <@!42>\n<@&77>", "hello,", True),
+        ("hello, <@42> <@43>", "hello, @Parley @someone", True),
         ("hello <@42> there", "hello @Parley there", True),
         ("hello <@42>?", "hello @Parley?", True),
         ("<@42>", "", True),
@@ -371,3 +374,17 @@ def test_a_messages_text_is_kept_whatever_it_says(content: str) -> None:
     assert message.address == Address("discord", "6", "5")
     if "<" not in content:
         assert message.text == content
+
+
+@pytest.mark.parametrize("gap", [" ", "\n", " \n", "\t", "<@42>", ", "])
+def test_a_long_gap_in_a_message_is_read_in_no_time(gap: str) -> None:
+    long = f"x{gap * (20_000 // len(gap))}x"
+    began = time.process_time()
+    parsed(content=long)
+    assert time.process_time() - began < 5.0
+
+
+@pytest.mark.parametrize("size", [-1, 2**53, 2**70, "7", None, []])
+def test_a_size_that_is_none_is_zero(size: Any) -> None:
+    (file,) = parsed(attachments=[{"filename": "a.txt", "size": size, "url": "https://example.com/a.txt"}]).attachments
+    assert file.size == 0

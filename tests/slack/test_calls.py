@@ -13,6 +13,8 @@ from adapters.slack.failures import SlackFault, as_delivery_failure, ask
 from adapters.slack.names import Lookups
 from adapters.slack.web import open_session, proxy_for, web_client
 from bot.errors import DeliveryDelayed, DeliveryUncertain
+from emulators.faults import Fault
+from emulators.slack import SlackWorkspace
 
 
 @asynccontextmanager
@@ -114,6 +116,17 @@ class Source:
 async def upper(i: str) -> str:
     await asyncio.sleep(0.01)
     return i.upper()
+
+
+@pytest.mark.parametrize("said", ["what people said", "x" * 81, "\ud800", "a\nb"])
+async def test_a_code_that_is_none_of_slacks_is_kept_out_of_the_log(slack: SlackWorkspace, said: str) -> None:
+    slack.faults.add("auth.test", Fault("answer", 200, body={"ok": False, "error": said}))
+    async with open_session(5) as session:
+        web = web_client(slack.bot_token, slack.url, 5)
+        web.session = session
+        with pytest.raises(SlackFault) as fault:
+            await ask(web.auth_test())
+    assert (fault.value.code, fault.value.refused) == ("unknown_error", True)
 
 
 async def test_many_who_ask_at_once_share_one_look_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -375,3 +376,15 @@ def test_no_envelope_makes_the_dispatch_raise_and_all_that_is_stored_is_acknowle
 
     app = build_app(web_client("xoxb-1", "http://127.0.0.1:9/api/", 1.0), ME, take, lambda body: None)
     assert asyncio.run(dispatch(app, take, {**envelope, "payload": payload})) is True
+
+
+@pytest.mark.parametrize("gap", [" ", "\n", "\t", "<@UBOT>", "```a```", "<"])
+def test_a_long_gap_in_a_message_is_read_in_no_time(gap: str) -> None:
+    began = time.process_time()
+    parsed(text=f"x{gap * (40_000 // len(gap))}x")
+    assert time.process_time() - began < 5.0
+
+
+def test_only_so_many_people_are_looked_up_for_one_message() -> None:
+    named = " ".join(f"<@U{number}>" for number in range(5_000))
+    assert people_in(event(text=named), ME) == tuple(f"U{number}" for number in [1, 0, *range(2, 30)])

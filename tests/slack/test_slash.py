@@ -129,11 +129,12 @@ async def test_a_command_without_its_fields_is_acknowledged_and_dropped(
             {"command": "/parley", "user_id": None, "channel_id": "C1"},
             {"command": "/parley", "user_id": ada.id, "channel_id": general.id, "text": 5, "response_url": 5},
             {"command": "/parley", "user_id": ada.id, "channel_id": general.id, "response_url": "file:///etc/passwd"},
+            {"command": "/parley", "user_id": ada.id, "channel_id": general.id, "response_url": "http://["},
         ):
             delivery = await slack.send_raw(payload)
             assert delivery is not None
             await slack.wait_for(lambda: delivery.acked)  # noqa: B023 - awaited at once
-        await sink.wait_for(lambda: len(sink.commands) == 2)
+        await sink.wait_for(lambda: len(sink.commands) == 3)
         assert {command.name for command in sink.commands} == {"help"}
 
 

@@ -1,0 +1,26 @@
+"""Prints what the fuzzing came to at the end of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import budget
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long run takes its time."""
+    for item in items:
+        if budget.LONG and item.path.parent == HERE:
+            item.add_marker(pytest.mark.timeout(budget.LONG_SECONDS))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases ran; silent in a quick run, where other tests have the screen."""
+    if budget.LONG and budget.ran:
+        terminalreporter.section("fuzzed")
+        for line in budget.report():
+            terminalreporter.write_line(line)
