@@ -16,6 +16,7 @@ from bot.adapter import Adapter, Description
 from bot.backend import tokens
 from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
+from bot.backlog import Backlog
 from bot.commands import COMMANDS, Commands
 from bot.engine import Engine
 from bot.errors import ModelFailure, StartFailed, StorageFailed
@@ -38,7 +39,7 @@ DATABASE_TROUBLE = "My database isn't answering right now, so nothing was change
 class Desk:
     """Where the adapters hand in what happens: each wish goes to the room that knows it."""
 
-    intake: Intake
+    backlog: Backlog
     commands: Commands
     engine: Engine
     settings: Settings
@@ -48,7 +49,7 @@ class Desk:
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
-        await self.intake.receive(event)
+        await self.backlog.receive(event)
 
     async def command(self, command: CommandInvoked) -> str:
         """Carry a command out; a database that fails is a sentence, not a silence."""
@@ -85,6 +86,7 @@ class App:
         try:
             async with asyncio.TaskGroup() as group:
                 engine = group.create_task(self.desk.engine.run(), name="engine")
+                backlog = group.create_task(self.desk.backlog.run(), name="backlog")
                 platforms = [
                     group.create_task(self._platform(name, adapter), name=name)
                     for name, adapter in self.desk.offered.items()
@@ -96,6 +98,9 @@ class App:
                 left = await self.desk.engine.drain(self.settings.parley_shutdown_grace)
                 await self._stop_adapters()
                 await asyncio.gather(*platforms, engine)
+                backlog.cancel()
+                if unstored := await self.desk.backlog.flush():
+                    log.error("events_not_stored", events=unstored, tells_admin=True)
                 log.info("stopped", handed_back=left)
         except BaseExceptionGroup as failures:
             # The first to fail ended the others: it alone says what happened.
@@ -182,7 +187,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 lease_seconds=settings.parley_lease_seconds,
             )
             desk = Desk(
-                intake=Intake(store.inbox, engine.wake),
+                backlog=Backlog(Intake(store.inbox, engine.wake).receive),
                 commands=Commands(store.controls, settings),
                 engine=engine,
                 settings=settings,

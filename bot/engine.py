@@ -100,10 +100,9 @@ class Engine:
         if self._draining.is_set():
             return None
         try:
-            claim = await self._turns.claim(self.owner, self._lease_seconds, self._platforms)
-        except StorageFailed as failure:
-            log.error("claim_failed", reason=str(failure))
-            claim = None
+            claim = await self._turns.claim(self.owner, self._lease_seconds, self._platforms, at_hand=self._running)
+        except StorageFailed:
+            claim = None  # the store has said why, once
         if claim is None:
             try:
                 async with asyncio.timeout(POLL_SECONDS):
@@ -135,18 +134,13 @@ class Engine:
             log.error("release_failed", turn=claim.key, reason=str(failure))
 
     def _began(self, turn_id: int, task: asyncio.Task[None]) -> None:
-        before = self._running.get(turn_id)
-        if before is not None:
-            # Its lease ran out under us (a stalled disk, a suspended machine) and we took the turn again ourselves.
-            before.cancel()
         self._running[turn_id] = task
         self._idle.clear()
         task.add_done_callback(lambda done: self._ended(turn_id, done))
 
     def _ended(self, turn_id: int, task: asyncio.Task[None]) -> None:
         self._lanes.release()
-        if self._running.get(turn_id) is task:
-            del self._running[turn_id]
+        del self._running[turn_id]
         if not self._running:
             self._idle.set()
         self.wake()
@@ -159,8 +153,7 @@ class Engine:
                 continue
             try:
                 held = await self._turns.renew(self.owner, turn_ids, self._lease_seconds)
-            except StorageFailed as failure:
-                log.error("lease_renewal_failed", reason=str(failure))
+            except StorageFailed:
                 continue
             for turn_id in turn_ids:
                 task = self._running.get(turn_id)

@@ -34,12 +34,15 @@ from storage.dialect import upsert
 from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, micros_of, now
 from storage.schema import conversations, is_open, messages, reply_parts, turns, usage
 
+# Ids count from 1. An empty list would be spelled as a query of its own.
+_NO_TURN = 0
 _candidate = turns.alias("candidate")
 _earlier = turns.alias("earlier")
 _oldest = (
     select(_candidate.c.id)
     .where(
         is_open(_candidate),
+        _candidate.c.id.not_in(bindparam("at_hand", expanding=True)),
         or_(
             and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
             and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
@@ -173,12 +176,15 @@ class Turns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, owner: str, lease_seconds: float, platforms: Collection[str]) -> Claim | None:
+    async def claim(
+        self, owner: str, lease_seconds: float, platforms: Collection[str], at_hand: Collection[int] = ()
+    ) -> Claim | None:
         """Take the oldest turn that may run: none open before it in its conversation, or its lease run out.
 
-        Returns None where there is nothing to do on these platforms.
+        `at_hand` are the turns this worker is running: it need not take them from itself where their leases could not
+        be renewed in time. Returns None where there is nothing to do on these platforms.
         """
-        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms))
+        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms), sorted(at_hand))
 
     async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> frozenset[int]:
         """Put off the end of these turns' leases; returns those this worker still holds."""
@@ -197,15 +203,15 @@ class Turns:
 
     async def intend_part(self, claim: Claim, number: int) -> None:
         """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`."""
-        await self._database.write(_intend_part, claim, number)
+        await self._database.insist(_intend_part, claim, number)
 
     async def confirm_part(self, claim: Claim, number: int, platform_id: str) -> None:
         """Write down that a message was sent. Unfenced: it is a fact, whoever holds the turn now."""
-        await self._database.write(_confirm_part, claim, number, platform_id)
+        await self._database.insist(_confirm_part, claim, number, platform_id)
 
     async def drop_part(self, claim: Claim, number: int) -> None:
         """Forget a message that was taken back. Raises `LeaseLost`: its number may be another worker's by now."""
-        await self._database.write(_drop_part, claim, number)
+        await self._database.insist(_drop_part, claim, number)
 
     async def finish(
         self,
@@ -217,17 +223,25 @@ class Turns:
         failure: str | None = None,
     ) -> None:
         """End a turn: its state, its answer as the conversation's next message, and its usage. Raises `LeaseLost`."""
-        await self._database.write(_finish, claim, state, answer=answer, used=used, failure=failure)
+        await self._database.insist(_finish, claim, state, answer=answer, used=used, failure=failure)
 
     async def open_count(self) -> int:
         """How many turns are queued or running."""
         return await self._database.read(_open_count)
 
 
-def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str]) -> Claim | None:
+def _claim(
+    connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str], at_hand: Sequence[int]
+) -> Claim | None:
     moment = now()
     lease_until = moment + micros_of(lease_seconds)
-    lease = {"moment": moment, "platforms": platforms, "to_owner": owner, "to_lease": lease_until}
+    lease = {
+        "moment": moment,
+        "platforms": platforms,
+        "at_hand": [_NO_TURN, *at_hand],
+        "to_owner": owner,
+        "to_lease": lease_until,
+    }
     taken = connection.execute(CLAIM, lease).first()
     if taken is None:
         return None

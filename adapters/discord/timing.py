@@ -14,8 +14,7 @@ class Timing:
     them over. `identify_gap` is Discord's least time between two identifies, `reidentify` what it asks to wait after
     an invalidated session. `silence` is how long nothing may come, heartbeats' acknowledgements included (Discord's
     interval is 41 s). `hello` is the longest wait for a connection to open, `resume_hello` the same at a session's own
-    address, beside which there is the main one. `receive_retries` are the waits before an event that could not be
-    stored is handed over again.
+    address, beside which there is the main one.
     """
 
     backoff_base: float = 1.0
@@ -26,7 +25,6 @@ class Timing:
     hello: float = 30.0
     resume_hello: float = 5.0
     silence: float = 60.0
-    receive_retries: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 class Backoff:

@@ -33,7 +33,6 @@ FAST = Timing(
     identify_gap=0.0,
     reidentify=(0.0, 0.01),
     hello=2.0,
-    receive_retries=(0.01, 0.02, 0.03),
 )
 QUICK = DiscordTiming(identify_spacing=0)
 
