@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 
 from bot import logs
-from bot.errors import StartFailed
-from bot.settings import Settings, load, unknown_variables
+from bot.errors import BackupRefused, SettingsInvalid, StartFailed
+from bot.settings import Settings, load, read, unknown_variables
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,8 @@ cli = typer.Typer(
 )
 
 EXIT_BAD_SETUP = 2
+# Where one of these can't be read, nobody knows which database is meant.
+HIDE_THE_DATABASE = frozenset({".env", "PARLEY_SECRETS_DIR", "database_url"})
 
 
 class Platform(Enum):
@@ -79,6 +81,27 @@ def doctor() -> None:
 
 
 @cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to put the copy.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Copy the database into FILE, whole and consistent, also while the bot runs."""
+    from storage.backup import back_up  # noqa: PLC0415
+
+    # A copy needs no tokens; but what hides where the database is must not make it a copy of another.
+    settings, problems = read()
+    try:
+        if hiding := [p for p in problems if p.variable in HIDE_THE_DATABASE]:
+            raise SettingsInvalid(hiding)
+        made = back_up(settings.database_url, file, replace=force)
+    except BackupRefused as refused:
+        _no_backup(str(refused))
+    except StartFailed as failed:
+        _no_backup(" ".join(f"{p.variable}: {p.wrong}. {p.cure}" for p in failed.problems))
+    typer.echo(f"{made.file}: {made.size / 1e6:.1f} MB, {made.messages:,} messages, {made.seconds:.1f} s")
+
+
+@cli.command()
 def manifest(platform: Annotated[Platform | None, typer.Argument(help="One platform alone.")] = None) -> None:
     """Print the Slack app manifest and Discord's invite link."""
     from bot import manifests  # noqa: PLC0415
@@ -103,6 +126,11 @@ def _refuse(failed: StartFailed) -> NoReturn:
         if problem.cure:
             console.print(f"      {problem.cure}", markup=False, style="dim")
     console.print("  `python -m bot doctor` checks all of it; README.md walks through the set-up.", markup=False)
+    raise typer.Exit(EXIT_BAD_SETUP)
+
+
+def _no_backup(why: str) -> NoReturn:
+    typer.echo(f"No backup was made: {why}", err=True)
     raise typer.Exit(EXIT_BAD_SETUP)
 
 
