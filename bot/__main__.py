@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bot import turn_commands
-from bot.errors import StartFailed
+from bot.errors import BackupRefused, SettingsInvalid, StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -32,6 +32,8 @@ cli.add_typer(turn_commands.turns, name="turns")
 
 EXIT_ILL = 1
 EXIT_BAD_SETUP = 2
+# Where one of these can't be read, nobody knows which database is meant.
+HIDE_THE_DATABASE = frozenset({".env", "PARLEY_SECRETS_DIR", "database_url"})
 
 
 class Platform(Enum):
@@ -115,6 +117,28 @@ def health(
 
 
 @cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to put the copy.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Copy the database into FILE, whole and consistent, also while the bot runs."""
+    from bot.settings import read
+    from storage.backup import back_up
+
+    # A copy needs no tokens; but what hides where the database is must not make it a copy of another.
+    settings, problems = read()
+    try:
+        if hiding := [p for p in problems if p.variable in HIDE_THE_DATABASE]:
+            raise SettingsInvalid(hiding)
+        made = back_up(settings.database_url, file, replace=force)
+    except BackupRefused as refused:
+        _no_backup(str(refused))
+    except StartFailed as failed:
+        _no_backup(" ".join(f"{p.variable}: {p.wrong}. {p.cure}" for p in failed.problems))
+    typer.echo(f"{made.file}: {made.size / 1e6:.1f} MB, {made.messages:,} messages, {made.seconds:.1f} s")
+
+
+@cli.command()
 def manifest(platform: Annotated[Platform | None, typer.Argument(help="One platform alone.")] = None) -> None:
     """Print the Slack app manifest and Discord's invite link."""
     from rich.console import Console
@@ -145,6 +169,11 @@ def _refuse(failed: StartFailed) -> NoReturn:
         if problem.cure:
             console.print(f"      {problem.cure}", markup=False, style="dim")
     console.print("  `python -m bot doctor` checks all of it; README.md walks through the set-up.", markup=False)
+    raise typer.Exit(EXIT_BAD_SETUP)
+
+
+def _no_backup(why: str) -> NoReturn:
+    typer.echo(f"No backup was made: {why}", err=True)
     raise typer.Exit(EXIT_BAD_SETUP)
 
 

@@ -82,7 +82,11 @@ class Sink(Protocol):
     """Where an adapter hands what happens. Each call returns once the event is durable; then, not before, ack it."""
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
-        """Take one event in. Raises `StorageFailed` if it could not be stored: leave it unacknowledged."""
+        """Take one event in.
+
+        Raises `StorageFailed` if it is not stored yet: leave it unacknowledged, so that the platform sends it again.
+        The core keeps it in memory too and asks its database again, for as long as the process lives.
+        """
         ...
 
     async def command(self, command: CommandInvoked) -> str:

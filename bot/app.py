@@ -20,6 +20,7 @@ from bot.backend import tokens
 from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
 from bot.backend.retries import KeyFailed
+from bot.backlog import Backlog
 from bot.catchup import CatchUp
 from bot.commands import COMMANDS, Commands
 from bot.engine import Engine
@@ -47,7 +48,7 @@ DATABASE_TROUBLE = "My database isn't answering right now, so nothing was change
 class Desk:
     """Where the adapters hand in what happens: each wish goes to the room that knows it."""
 
-    intake: Intake
+    backlog: Backlog
     commands: Commands
     engine: Engine
     settings: Settings
@@ -59,7 +60,7 @@ class Desk:
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
-        await self.intake.receive(event)
+        await self.backlog.receive(event)
 
     async def command(self, command: CommandInvoked) -> str:
         """Carry a command out; a database that fails is a sentence, not a silence."""
@@ -105,6 +106,7 @@ class App:
             async with asyncio.TaskGroup() as group:
                 engine = group.create_task(self.desk.engine.run(), name="engine")
                 telling = group.create_task(self.desk.alerts.run(), name="alerts")
+                backlog = group.create_task(self.desk.backlog.run(), name="backlog")
                 platforms = [
                     group.create_task(self._platform(name, adapter), name=name)
                     for name, adapter in self.desk.offered.items()
@@ -129,6 +131,9 @@ class App:
                 telling.cancel()
                 await self._stop_adapters()
                 await asyncio.gather(*platforms, engine)
+                backlog.cancel()
+                if unstored := await self.desk.backlog.flush():
+                    log.error("events_not_stored", events=unstored, tells_admin=True)
                 for task in watching:
                     task.cancel()
                 log.info("stopped", handed_back=left)
@@ -231,7 +236,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
             offered = build_adapters(settings)
             intake = Intake(store.inbox, engine.wake)
             desk = Desk(
-                intake=intake,
+                backlog=Backlog(intake.receive),
                 commands=Commands(store.controls, settings),
                 engine=engine,
                 settings=settings,

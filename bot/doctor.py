@@ -17,7 +17,15 @@ from adapters.slack import doctor as slack_doctor
 from bot import settings as settings_module
 from bot.app import build_backend
 from bot.checks import Check
-from bot.errors import DatabaseUnusable, KeyRefused, ModelFailure, ModelRateLimited, ModelUnknown, QuotaExhausted
+from bot.errors import (
+    DatabaseUnusable,
+    KeyRefused,
+    ModelFailure,
+    ModelRateLimited,
+    ModelUnknown,
+    QuotaExhausted,
+    StorageFailed,
+)
 from bot.settings import Settings
 from storage import Store
 
@@ -25,6 +33,8 @@ EXIT_WELL = 0
 EXIT_ILL = 1
 # A check that hangs is a finding, not a reason to wait.
 SECONDS_PER_CHECK = 30.0
+_RESTORE = "Stop the bot, keep the damaged file aside, and restore a backup: README.md says how."
+_LOOK_AT_DISK = "Look at its disk: is there space left, is it still attached?"
 _FINDINGS: dict[type[ModelFailure], str] = {
     KeyRefused: "the key is refused",
     QuotaExhausted: "the account has used up its quota",
@@ -43,7 +53,7 @@ async def examine(console: Console) -> int:
             or [Check("settings", ok=True, detail="complete and well formed")],
         )
     ]
-    asked: list[tuple[str, Awaitable[Sequence[Check]]]] = [("Database", _database(settings))]
+    asked: list[tuple[str, Awaitable[Sequence[Check]]]] = []
     if settings.openai_api_key:
         asked.append(("OpenAI", _model(settings)))
     if settings.slack_bot_token and settings.slack_app_token:
@@ -61,7 +71,11 @@ async def examine(console: Console) -> int:
         asked.append(
             ("Discord", discord_doctor.check(settings.discord_bot_token.get_secret_value(), settings.discord_api_url))
         )
-    answers = await asyncio.gather(*(_within_time(name, check) for name, check in asked))
+    # How long the database takes is a matter of its size.
+    database, *answers = await asyncio.gather(
+        _database(settings), *(_within_time(name, check) for name, check in asked)
+    )
+    findings.append(("Database", database))
     findings += [(name, answer) for (name, _), answer in zip(asked, answers, strict=True)]
     for name, checks in findings:
         _show(console, name, checks)
@@ -86,10 +100,14 @@ async def _database(settings: Settings) -> Sequence[Check]:
     except DatabaseUnusable as unusable:
         return [Check(p.variable, ok=False, detail=p.wrong, cure=p.cure) for p in unusable.problems]
     try:
+        if damage := await store.database.damage():
+            return [Check("database", ok=False, detail=f"the file is damaged ({damage})", cure=_RESTORE)]
         waiting = await store.turns.open_count()
+    except StorageFailed as failure:
+        return [Check("database", ok=False, detail=f"it cannot be read ({failure})", cure=_LOOK_AT_DISK)]
     finally:
         await store.close()
-    return [Check("database", ok=True, detail=f"opens, is up to date; {waiting} questions waiting")]
+    return [Check("database", ok=True, detail=f"opens, is whole and up to date; {waiting} questions waiting")]
 
 
 async def _model(settings: Settings) -> Sequence[Check]:

@@ -116,10 +116,11 @@ class Engine:
         if self._draining.is_set():
             return None
         try:
-            claim = await self._turns.claim(self._life.owner, self._lease_seconds, self._platforms)
-        except StorageFailed as failure:
-            log.error("claim_failed", reason=str(failure))
-            claim = None
+            claim = await self._turns.claim(
+                self._life.owner, self._lease_seconds, self._platforms, at_hand=self._running
+            )
+        except StorageFailed:
+            claim = None  # the store has said why, once
         if claim is None:
             try:
                 async with asyncio.timeout(POLL_SECONDS):
@@ -154,19 +155,13 @@ class Engine:
 
     def _began(self, lease: Lease, task: asyncio.Task[None]) -> None:
         turn_id = lease.claim.turn_id
-        before = self._running.get(turn_id)
-        if before is not None:
-            # Its lease ran out under us (a stalled disk, a suspended machine) and we took the turn again ourselves.
-            before.task.cancel()
         self._running[turn_id] = _Running(lease, task)
         self._idle.clear()
-        task.add_done_callback(lambda done: self._ended(turn_id, done))
+        task.add_done_callback(lambda _: self._ended(turn_id))
 
-    def _ended(self, turn_id: int, task: asyncio.Task[None]) -> None:
+    def _ended(self, turn_id: int) -> None:
         self._lanes.release()
-        running = self._running.get(turn_id)
-        if running is not None and running.task is task:
-            del self._running[turn_id]
+        del self._running[turn_id]
         if not self._running:
             self._idle.set()
         self.wake()
@@ -177,8 +172,8 @@ class Engine:
             try:
                 await self._renew(dict(self._running))
                 await self._free_turns_of_the_dead(await self._turns.other_owners(self._life.owner))
-            except StorageFailed as failure:
-                log.error("lease_renewal_failed", reason=str(failure))
+            except StorageFailed:
+                continue  # the store has said why
 
     async def _renew(self, running: dict[int, _Running]) -> None:
         if not running:

@@ -5,6 +5,7 @@
     │   ├── SettingsInvalid         what is missing or malformed in the settings
     │   ├── TokenRefused            a platform does not take a token
     │   └── DatabaseUnusable        the database cannot be opened or written
+    ├── BackupRefused               no backup was made: why, and the way out
     ├── StorageFailed               a write or read failed: nothing was stored, leave the event unacknowledged
     │   └── LeaseLost               another worker has the turn: stop touching it
     ├── TurnGivenUp                 a turn that brought its process down again and again is not tried again
@@ -84,6 +85,15 @@ class DatabaseUnusable(StartFailed):
 
     def __init__(self, wrong: str, cure: str) -> None:
         super().__init__([Problem("DATABASE_URL", wrong, cure)])
+
+
+class BackupRefused(ParleyError):
+    """No backup was made, and no file changed: `wrong` says why, `cure` names the way out."""
+
+    def __init__(self, wrong: str, cure: str) -> None:
+        super().__init__(f"{wrong}. {cure}")
+        self.wrong = wrong
+        self.cure = cure
 
 
 class StorageFailed(ParleyError):

@@ -33,9 +33,10 @@ class Lease:
         """
         if now() < self.until:
             return
-        if self.claim.turn_id not in await self.turns.renew(self.claim.owner, [self.claim.turn_id], self.seconds):
+        asked_at = now()
+        if not await self.turns.hold_on(self.claim, self.seconds):
             raise LeaseLost(f"turn {self.claim.turn_id} is held by another worker")
-        self.renewed(now(), self.seconds)
+        self.renewed(asked_at, self.seconds)
 
     def renewed(self, asked_at: int, seconds: float) -> None:
         """The lease was renewed for so many seconds, by a request made at `asked_at`."""

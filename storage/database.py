@@ -13,10 +13,12 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from bot.errors import DatabaseUnusable, StorageFailed
 from storage import dialect
 from storage.lane import Lane
+from storage.trouble import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,9 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The newest migration. Knowing it here spares an up-to-date start the loading of the migrations and their tool.
 HEAD = "0002"
+# How long the answers under way wait for a database in trouble before their turns go back to the queue.
+PATIENCE_SECONDS = 600.0
+_PAUSE = wait_exponential(multiplier=0.1, max=3.0)
 
 
 class Database:
@@ -35,6 +40,8 @@ class Database:
         self.path = path
         self._writer = writer
         self._reader = reader
+        self._writing = Trouble("writing")
+        self._reading = Trouble("reading")
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -88,18 +95,51 @@ class Database:
 
         Raises `StorageFailed` where the database does not take it.
         """
-        return await self._on(self._writer, lambda connection: work(connection, *args, **kwargs))
+        return await self._on(self._writer, self._writing, lambda connection: work(connection, *args, **kwargs))
+
+    async def insist(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`write`, asked again for `PATIENCE_SECONDS` while the database is in a trouble that can pass.
+
+        For the writes of an answer under way: what the model said and the platform took would be lost with them.
+        Raises `StorageFailed`.
+        """
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_may_pass), wait=_PAUSE, stop=stop_after_delay(PATIENCE_SECONDS), reraise=True
+        ):
+            with attempt:
+                return await self.write(work, *args, **kwargs)
+        raise AssertionError("tenacity returns or raises")
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do `work`, which only reads; each of its statements sees all that was written before. Raises
         `StorageFailed`."""
-        return await self._on(self._reader, lambda connection: work(connection, *args, **kwargs))
+        return await self._on(self._reader, self._reading, lambda connection: work(connection, *args, **kwargs))
 
-    async def _on(self, lane: Lane, work: Callable[[Connection], T]) -> T:
+    async def damage(self) -> str | None:
+        """What is wrong in the file itself, in SQLite's words; None where nothing is. Reads the whole file."""
         try:
-            return await lane.run(work)
+            found = await self._reader.run(_quick_check)
         except SQLAlchemyError as error:
+            return dialect.reason(error)
+        return None if found == "ok" else found
+
+    async def _on(self, lane: Lane, trouble: Trouble, work: Callable[[Connection], T]) -> T:
+        try:
+            done = await lane.run(work)
+        except SQLAlchemyError as error:
+            trouble.failed(error)
             raise StorageFailed(dialect.reason(error)) from error
+        trouble.worked()
+        return done
+
+
+def _may_pass(failure: BaseException) -> bool:
+    return isinstance(failure, StorageFailed) and dialect.passes(failure.__cause__)
+
+
+def _quick_check(connection: Connection) -> str:
+    # Its first line says what kind of thing was found, and the rest which: https://sqlite.org/pragma.html#pragma_quick_check
+    return str(connection.scalar(text("PRAGMA quick_check(1)"))).splitlines()[0]
 
 
 def _bring_up_to_date(connection: Connection) -> str | None:

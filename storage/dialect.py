@@ -28,13 +28,29 @@ WRITES = "parley_writes"
 _WAL_RETRY_SECONDS = 0.02
 
 _WRITABLE_FILE = "Name a file in a folder the bot may write to."
+DAMAGED = "Stop the bot, then restore a backup of it, or move it away to begin anew."
 _CURES = {
-    sqlite3.SQLITE_BUSY: "Another program holds it: end that one, then start again.",
+    sqlite3.SQLITE_BUSY: "Another program holds it: end that one.",
     sqlite3.SQLITE_FULL: "Free some space on its disk.",
     sqlite3.SQLITE_IOERR: "Look at its disk: is there space left, is it still attached?",
-    sqlite3.SQLITE_CORRUPT: "Restore a backup of it, or move it away to begin anew.",
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: "Restore a backup of it, or name another file: this one holds something else.",
+    sqlite3.SQLITE_ERROR: "Name another file: this one holds something else.",
 }
+# Troubles that end by themselves, or by what somebody does beside the running bot.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+_LASTING = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 def database_url(url: str) -> URL:
@@ -120,11 +136,38 @@ def reason(error: SQLAlchemyError) -> str:
     return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
 
 
-def cure(error: SQLAlchemyError) -> str:
-    """What the person who runs the bot can do about a failure to open the database."""
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
-    # The low byte is the kind of failure, the rest its finer distinction: https://sqlite.org/rescode.html
-    return _CURES.get(code & 0xFF, _WRITABLE_FILE)
+def kind(error: BaseException | None) -> int:
+    """The kind of a failure, as SQLite numbers them; 0 for what is not of the driver's.
+
+    Takes the driver's own errors and SQLAlchemy's around them, as all that follow here.
+    """
+    extended: int = getattr(_own(error), "sqlite_errorcode", 0)
+    # The low byte is the kind, the rest its finer distinction: https://sqlite.org/rescode.html
+    return extended & 0xFF
+
+
+def code(error: BaseException) -> str:
+    """SQLite's own name of a failure, such as SQLITE_IOERR_WRITE: what to look for in its documentation."""
+    return str(getattr(_own(error), "sqlite_errorname", type(error).__name__))
+
+
+def cure(error: BaseException) -> str:
+    """What the person who runs the bot can do about a failure."""
+    return _CURES.get(kind(error), _WRITABLE_FILE)
+
+
+def passes(error: BaseException | None) -> bool:
+    """Whether it makes sense to try again what failed so."""
+    return kind(error) in _PASSING
+
+
+def lasts(error: BaseException) -> bool:
+    """Whether the file itself is damaged."""
+    return kind(error) in _LASTING
+
+
+def _own(error: BaseException | None) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -64,7 +64,7 @@ class History:
 
     async def move_start(self, conversation_id: int, start: int) -> None:
         """Let the model's window onto a conversation begin later; it never moves back."""
-        await self._database.write(_move_start, conversation_id, start)
+        await self._database.insist(_move_start, conversation_id, start)
 
 
 def _until(connection: Connection, turn_id: int, conversation_id: int, start: int) -> Sequence[StoredMessage]:

@@ -182,7 +182,7 @@ class Inbox:
 
     async def remember(self, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:
         """Keep what was said before the bot came, once; messages by `own_id` are the bot's own answers."""
-        await self._database.write(_remember, conversation_id, earlier, own_id)
+        await self._database.insist(_remember, conversation_id, earlier, own_id)
 
     async def edit(self, message: IncomingMessage) -> bool:
         """Give a stored message its new wording; False where it is not known, or deleted."""

@@ -34,6 +34,8 @@ from storage.dialect import upsert
 from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, UsageRow, micros_of, now
 from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns, usage
 
+# Ids count from 1. An empty list would be spelled as a query of its own.
+_NO_TURN = 0
 _candidate = turns.alias("candidate")
 _other = turns.alias("other")
 _may_run = and_(
@@ -55,6 +57,7 @@ _oldest = (
     select(_candidate.c.id)
     .where(
         _may_run,
+        _candidate.c.id.not_in(bindparam("at_hand", expanding=True)),
         exists().where(
             conversations.c.id == _candidate.c.conversation_id,
             conversations.c.platform.in_(bindparam("platforms", expanding=True)),
@@ -208,17 +211,25 @@ class Turns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, owner: str, lease_seconds: float, platforms: Collection[str]) -> Claim | None:
+    async def claim(
+        self, owner: str, lease_seconds: float, platforms: Collection[str], at_hand: Collection[int] = ()
+    ) -> Claim | None:
         """Take the oldest turn that may run: none open before it in its conversation and none running there, or its
         own lease run out.
 
-        Returns None where there is nothing to do on these platforms.
+        `at_hand` are the turns this worker is running: it need not take them from itself where their leases could not
+        be renewed in time. Returns None where there is nothing to do on these platforms.
         """
-        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms))
+        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms), sorted(at_hand))
 
     async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> frozenset[int]:
         """Put off the end of these turns' leases; returns those this worker still holds."""
         return await self._database.write(_renew, owner, sorted(turn_ids), lease_seconds)
+
+    async def hold_on(self, claim: Claim, lease_seconds: float) -> bool:
+        """Put off the end of one turn's lease, however long a passing trouble takes; whether it is still held."""
+        held = await self._database.insist(_renew, claim.owner, [claim.turn_id], lease_seconds)
+        return claim.turn_id in held
 
     async def other_owners(self, owner: str) -> Sequence[str]:
         """The other workers that have running turns."""
@@ -245,22 +256,22 @@ class Turns:
 
     async def keep_outcome(self, claim: Claim, outcome: str) -> None:
         """Write down what the model said, before it stands whole at the platform. Raises `LeaseLost`."""
-        await self._database.write(_keep_outcome, claim, outcome)
+        await self._database.insist(_keep_outcome, claim, outcome)
 
     async def intend_part(self, claim: Claim, number: int, outcome: str | None = None) -> None:
         """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`.
 
         With `outcome`, that is kept by the same transaction.
         """
-        await self._database.write(_intend_part, claim, number, outcome)
+        await self._database.insist(_intend_part, claim, number, outcome)
 
     async def confirm_part(self, claim: Claim, number: int, platform_id: str) -> None:
         """Write down that a message was sent. Unfenced: it is a fact, whoever holds the turn now."""
-        await self._database.write(_confirm_part, claim, number, platform_id)
+        await self._database.insist(_confirm_part, claim, number, platform_id)
 
     async def drop_part(self, claim: Claim, number: int) -> None:
         """Forget a message that was taken back. Raises `LeaseLost`: its number may be another worker's by now."""
-        await self._database.write(_drop_part, claim, number)
+        await self._database.insist(_drop_part, claim, number)
 
     async def finish(
         self,
@@ -272,7 +283,7 @@ class Turns:
         failure: str | None = None,
     ) -> None:
         """End a turn: its state, its answer as the conversation's next message, and its usage. Raises `LeaseLost`."""
-        await self._database.write(_finish, claim, state, answer=answer, used=used, failure=failure)
+        await self._database.insist(_finish, claim, state, answer=answer, used=used, failure=failure)
 
     async def open_count(self) -> int:
         """How many turns are queued or running."""
@@ -283,10 +294,18 @@ class Turns:
         return await self._database.read(_backlog)
 
 
-def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str]) -> Claim | None:
+def _claim(
+    connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str], at_hand: Sequence[int]
+) -> Claim | None:
     moment = now()
     lease_until = moment + micros_of(lease_seconds)
-    lease = {"moment": moment, "platforms": platforms, "to_owner": owner, "to_lease": lease_until}
+    lease = {
+        "moment": moment,
+        "platforms": platforms,
+        "at_hand": [_NO_TURN, *at_hand],
+        "to_owner": owner,
+        "to_lease": lease_until,
+    }
     taken = connection.execute(CLAIM, lease).first()
     if taken is None:
         return None

@@ -300,19 +300,11 @@ class DiscordAdapter:
         return parse_deletions(data, around.parent)
 
     async def _receive(self, sink: Sink, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
-        """Hand an event over. Discord does not send it again, so a store that fails is asked again."""
-        for seconds in self._timing.receive_retries:
-            try:
-                await sink.receive(event)
-            except StorageFailed:
-                await asyncio.sleep(seconds)
-            else:
-                return
+        """Hand an event over. Discord does not send it again: one that is not stored yet is the sink's to ask again."""
         try:
             await sink.receive(event)
         except StorageFailed as failure:
-            message_id = event.message.id if isinstance(event, MessageEdited) else event.id
-            log.error("event_lost", message=message_id, reason=str(failure))
+            log.debug("event_not_stored_yet", event_kind=type(event).__name__, reason=str(failure))
 
     async def _answer_command(self, sink: Sink, data: Any) -> None:
         try:

@@ -16,8 +16,7 @@ class Timing:
     interval is 41 s). `acknowledgement` is the least time that a heartbeat may wait for its own, however short the
     interval; one that still waits at the next heartbeat ends the connection. `hello` is the longest wait for a
     connection to open, `resume_hello` the same at a session's own address, beside which there is the main one; `ready`
-    is the longest wait from then on for READY or RESUMED. `receive_retries` are the waits before an event that could
-    not be stored is handed over again.
+    is the longest wait from then on for READY or RESUMED.
     """
 
     backoff_base: float = 1.0
@@ -30,7 +29,6 @@ class Timing:
     ready: float = 30.0
     silence: float = 60.0
     acknowledgement: float = 10.0
-    receive_retries: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 class Backoff:

@@ -17,7 +17,7 @@ from adapters.slack.connection import Timing
 from adapters.slack.names import Lookups
 from adapters.slack.parsing import PLATFORM, Identity, Person, clean, parse_event, people_in, unescape
 from bot.adapter import Sink
-from bot.errors import ParleyError
+from bot.errors import ParleyError, StorageFailed
 from bot.messages import Address, Author, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,9 @@ class Reception:
             event = parse_event(payload, self._me, people) or event
             try:
                 await self._sink.receive(event)
+            except StorageFailed as failure:  # the store says once what ails it
+                log.debug("slack_event_not_stored_yet", event_kind=type(event).__name__, reason=str(failure))
+                return False
             except Exception as error:  # noqa: BLE001 - whatever it was, the event is not stored
                 log.error("slack_event_not_stored", event_kind=type(event).__name__, error=type(error).__name__)
                 return False

@@ -20,6 +20,7 @@ from emulators.slack import SlackWorkspace, Timing
 from tests.contract import off_contract
 
 ROOT = Path(__file__).resolve().parents[2]
+SLACK = Timing(redelivery=(0, 0.5, 1.0), ack_deadline=3)
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Worker:
 
     async def connected(self) -> None:
         """Wait until both platforms are served; fail with the log if the process ended instead."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not self.stage.served:
                 assert self.process.returncode is None, self.log.read_text()
                 await asyncio.sleep(0.05)
@@ -140,13 +141,13 @@ class Worker:
 
 
 @asynccontextmanager
-async def stage(folder: Path, windows: Mapping[str, int] | None = None, **extra: str) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path, windows: Mapping[str, int] | None = None, slack: Timing = SLACK, **extra: str
+) -> AsyncIterator[Stage]:
     """Raise the curtain. `windows` replace the models' context windows; `extra` are further variables for the bot."""
     async with AsyncExitStack() as stack:
         yield Stage(
-            await stack.enter_async_context(
-                SlackWorkspace(timing=Timing(redelivery=(0, 0.5, 1.0), ack_deadline=3), limits="none")
-            ),
+            await stack.enter_async_context(SlackWorkspace(timing=slack, limits="none")),
             await stack.enter_async_context(DiscordServer(limits="none", timing=DiscordTiming(identify_spacing=0))),
             await stack.enter_async_context(OpenAIService(limits="none", windows=windows)),
             folder,

@@ -10,6 +10,8 @@ import pytest
 
 from bot.settings import Settings
 from emulators.openai import Reply
+from storage import Store
+from tests.e2e import outages
 from tests.e2e.stage import ROOT, Stage
 
 
@@ -33,7 +35,7 @@ async def run(*arguments: str, cwd: Path, **environment: str) -> Ended:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         out, _ = await process.communicate()
     return Ended(process.returncode, out.decode())
 
@@ -139,6 +141,19 @@ async def test_the_doctor_says_all_is_well_or_what_is_not(on_stage: Stage, tmp_p
     bare = await run("doctor", cwd=tmp_path)
     assert bare.code == 1
     assert "✗ OPENAI_API_KEY" in bare.out
+
+
+@pytest.mark.timeout(120)
+async def test_the_doctor_finds_damage_that_a_start_does_not_meet(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    await (await Store.open(url)).close()
+    outages.damage(tmp_path / "parley.db", "usage")
+    await (await Store.open(url)).close()
+    ill = await run("doctor", cwd=tmp_path, DATABASE_URL=url)
+    assert ill.code == 1
+    assert "✗ database: the file is damaged (" in ill.out
+    assert "restore a backup" in ill.out
+    assert "Traceback" not in ill.out
 
 
 async def test_the_manifest_is_json_and_the_invite_a_link(tmp_path: Path) -> None:

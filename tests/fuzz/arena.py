@@ -24,7 +24,7 @@ from bot import app
 from bot.logs import QUIET
 from emulators.faults import Fault
 from emulators.openai import ChatRequest
-from tests.e2e.stage import Stage, stage
+from tests.e2e.stage import SLACK, Stage, stage
 from tests.fuzz import discord_frames, slack_frames
 from tests.fuzz.raw_model import SOUND, RawModel, raw_model
 from tests.fuzz.spoiling import MARKED
@@ -158,7 +158,7 @@ class Arena:
         extra = {"PARLEY_PLATFORM_LIMITS": "none", **self._extra}
         if extra.pop("model", "") == "raw":
             extra["OPENAI_BASE_URL"] = self.model.url
-        self.stage = await self._stack.enter_async_context(stage(Path(self._folder.name), None, **extra))
+        self.stage = await self._stack.enter_async_context(stage(Path(self._folder.name), None, SLACK, **extra))
         self.stage.openai.responder = echo
         self.slack = slack_frames.Scene.of(self.stage.slack)
         self.discord = discord_frames.Scene.of(self.stage.discord)

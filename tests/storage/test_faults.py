@@ -52,9 +52,12 @@ async def test_a_write_waits_for_another_program_that_is_done_soon(store: Store,
 _FULL = """
 import asyncio, resource, sys
 from pathlib import Path
+from bot import logs
 from bot.errors import StorageFailed
 from storage import Store
 from tests.storage.people import says
+
+logs.configure("critical", "json")
 
 def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

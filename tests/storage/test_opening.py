@@ -8,9 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -163,16 +161,6 @@ for url in sys.argv[1:]:
     except DatabaseUnusable as unusable:
         sys.stdout.write(f"{unusable}\\n")
 """
-
-
-@pytest.fixture
-def public_folder() -> Iterator[Path]:
-    """A folder that every user can reach: pytest's own are for one alone."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-        folder.chmod(0o755)
 
 
 def test_what_may_not_be_written_is_named(migrated: Path, public_folder: Path) -> None:
