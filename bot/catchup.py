@@ -78,7 +78,7 @@ class CatchUp:
         await self.intake.release(self.platform)
         await self.store.marks.put(self._mark, began)
         self.passes += 1
-        log.info("caught_up", platform=self.platform, places=count, messages=read, questions=answered)
+        log.info("caught_up", platform=self.platform, places=count, messages=read, to_answer=answered)
 
     async def _places(self, moment: int) -> tuple[datetime, Sequence[Unread]]:
         """From when on places are read that the bot was never spoken to in, and those where it was."""

@@ -15,7 +15,8 @@ import pytest
 from emulators.slack import Timing
 from tests.e2e import outages
 from tests.e2e.stage import Stage, Worker, stage
-from tests.e2e.test_delivery import SLOW, WHOLE, Talk
+from tests.e2e.talk import Talk
+from tests.e2e.test_delivery import SLOW, WHOLE
 
 # Whoever else uses the machine, the outages take their time.
 pytestmark = pytest.mark.timeout(240)
