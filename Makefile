@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test lint bench
+.PHONY: install demo test lint bench chaos
 .DEFAULT_GOAL := install
 
 install: $(READY)
@@ -31,3 +31,9 @@ test: lint
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+KILLS ?= 100
+SEED ?= 1
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(filter-out 100,$(KILLS)),--page docs/chaos.md)
