@@ -67,17 +67,18 @@ class CatchUp:
     async def _pass(self) -> None:
         began = now()
         floor, known = await self._places(began)
-        read = answered = 0
+        count = read = answered = 0
         async with aclosing(self.adapter.missed(known, floor, self.settings.parley_catch_up_messages)) as places:
             async for messages in places:
                 for message in messages:
                     answered += await self.intake.receive_missed(message)
                     crash.point("in_catch_up")
                 read += len(messages)
+                count += 1
         await self.intake.release(self.platform)
         await self.store.marks.put(self._mark, began)
         self.passes += 1
-        log.info("caught_up", platform=self.platform, places=len(known), messages=read, questions=answered)
+        log.info("caught_up", platform=self.platform, places=count, messages=read, questions=answered)
 
     async def _places(self, moment: int) -> tuple[datetime, Sequence[Unread]]:
         """From when on places are read that the bot was never spoken to in, and those where it was."""

@@ -61,6 +61,7 @@ class LiveAnswer:
         self._description = adapter.describe()
         self._preface = preface
         self._text = ""
+        self._outcome: str | None = None
         self._notice = ""
         self._complete = False
         self._changed = asyncio.Event()
@@ -99,9 +100,11 @@ class LiveAnswer:
         self._notice = notice
         self._changed.set()
 
-    def complete(self, text: str) -> None:
-        """This is the whole answer: `run` lands it and ends."""
+    def complete(self, text: str, outcome: str | None = None) -> None:
+        """This is the whole answer, preface and all: `run` keeps its `outcome`, lands it and ends."""
         self._text = text
+        self._preface = ""
+        self._outcome = outcome
         self._complete = True
         self._completed.set()
         self._changed.set()
@@ -174,7 +177,9 @@ class LiveAnswer:
             log.info("preview_failed", turn=self._turn, code=failure.code)
 
     async def _land(self) -> None:
-        texts = split(self._preface + self._text, self._fits)
+        if self._outcome is not None:
+            await self._parts.keep(self._outcome)
+        texts = split(self._text, self._fits)
         for index, text in enumerate(texts):
             if not self._parts.shows(index, text):
                 await insist(self._turn, lambda i=index, t=text: self._place(i, t))  # type: ignore[misc]

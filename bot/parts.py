@@ -64,6 +64,7 @@ class Parts:
         self._mentions = mentions
         self._before_first = before_first
         self._parts = [_Part(part.number, part.platform_id, None, part.intended_at) for part in already]
+        self._outcome: str | None = None
         self.posted_one = False
         """Whether a message was posted by this process: a platform ends its status then."""
 
@@ -82,6 +83,13 @@ class Parts:
     def shows(self, index: int, text: str) -> bool:
         """Whether message `index` is known to show `text`."""
         return index < len(self._parts) and self._parts[index].text == text
+
+    async def keep(self, outcome: str) -> None:
+        """Write down what the model said: now where messages stand already, else together with the first intent."""
+        if self._parts:
+            await self._turns.keep_outcome(self._claim, outcome)
+        else:
+            self._outcome = outcome
 
     async def show(self, index: int, text: str) -> None:
         """Make message `index` show `text`, by an edit where it is there and a post where not.
@@ -110,7 +118,8 @@ class Parts:
         """Write down that one more message is about to be sent."""
         part = _Part(number or self._next_number(), None, None, now())
         self._parts.append(part)
-        await self._turns.intend_part(self._claim, part.number)
+        await self._turns.intend_part(self._claim, part.number, self._outcome)
+        self._outcome = None
         crash.point("after_intent")
 
     async def _post(self, part: _Part, reply: Reply) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -31,6 +31,7 @@ from bot.errors import (
 from bot.late import late_word
 from bot.lease import Lease
 from bot.messages import IncomingMessage, Place
+from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.presence import Presence
 from bot.settings import Settings
@@ -69,16 +70,6 @@ EMPTY_ANSWER = "The model had nothing to say to that. Please try another wording
 HANDED_OVER = "_I was restarted; I'll finish this in a moment._"
 WAITING = "The model isn't answering right now. I keep trying and will answer here."
 BUSY = "The model is getting more questions than it may take. I'll answer here as soon as it lets me."
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of asking the model: the text to land, what of it the conversation remembers, and what it took."""
-
-    text: str
-    said: str | None
-    used: UsageRow | None = None
-    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +120,7 @@ class TurnRunner:
                 await self.store.turns.finish(claim, "cancelled")
                 return
             presence = Presence(adapter, claim.address)
+            preface = late_word((now() - own[-1].sent_at) / 1_000_000)
             answer = LiveAnswer(
                 adapter,
                 self.store.turns,
@@ -136,12 +128,12 @@ class TurnRunner:
                 lease,
                 reply_to=own[-1].platform_id,
                 mentions=question.people,
-                preface=late_word((now() - own[-1].sent_at) / 1_000_000),
+                preface=preface,
                 already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
                 before_first=presence.end,
             )
             try:
-                outcome = await self._answer(claim, question, answer, presence)
+                outcome = await self._answer(claim, question, answer, presence, preface)
             except asyncio.CancelledError:
                 if lease.handing_back:
                     await self._hand_over(answer)
@@ -165,15 +157,26 @@ class TurnRunner:
             log.info("hand_over_unsaid", code="timeout")
         crash.point("at_hand_over")
 
-    async def _answer(self, claim: Claim, question: _Question, answer: LiveAnswer, presence: Presence) -> Outcome:
-        """Ask and show at the same time, until the whole answer has landed."""
+    async def _answer(
+        self, claim: Claim, question: _Question, answer: LiveAnswer, presence: Presence, preface: str
+    ) -> Outcome:
+        """Ask and show at the same time, until the whole answer has landed.
+
+        What an earlier attempt got to know of the model is landed as it is.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 landing = group.create_task(answer.run(), name="delivery")
-                if not answer.first_id:
-                    group.create_task(presence.run(), name="presence")
-                outcome = await self._ask(claim, question, answer)
-                answer.complete(outcome.text)
+                if claim.outcome is not None:
+                    outcome = from_row(claim.outcome)
+                    answer.complete(outcome.text)
+                else:
+                    if not answer.first_id:
+                        group.create_task(presence.run(), name="presence")
+                    outcome = await self._ask(claim, question, answer)
+                    if not outcome.failure:
+                        outcome = replace(outcome, text=preface + outcome.text)
+                    answer.complete(outcome.text, to_row(outcome))
                 await landing
                 await presence.end()
         except BaseExceptionGroup as group:

@@ -130,6 +130,14 @@ DELETE_ANSWER = (
     )
     .values(text="", attachments=(), deleted=True)
 )
+FORGET_OUTCOME = (
+    update(turns)
+    .where(
+        turns.c.id == select(_question.c.turn_id).where(_question.c.id == bindparam("of_row")).scalar_subquery(),
+        turns.c.outcome.is_not(None),
+    )
+    .values(outcome=None)
+)
 
 
 def turn_key(message: IncomingMessage) -> str:
@@ -293,6 +301,7 @@ def _delete(connection: Connection, address: Address, message_id: str) -> bool:
     gone = connection.execute(DELETE, _of(address, message_id)).first()
     if gone is not None and gone.role == "user":
         connection.execute(DELETE_ANSWER, {"of_row": gone.id})
+        connection.execute(FORGET_OUTCOME, {"of_row": gone.id})
     return gone is not None
 
 

@@ -45,7 +45,7 @@ class Accepted:
 class Claim:
     """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
 
-    `crashes` of the attempts before ended without a word.
+    `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
     """
 
     turn_id: int
@@ -61,6 +61,7 @@ class Claim:
     crashes: int
     lease_until: int
     created_at: int
+    outcome: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

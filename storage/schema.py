@@ -138,6 +138,8 @@ turns = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     Column("failure", Name(64)),
+    # What the model said, from its last word until the turn has ended.
+    Column("outcome", Words),
     UniqueConstraint("key"),
 )
 _OPEN = text("state IN ('queued', 'running')")

@@ -81,6 +81,7 @@ CLAIM = (
         turns.c.attempts,
         turns.c.crashes,
         turns.c.created_at,
+        turns.c.outcome,
     )
 )
 PLACE = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
@@ -147,6 +148,7 @@ PARTS_AMONG = select(reply_parts.c.platform_id).where(
 _this_part = and_(reply_parts.c.turn_id == bindparam("of_turn"), reply_parts.c.number == bindparam("part"))
 CONFIRM_PART = update(reply_parts).where(_this_part).values(state="sent", platform_id=bindparam("to_platform_id"))
 HELD = select(turns.c.id).where(_held)
+KEEP_OUTCOME = update(turns).where(_held).values(outcome=bindparam("to_outcome"))
 DROP_PART = delete(reply_parts).where(_this_part)
 FINISH = (
     update(turns)
@@ -157,6 +159,7 @@ FINISH = (
         lease_until=None,
         finished_at=bindparam("moment"),
         failure=bindparam("to_failure"),
+        outcome=None,
     )
 )
 _asked_at = (
@@ -220,9 +223,16 @@ class Turns:
         """Those of some messages that are known to belong to an answer."""
         return await self._database.read(_parts_among, sorted(platform_ids))
 
-    async def intend_part(self, claim: Claim, number: int) -> None:
-        """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`."""
-        await self._database.write(_intend_part, claim, number)
+    async def keep_outcome(self, claim: Claim, outcome: str) -> None:
+        """Write down what the model said, before it stands whole at the platform. Raises `LeaseLost`."""
+        await self._database.write(_keep_outcome, claim, outcome)
+
+    async def intend_part(self, claim: Claim, number: int, outcome: str | None = None) -> None:
+        """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`.
+
+        With `outcome`, that is kept by the same transaction.
+        """
+        await self._database.write(_intend_part, claim, number, outcome)
 
     async def confirm_part(self, claim: Claim, number: int, platform_id: str) -> None:
         """Write down that a message was sent. Unfenced: it is a fact, whoever holds the turn now."""
@@ -271,6 +281,7 @@ def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: 
         crashes=taken.crashes,
         lease_until=lease_until,
         created_at=taken.created_at,
+        outcome=taken.outcome,
     )
 
 
@@ -300,7 +311,14 @@ def _parts_among(connection: Connection, platform_ids: Sequence[str]) -> frozens
     return frozenset(connection.scalars(PARTS_AMONG, {"platform_ids": platform_ids}))
 
 
-def _intend_part(connection: Connection, claim: Claim, number: int) -> None:
+def _keep_outcome(connection: Connection, claim: Claim, outcome: str) -> None:
+    if not connection.execute(KEEP_OUTCOME, {**_holding(claim), "to_outcome": outcome}).rowcount:
+        raise _lost(claim)
+
+
+def _intend_part(connection: Connection, claim: Claim, number: int, outcome: str | None) -> None:
+    if outcome is not None:
+        _keep_outcome(connection, claim, outcome)
     intent = {**_holding(claim), "part": number, "moment": now()}
     if not connection.execute(INTEND_PART[connection.dialect.name], intent).rowcount:
         raise _lost(claim)

@@ -18,6 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from adapters.slack import mrkdwn
 from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.connection import Timing, stay_connected
+from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
 from adapters.slack.history import find_own, metadata_of, read_rows
 from adapters.slack.inbound import to_markdown
@@ -146,10 +147,8 @@ class SlackAdapter:
         body = _body(reply)
         if "text" in body:
             body["blocks"] = []  # or the blocks Slack made of an earlier `markdown_text` would go on being shown
-        await self._deliver(
-            self._web.chat_update(channel=address.channel, ts=message_id, **body),
-            editing=True,
-        )
+        with self._delivery(editing=True):
+            await change(self._web, address.channel, message_id, body)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Remove one of the bot's messages; one that is gone already is no error. Raises a `DeliveryFailure`."""

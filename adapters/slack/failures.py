@@ -18,15 +18,27 @@ from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, Delive
 # A 429 without Retry-After: https://docs.slack.dev/apis/web-api/rate-limits counts by the minute.
 DEFAULT_RETRY_AFTER = 5.0
 
+# A message that streams takes no edit: https://docs.slack.dev/reference/methods/chat.update#errors
+STILL_STREAMING = "streaming_state_conflict"
+
 _LIMITED = frozenset({"ratelimited", "rate_limited"})
 # Slack's trouble, not ours: https://docs.slack.dev/reference/methods/chat.postMessage#errors
 _TRANSIENT = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "update_failed", "team_added_to_org"}
+    {
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "update_failed",
+        "team_added_to_org",
+        STILL_STREAMING,
+    }
 )
 # The token is refused, which an admin can set right: https://docs.slack.dev/reference/methods/auth.test#errors
 _TOKEN_REFUSED = frozenset({"token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"})
 _TOKEN_REFUSED_RETRY_AFTER = 30.0
-_GONE = frozenset({"message_not_found", "edit_window_closed"})
+# The message is gone, or not ours to change any more: https://docs.slack.dev/reference/methods/chat.update#errors
+_GONE = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
 
 # The SDK lets bodies that are no JSON object escape as ValueError, TypeError or AttributeError; a session that closes
 # under a call is a RuntimeError.

@@ -1,7 +1,10 @@
 """A process that ends, in order or not, and the one after it."""
 
+import asyncio
+
 from emulators.openai import Reply
 from tests.e2e.stage import Stage, user_texts
+from tests.e2e.talk import Talk
 
 
 async def test_the_thread_is_remembered_after_a_kill(on_stage: Stage) -> None:
@@ -72,3 +75,21 @@ async def test_what_does_not_finish_in_time_is_taken_up_by_the_next_process(on_s
     async with on_stage.process():
         await slack.wait_for(lambda: slack.visible_text(answer) == "on time")
     assert slack.bot_messages(general, question.ts) == [answer]
+
+
+async def test_a_whole_answer_is_not_asked_for_again_by_the_process_after_a_kill(talk: Talk) -> None:
+    """Killed after the answer was shown and before that was written down: it stands as people have read it."""
+    talk.stage.extra["PARLEY_CRASH_AT"] = "before_finish"
+    talk.openai.script("the one and only")
+    async with talk.stage.process() as worker:
+        await talk.ask()
+        await talk.until("the one and only")
+        await worker.process.wait()
+    talk.stage.extra.clear()
+    talk.openai.script("another wording")
+    async with talk.stage.worker() as app:
+        async with asyncio.timeout(20):
+            while await app.store.turns.open_count():
+                await asyncio.sleep(0.02)
+    assert talk.answers() == ["the one and only"]
+    assert len(talk.openai.calls) == 1

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
 
 from adapters.slack.adapter import SlackAdapter
@@ -34,6 +35,7 @@ from bot.errors import (
 from bot.messages import Address, PartKey, Place, Reply
 from emulators.faults import Fault
 from emulators.slack import Channel, SlackWorkspace, User
+from emulators.slack import Timing as SlackTiming
 from tests.slack.stage import FAST, RecordingSink, calls, place_of, running, thread_of
 
 KEY = PartKey("slack:C1:1.1", 1)
@@ -282,7 +284,7 @@ async def test_an_edit_that_came_too_late_is_to_be_posted_anew_and_a_forbidden_o
     slack: SlackWorkspace, sink: RecordingSink, general: Channel
 ) -> None:
     async with running(slack, sink) as adapter:
-        slack.faults.add("chat.update", refused("edit_window_closed"), refused("cant_update_message"))
+        slack.faults.add("chat.update", refused("edit_window_closed"), refused("is_inactive"))
         with pytest.raises(MessageGone):
             await adapter.edit(place_of(slack, general), "1.1", Reply("x"))
         with pytest.raises(DeliveryRefused):
@@ -494,3 +496,36 @@ async def test_after_the_stop_an_answer_under_way_can_still_be_finished(
         await adapter.stop()
         await adapter.edit(place_of(slack, general), sent, Reply("second"))
         assert slack.visible_text(slack.bot_messages(general)[0]) == "second"
+
+
+@pytest.mark.parametrize("expired", [False, True])
+async def test_an_edit_ends_a_stream_that_was_left_open_on_the_message(sink: RecordingSink, expired: bool) -> None:
+    async with SlackWorkspace(timing=SlackTiming(stream_life=0.01 if expired else 300), limits="none") as slack:
+        ada, general = slack.add_user("ada"), slack.add_channel("general")
+        asked = await slack.say(ada, general, "hello", mention=True)
+        raw = AsyncWebClient(token=slack.bot_token, base_url=slack.url)
+        stream = await raw.chat_startStream(
+            channel=general.id,
+            thread_ts=asked.ts,
+            markdown_text="half an ans",
+            recipient_user_id=ada.id,
+            recipient_team_id=slack.team_id,
+        )
+        async with running(slack, sink) as adapter:
+            await adapter.edit(thread_of(slack, asked), stream["ts"], Reply("the whole answer"))
+        (message,) = slack.bot_messages(general, asked.ts)
+        assert slack.visible_text(message) == "the whole answer"
+        assert not message.streaming
+        assert calls(slack, "chat.stopStream") == (0 if expired else 1)
+        assert slack.complaints == []
+
+
+async def test_a_message_that_is_no_longer_ours_counts_as_gone(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        address = thread_of(slack, await slack.say(ada, general, "hello", mention=True))
+        sent = await adapter.send(address, Reply("first"), KEY)
+        slack.faults.add("chat.update", refused("cant_update_message"))
+        with pytest.raises(MessageGone):
+            await adapter.edit(address, sent, Reply("second"))

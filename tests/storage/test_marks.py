@@ -30,6 +30,7 @@ async def test_a_database_of_before_is_as_old_as_its_first_conversation(path: Pa
             "DROP TABLE marks",
             "DROP INDEX ix_cursors_recent",
             "DROP INDEX ix_turns_failed",
+            "ALTER TABLE turns DROP COLUMN outcome",
             "UPDATE alembic_version SET version_num = '0001'",
             "INSERT INTO conversations (platform, workspace, channel, root, direct, complete, created_at) "
             "VALUES ('slack', 'T1', 'C1', '100.1', 0, 1, 1234567)",

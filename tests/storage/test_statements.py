@@ -13,7 +13,7 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import Store, controls, history, inbox, marks, schema, turns
+from storage import Store, controls, cursors, history, inbox, marks, schema, turns
 from storage.records import Answer, Claim, Scope
 from tests.storage.people import THREAD, says
 
@@ -21,7 +21,7 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (controls, history, inbox, marks, turns):
+    for module in (controls, cursors, history, inbox, marks, turns):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -39,7 +39,7 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
     assert len(names) >= 32
-    assert {name.split(".")[1] for name in names} == {"controls", "history", "inbox", "marks", "turns"}
+    assert {name.split(".")[1] for name in names} == {"controls", "cursors", "history", "inbox", "marks", "turns"}
 
 
 def test_every_table_and_index_can_be_made_in_postgresql() -> None:
@@ -76,7 +76,14 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.marks.clear("told")
     await store.marks.born()
     await store.turns.renew("w", [claim.turn_id], 60)
-    await store.turns.intend_part(claim, 1)
+    await store.turns.keep_outcome(claim, "{}")
+    await store.turns.intend_part(claim, 1, "{}")
+    await store.turns.parts_among(["a"])
+    await store.turns.other_owners("v")
+    await store.turns.expire(["v"])
+    await store.inbox.release_held("slack")
+    await store.cursors.recent("slack", 0, 10)
+    await store.marks.put("m", 1)
     await store.turns.confirm_part(claim, 1, f"a{number}")
     await store.turns.parts(claim.turn_id)
     await store.turns.drop_part(claim, 1)
@@ -111,7 +118,7 @@ async def test_every_query_finds_its_rows_by_an_index(store: Store) -> None:
 
     found = await store.database.read(plans)
     assert len(found) >= 20
-    queue = re.compile(r"SCAN \w+ USING (COVERING )?INDEX ix_turns_(queue|line)")
+    queue = re.compile(r"SCAN \w+ USING (COVERING )?INDEX (ix_turns_(queue|line)|uq_turns_one_running)")
     scans = [
         (statement, step)
         for statement, steps in found.items()

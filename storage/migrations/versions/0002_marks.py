@@ -1,4 +1,4 @@
-"""Named moments, the cursors by how recent they are, and the turns that failed."""
+"""Named moments, the cursors by how recent they are, the turns that failed, and what came of asking the model."""
 
 import time
 
@@ -18,6 +18,7 @@ def upgrade() -> None:
     )
     first = op.get_bind().scalar(sa.text("SELECT min(created_at) FROM conversations"))
     op.bulk_insert(marks, [{"name": "born", "at": first or time.time_ns() // 1000}])
+    op.add_column("turns", sa.Column("outcome", sa.Text(), nullable=True))
     op.create_index("ix_cursors_recent", "cursors", ["platform", "position"], unique=False)
     op.create_index(
         "ix_turns_failed",

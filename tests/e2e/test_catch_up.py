@@ -1,0 +1,201 @@
+"""What was said while nothing listened is read from the platform, answered once, and nothing is answered again."""
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from bot.app import App
+from emulators.faults import Fault
+from emulators.openai import Reply
+from tests.e2e.stage import Stage, user_texts
+from tests.e2e.talk import Talk
+
+
+@pytest.fixture(autouse=True)
+def nothing_comes_later(on_stage: Stage) -> None:
+    """Slack's events are lost while nothing is connected; Discord's always are."""
+    on_stage.slack.socket.drop_unconnected = True
+
+
+async def caught_up(worker: App, platform: str, passes: int = 1) -> None:
+    """Wait until a platform has been read so many times."""
+    async with asyncio.timeout(20):
+        while worker.desk.catch_ups[platform].passes < passes:
+            await asyncio.sleep(0.02)
+
+
+async def idle(worker: App) -> None:
+    """Wait until no turn is open."""
+    async with asyncio.timeout(20):
+        while await worker.store.turns.open_count():
+            await asyncio.sleep(0.02)
+
+
+def asked(talk: Talk) -> list[str]:
+    """The question of each request to the model, without the name before it."""
+    return [list(user_texts(call.body))[-1].partition(": ")[2] for call in talk.openai.calls]
+
+
+async def test_what_was_asked_while_the_bot_was_down_is_answered_once(talk: Talk) -> None:
+    talk.openai.script("before")
+    async with talk.stage.process() as worker:
+        first = await talk.ask("first")
+        await talk.until("before")
+        await worker.kill()
+    await talk.ask_on(first, "a follow-up")
+    await talk.ask("another")
+    async with talk.stage.worker() as app:
+        await caught_up(app, talk.platform)
+        await talk.place.wait_for(lambda: len(talk.answers()) == 3)
+        await idle(app)
+    assert sorted(asked(talk)) == ["a follow-up", "another", "first"]
+    async with talk.stage.worker() as app:
+        await caught_up(app, talk.platform)
+        await idle(app)
+    assert len(talk.answers()) == 3
+
+
+async def test_places_where_the_bot_was_never_spoken_to_are_read_too(on_stage: Stage) -> None:
+    slack, discord = on_stage.slack, on_stage.discord
+    ada, bob = slack.add_user("ada"), discord.add_user("bob")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    new_on_slack, dm, new_on_discord = slack.add_channel("new"), slack.open_dm(ada), discord.add_channel("new")
+    quiet = slack.add_channel("quiet")
+    await slack.say(ada, new_on_slack, "anybody?", mention=True)
+    await slack.say(ada, dm, "are you there?")
+    await slack.say(ada, quiet, "nobody asked the bot here")
+    parent = await slack.say(ada, quiet, "a thread of people")
+    await slack.say(ada, quiet, "what does the bot say?", thread_ts=parent.ts, mention=True)
+    await discord.say(bob, new_on_discord, "anybody?", mention=True)
+    await discord.say(bob, new_on_discord, "a word among people")
+    thread = await discord.start_thread(bob, new_on_discord, "a thread")
+    await discord.say(bob, new_on_discord, "and here?", mention=True, thread=thread)
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        await caught_up(app, "discord")
+        await idle(app)
+        await slack.wait_for(lambda: slack.bot_messages(new_on_slack) and slack.bot_messages(dm))
+        await slack.wait_for(lambda: slack.bot_messages(quiet))
+        await discord.wait_for(lambda: discord.bot_messages(new_on_discord) and discord.bot_messages(thread))
+    assert [m.thread_ts for m in slack.bot_messages(quiet)] == [parent.ts]
+    assert len(on_stage.openai.calls) == 5
+
+
+async def test_a_new_installation_answers_nothing_that_was_said_before_it(talk: Talk) -> None:
+    await talk.ask("to whom it may concern")
+    async with talk.stage.worker() as app:
+        await caught_up(app, talk.platform)
+        await idle(app)
+    assert talk.answers() == []
+
+
+async def test_catching_up_can_be_turned_off(talk: Talk) -> None:
+    talk.stage.extra["PARLEY_CATCH_UP_HOURS"] = "0"
+    async with talk.stage.process() as worker:
+        await worker.kill()
+    await talk.ask("nobody hears this")
+    talk.openai.script("but this")
+    async with talk.stage.worker():
+        await talk.ask("and this?")
+        await talk.until("but this")
+    assert len(talk.openai.calls) == 1
+
+
+async def test_no_more_messages_of_a_place_are_read_than_are_set(talk: Talk) -> None:
+    talk.stage.extra["PARLEY_CATCH_UP_MESSAGES"] = "2"
+    async with talk.stage.process() as worker:
+        await worker.kill()
+    for n in range(4):
+        await talk.ask(f"question {n}")
+    async with talk.stage.worker() as app:
+        await caught_up(app, talk.platform)
+        await idle(app)
+    assert sorted(asked(talk)) == ["question 2", "question 3"]
+
+
+async def test_what_people_said_to_each_other_before_they_called_the_bot_gets_no_answer(on_stage: Stage) -> None:
+    slack = on_stage.slack
+    ada, bob, general = slack.add_user("ada"), slack.add_user("bob"), slack.add_channel("general")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    parent = await slack.say(ada, general, "shall we have lunch?")
+    await slack.say(bob, general, "where?", thread_ts=parent.ts)
+    await slack.say(ada, general, "what is open?", thread_ts=parent.ts, mention=True)
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        await idle(app)
+    assert len(slack.bot_messages(general)) == 1
+    [call] = on_stage.openai.calls
+    assert [text.partition(": ")[2] for text in user_texts(call.body)] == [
+        "shall we have lunch?",
+        "where?",
+        "what is open?",
+    ]
+
+
+async def test_a_question_that_comes_while_older_ones_are_read_is_answered_after_them(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    openai.script("zero")
+    async with on_stage.process() as worker:
+        first = await slack.say(ada, general, "zero", mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
+        await worker.kill()
+    await slack.say(ada, general, "one", thread_ts=first.ts)
+    slack.faults.add("conversations.replies", Fault("delay", seconds=0.5))
+    async with on_stage.worker() as app:
+        await slack.say(ada, general, "two", thread_ts=first.ts)
+        await caught_up(app, "slack")
+        await idle(app)
+    texts = list(user_texts(openai.calls[-1].body))
+    assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
+
+
+async def test_a_discord_session_that_cannot_be_resumed_is_caught_up(on_stage: Stage) -> None:
+    discord = on_stage.discord
+    bob, studio = discord.add_user("bob"), discord.add_channel("studio")
+    async with on_stage.worker() as app:
+        await caught_up(app, "discord")
+        discord.refuse_gateway(times=1)
+        await discord.invalidate_sessions()
+        await discord.drop_gateway()
+        await discord.say(bob, studio, "did you hear me?", mention=True)
+        await discord.wait_for(lambda: discord.bot_messages(studio))
+        await idle(app)
+    assert len(discord.bot_messages(studio)) == 1
+
+
+async def test_a_slack_socket_that_was_away_is_caught_up(on_stage: Stage) -> None:
+    slack = on_stage.slack
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        slack.accept_connections(False)
+        slack.drop_connections()
+        await slack.say(ada, general, "did you hear me?", mention=True)
+        assert slack.undelivered
+        slack.accept_connections(True)
+        await slack.wait_for(lambda: slack.bot_messages(general))
+        await idle(app)
+    assert len(slack.bot_messages(general)) == 1
+
+
+async def test_an_answer_to_an_old_question_says_that_it_is_late(talk: Talk) -> None:
+    talk.openai.script(Reply("never", first_token_delay=60))
+    async with talk.stage.process() as worker:
+        await talk.ask("go")
+        await talk.place.wait_for(lambda: talk.openai.calls)
+        await worker.kill()
+    with sqlite3.connect(talk.stage.folder / "parley.db", isolation_level=None) as database:
+        database.execute("UPDATE messages SET sent_at = sent_at - 7200000000")
+    database.close()
+    talk.openai.script("the answer", "remembered without it")
+    async with talk.stage.worker():
+        await talk.place.wait_for(talk.answers)
+        [shown] = talk.answers()
+        assert "you asked 2 hours ago" in shown and shown.endswith("the answer")
+    with sqlite3.connect(talk.stage.folder / "parley.db") as database:
+        assert database.execute("SELECT text FROM messages WHERE role = 'assistant'").fetchall() == [("the answer",)]
+    database.close()
