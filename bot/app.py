@@ -190,6 +190,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
         async with build_backend(settings) as backend:
             connected: dict[str, Adapter] = {}
             paces: dict[str, Pace] = {}
+            holds: dict[str, int] = {}
             runner = TurnRunner(store, backend, settings, connected, paces)
             engine = Engine(
                 store.turns,
@@ -198,9 +199,10 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 connected,
                 concurrency=settings.parley_concurrency,
                 lease_seconds=settings.parley_lease_seconds,
+                held_until=lambda: max(holds.values(), default=0),
             )
             offered = build_adapters(settings)
-            intake = Intake(store.inbox, engine.wake)
+            intake = Intake(store.inbox, engine.wake, holds)
             desk = Desk(
                 intake=intake,
                 commands=Commands(store.controls, settings),

@@ -41,7 +41,16 @@ _oldest = (
     .where(
         is_open(_candidate),
         or_(
-            and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
+            and_(
+                _candidate.c.state == "queued",
+                _candidate.c.not_before <= bindparam("moment"),
+                # Held back while missed messages are read, perhaps by a process that died over the reading.
+                or_(
+                    _candidate.c.not_before == 0,
+                    _candidate.c.attempts > 0,
+                    bindparam("held_until", type_=BigInteger) <= bindparam("moment", type_=BigInteger),
+                ),
+            ),
             and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
         ),
         ~exists().where(
@@ -189,12 +198,15 @@ class Turns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, owner: str, lease_seconds: float, platforms: Collection[str]) -> Claim | None:
+    async def claim(
+        self, owner: str, lease_seconds: float, platforms: Collection[str], held_until: int = 0
+    ) -> Claim | None:
         """Take the oldest turn that may run: none open before it in its conversation, or its lease run out.
 
-        Returns None where there is nothing to do on these platforms.
+        Turns that are held back for older questions are left until `held_until` (microseconds since the epoch) or their
+        release. Returns None where there is nothing to do on these platforms.
         """
-        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms))
+        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms), held_until)
 
     async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> frozenset[int]:
         """Put off the end of these turns' leases; returns those this worker still holds."""
@@ -259,11 +271,13 @@ class Turns:
         return await self._database.read(_open_count)
 
 
-def _claim(connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str]) -> Claim | None:
+def _claim(
+    connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str], held_until: int
+) -> Claim | None:
     moment = now()
     lease_until = moment + micros_of(lease_seconds)
-    lease = {"moment": moment, "platforms": platforms, "to_owner": owner, "to_lease": lease_until}
-    taken = connection.execute(CLAIM, lease).first()
+    lease = {"platforms": platforms, "to_owner": owner, "to_lease": lease_until}
+    taken = connection.execute(CLAIM, {**lease, "moment": moment, "held_until": held_until}).first()
     if taken is None:
         return None
     place = connection.execute(PLACE, {"conversation_id": taken.conversation_id}).one()
