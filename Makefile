@@ -36,4 +36,4 @@ KILLS ?= 100
 SEED ?= 1
 
 chaos: $(READY)
-	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(filter-out 100,$(KILLS)),--page docs/chaos.md)
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(filter 1000,$(KILLS)),--page docs/chaos.md)

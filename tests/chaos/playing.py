@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +93,9 @@ class Playing:
         return rows.most_deaths(self.scene.database) <= MOST_DEATHS and len(self._open_questions()) <= MOST_OPEN // 2
 
     def _expect_order(self, worker: Worker, code: int) -> None:
-        if code != 0 and not (worker.armed and worker.fell):
+        # One that is told to end while it still loads has nothing to put in order: the signal ends it.
+        unready = code == -signal.SIGTERM and not worker.has_spoken
+        if code != 0 and not unready and not (worker.armed and worker.fell):
             self.flaws.append(Flaw("bad exit", "", f"worker {worker.number} ended with {code}"))
 
     # ---- steps

@@ -53,6 +53,11 @@ class Worker:
         return self.process.returncode == -signal.SIGKILL
 
     @property
+    def has_spoken(self) -> bool:
+        """Whether it has logged anything yet."""
+        return any(True for _ in log_lines(self.log))
+
+    @property
     def has_connected(self) -> bool:
         """Whether it said that both platforms are connected."""
         said = [entry for entry in log_lines(self.log) if isinstance(entry, dict) and entry.get("event") == "connected"]
