@@ -1,23 +1,25 @@
-"""The command line: `python -m bot run`, `parley doctor`, … Each command loads only what it needs."""
+"""The command line: `python -m bot run`, `parley doctor`, … Each command loads only what it needs.
+
+So the imports stand in the commands: a host asks `parley health` every few seconds, and the platforms' SDKs take one.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine
+import time
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import structlog
 import typer
-from rich.console import Console
 
-from bot import logs
+from bot import turn_commands
 from bot.errors import StartFailed
-from bot.settings import Settings, load, unknown_variables
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from bot.settings import Settings
 
 cli = typer.Typer(
     add_completion=False,
@@ -26,6 +28,9 @@ cli = typer.Typer(
     help="Parley answers in a team's Slack and Discord through OpenAI. Without a command it runs the worker.",
 )
 
+cli.add_typer(turn_commands.turns, name="turns")
+
+EXIT_ILL = 1
 EXIT_BAD_SETUP = 2
 
 
@@ -46,10 +51,14 @@ def default(context: typer.Context) -> None:
 @cli.command()
 def run() -> None:
     """Run the worker in the foreground until SIGTERM or Ctrl-C."""
-    from bot import app  # noqa: PLC0415 - the platforms' SDKs take a second to import; bad settings needn't wait
+    import structlog
+
+    from bot import app, logs
+    from bot.settings import unknown_variables
 
     settings = _settings()
     logs.configure(settings.parley_log_level, settings.parley_log_format)
+    log = structlog.get_logger(__name__)
     for name, nearest in unknown_variables():
         log.warning("setting_unknown", name=name, nearest=nearest or None)
     try:
@@ -64,7 +73,9 @@ def demo(
     picture: Annotated[Path | None, typer.Option(hidden=True, help="Write an SVG of it instead of showing it.")] = None,
 ) -> None:
     """Show the bot at work: an emulated Slack, Discord and model on this machine, no account needed."""
-    from bot.demo import show  # noqa: PLC0415
+    import asyncio
+
+    from bot.demo import show
 
     raise typer.Exit(asyncio.run(show(picture, acts=not talk)))
 
@@ -72,21 +83,50 @@ def demo(
 @cli.command()
 def doctor() -> None:
     """Check the settings, the database, the model and the platforms, and say what would cure what is wrong."""
-    from bot import doctor as examination  # noqa: PLC0415
+    import asyncio
+
+    from rich.console import Console
+
+    from bot import doctor as examination
+    from bot import logs
 
     logs.configure("warning", "auto")
     raise typer.Exit(asyncio.run(examination.examine(Console())))
 
 
 @cli.command()
+def health(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: the verdict and all it rests on.")] = False,
+) -> None:
+    """Say whether the worker of this machine is well: exit code 0 if so, 1 if not. Asks nobody, needs no token."""
+    from bot import health as examination
+    from bot import settings
+
+    # As far as they can be read: what else is wrong with them is the worker's business.
+    known, _ = settings.read()
+    found = examination.read(examination.path_of(known.database_url, known.parley_health_file))
+    lines = examination.judge(found, time.time())
+    if as_json:
+        typer.echo(examination.as_json(found, lines))
+    else:
+        for line in examination.table(lines, colours=sys.stdout.isatty()):
+            typer.echo(line)
+    raise typer.Exit(0 if examination.is_healthy(lines) else EXIT_ILL)
+
+
+@cli.command()
 def manifest(platform: Annotated[Platform | None, typer.Argument(help="One platform alone.")] = None) -> None:
     """Print the Slack app manifest and Discord's invite link."""
-    from bot import manifests  # noqa: PLC0415
+    from rich.console import Console
+
+    from bot import manifests
 
     manifests.show(Console(), platform.value if platform else None)
 
 
 def _settings() -> Settings:
+    from bot.settings import load
+
     try:
         return load()
     except StartFailed as failed:
@@ -95,6 +135,8 @@ def _settings() -> Settings:
 
 def _refuse(failed: StartFailed) -> NoReturn:
     """Say in one list what keeps the bot from starting, and end."""
+    from rich.console import Console
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print("[bold]Parley can't start:[/bold]")
     for problem in failed.problems:
@@ -108,9 +150,11 @@ def _refuse(failed: StartFailed) -> NoReturn:
 
 def _drive(main: Coroutine[Any, Any, None]) -> None:
     if sys.platform == "win32":
+        import asyncio
+
         asyncio.run(main)
     else:
-        import uvloop  # noqa: PLC0415 - there is none on Windows
+        import uvloop  # there is none on Windows
 
         uvloop.run(main)
 

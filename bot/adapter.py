@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
@@ -23,6 +23,9 @@ from bot.messages import (
 )
 
 Action = Literal["send", "edit"]
+Reason = Literal["silent", "closed", "refused", "asked_to"]
+"""Why another socket was needed: nothing came on the one before, or it did not hear us; it was closed or cut; there was
+none to be had; the platform asked for another."""
 
 # Of what was said before a connection: `nothing` was missed (the platform sent all of it again), something `perhaps`
 # (one connection took over from another), or there was a `gap` without any.
@@ -58,6 +61,21 @@ class Description:
     limits: tuple[RateLimit, ...]
     preview_seconds: float
     mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How an adapter's connection is right now.
+
+    `up`: there is a socket on which events come. `heard`: seconds since anything came on it, None where nothing ever
+    has. `overdue`: after so many seconds of silence the adapter itself takes a socket for dead. `reconnections`: how
+    often another socket was needed, by the reason.
+    """
+
+    up: bool
+    heard: float | None
+    overdue: float
+    reconnections: Mapping[Reason, int]
 
 
 class Sink(Protocol):
@@ -204,4 +222,13 @@ class KnowsPlaces(Protocol):
 
     async def place(self, address: Address) -> Place:
         """The names of a channel and its workspace. Never raises: empty where they can't be had."""
+        ...
+
+
+@runtime_checkable
+class ReportsVitals(Protocol):
+    """Knows how its connection is."""
+
+    def vitals(self) -> Vitals:
+        """How it is, at any time: before `start`, while it serves, after its end. Asks nobody, never raises."""
         ...

@@ -13,6 +13,7 @@ import structlog
 
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
+from bot import health
 from bot.adapter import Adapter, Description, Missed, ReadsMissed
 from bot.backend import tokens
 from bot.backend.client import Backend
@@ -21,7 +22,9 @@ from bot.catchup import CatchUp
 from bot.commands import COMMANDS, Commands
 from bot.engine import Engine
 from bot.errors import ModelFailure, StartFailed, StorageFailed
+from bot.heartbeat import Heartbeat
 from bot.intake import Intake
+from bot.lag import LoopLag
 from bot.messages import CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 from bot.pacing import Pace
 from bot.settings import Settings
@@ -82,6 +85,8 @@ class App:
     store: Store
     backend: Backend
     desk: Desk
+    lag: LoopLag
+    heartbeat: Heartbeat
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _refusals: list[StartFailed] = field(default_factory=list)
 
@@ -98,7 +103,12 @@ class App:
                     group.create_task(catch_up.run(), name=f"catch-up {name}")
                     for name, catch_up in self.desk.catch_ups.items()
                 ]
+                watching = [
+                    group.create_task(self.lag.run(), name="lag"),
+                    group.create_task(self.heartbeat.run(), name="heartbeat"),
+                ]
                 await self._stop.wait()
+                self.heartbeat.drain()
                 for task in reading:
                     task.cancel()
                 if self._refusals:
@@ -107,12 +117,15 @@ class App:
                 left = await self.desk.engine.drain(self.settings.parley_shutdown_grace)
                 await self._stop_adapters()
                 await asyncio.gather(*platforms, engine)
+                for task in watching:
+                    task.cancel()
                 log.info("stopped", handed_back=left)
         except BaseExceptionGroup as failures:
             # The first to fail ended the others: it alone says what happened.
             raise failures.exceptions[0] from None
         finally:
             await self._stop_adapters()
+            await self.heartbeat.end()
         if self._refusals:
             raise StartFailed([problem for refusal in self._refusals for problem in refusal.problems])
 
@@ -217,7 +230,16 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                     if isinstance(adapter, ReadsMissed)
                 },
             )
-            yield App(settings, store, backend, desk)
+            lag = LoopLag()
+            heartbeat = Heartbeat(
+                health.path_of(settings.database_url, settings.parley_health_file),
+                every=settings.parley_health_seconds,
+                store=store,
+                adapters=desk.offered,
+                model=backend.standing,
+                lag=lag,
+            )
+            yield App(settings, store, backend, desk, lag, heartbeat)
     finally:
         await ranks
         await store.close()

@@ -150,6 +150,12 @@ class Settings(BaseSettings):
     parley_admins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="User ids, separated by commas, that may change settings everywhere."
     )
+    parley_health_file: str | None = Field(
+        None, description="Where the worker writes how it is, for `parley health`; unset, that is beside the database."
+    )
+    parley_health_seconds: float = Field(
+        5.0, ge=0.1, le=60, description="Seconds between two writings of it; after five without one it counts as hung."
+    )
     parley_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     parley_log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`auto`: for people on a terminal, JSON lines elsewhere."

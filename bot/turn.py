@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 # A turn that brought its process down this often, or ran into a bug, is not tried again.
 MOST_CRASHES = 5
 # One that can't even say so is left for the operator: after as many deaths again, or after about a day of a platform
-# that takes nothing.
+# that takes nothing. Attempts are never counted anew: once somebody has it tried again, the same number is given again.
 SILENT_CRASHES = 10
 MOST_ATTEMPTS = 100
 # Hosts kill some seconds after the grace (Heroku: 30 s for a grace of 25).
@@ -107,7 +107,7 @@ class TurnRunner:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
         the platform takes nothing for long: then the turn should go back to the queue."""
         claim = lease.claim
-        if claim.crashes >= SILENT_CRASHES or claim.attempt > MOST_ATTEMPTS:
+        if claim.crashes >= SILENT_CRASHES or claim.attempt % (MOST_ATTEMPTS + 1) == 0:
             log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt, tells_admin=True)
             await self.store.turns.finish(claim, "failed", failure="GivenUp")
             return

@@ -56,6 +56,28 @@ class Database:
             log.info("database_migrated", before=before, now=HEAD)
         return cls(Path(parsed.database or ""), writer, reader)
 
+    @classmethod
+    async def attach(cls, url: str) -> Database:
+        """Open the database at `url` beside the worker that keeps it: it is neither made nor migrated here.
+
+        Nothing of it is locked before the first write. Raises `DatabaseUnusable`.
+        """
+        parsed = dialect.database_url(url)
+        path = Path(parsed.database or "")
+        _make_sure_it_is_there(path)
+        dialect.prepare(parsed)
+        async with AsyncExitStack() as undo:
+            try:
+                reader = await Lane.open(parsed, writes=False)
+                undo.push_async_callback(reader.close)
+                _make_sure_it_fits(await reader.run(_version), path)
+                writer = await Lane.open(parsed, writes=True)
+            except SQLAlchemyError as error:
+                wrong = f"{path} cannot be used ({dialect.reason(error)})"
+                raise DatabaseUnusable(wrong, dialect.cure(error)) from None
+            undo.pop_all()
+        return cls(path, writer, reader)
+
     async def close(self) -> None:
         """Let the work that was given end, then close every connection. Safe to call twice."""
         await self._reader.close()
@@ -82,12 +104,39 @@ class Database:
 
 def _bring_up_to_date(connection: Connection) -> str | None:
     """Apply the migrations that are missing; returns the version there was before, None for a new database."""
-    before: str | None = None
-    if inspect(connection).has_table("alembic_version"):
-        before = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    before = _version(connection)
     if before != HEAD:
         _migrate(connection)
     return before
+
+
+def _version(connection: Connection) -> str | None:
+    """The newest migration that was applied, None where none was."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return version
+
+
+def _make_sure_it_is_there(path: Path) -> None:
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise DatabaseUnusable(f"{path} cannot be reached ({error.strerror})", "Run this as the bot's user.") from None
+    if not is_there:
+        cure = "Run this where the bot runs, with the same DATABASE_URL."
+        raise DatabaseUnusable(f"there is no database at {path}", cure)
+
+
+def _make_sure_it_fits(version: str | None, path: Path) -> None:
+    """Raise `DatabaseUnusable` where a database that is not to be migrated is of another version than this program."""
+    if version is None:
+        raise DatabaseUnusable(f"{path} holds nothing of Parley's", "Use the DATABASE_URL that the bot runs with.")
+    if version != HEAD:
+        raise DatabaseUnusable(
+            f"{path} has the tables of another version of Parley ({version}, here it is {HEAD})",
+            "Use the version that the bot runs; when a newer bot starts, it brings the database up to date.",
+        )
 
 
 def _migrate(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, false, or_, select, union_all, update
+from sqlalchemy import Connection, bindparam, false, func, or_, select, union_all, update
 
 from storage.database import Database
 from storage.records import StoredMessage
@@ -31,6 +31,13 @@ _in_window = _said.where(
 _asked_before_window = _said.where(messages.c.turn_id == bindparam("turn_id"), messages.c.position < bindparam("start"))
 _both = union_all(_in_window, _asked_before_window)
 UNTIL = _both.order_by(_both.selected_columns.position, _both.selected_columns.id)
+# Where the story of the turns after this one begins.
+NEXT_ASKED = select(func.min(messages.c.position)).where(
+    messages.c.conversation_id == bindparam("conversation_id"),
+    messages.c.position > bindparam("asked_at"),
+    messages.c.turn_id > bindparam("turn_id"),
+    messages.c.role == "user",
+)
 
 # A window that went back would break the prefix that the provider remembers.
 MOVE_START = (
@@ -47,7 +54,7 @@ class History:
         self._database = database
 
     async def until(self, turn_id: int, conversation_id: int, start: int) -> Sequence[StoredMessage]:
-        """The messages from position `start` on that a turn may read: none of a later turn's questions.
+        """The messages from position `start` on that a turn may read: no later turn's questions, no talk after.
 
         In the order they stand, save that nothing follows the turn's last question: it is what the model answers,
         also where it came late and others have been answered since. A question that stands before `start` is there
@@ -66,8 +73,25 @@ def _until(connection: Connection, turn_id: int, conversation_id: int, start: in
     asked = [index for index, message in enumerate(said) if message.turn_id == turn_id]
     if asked:
         first, after = asked[0], asked[-1] + 1
-        said = [*said[:first], *said[after:], *said[first:after]]
+        since = _before_the_next(connection, said[after:], turn_id, conversation_id, said[asked[-1]].position)
+        said = [*said[:first], *since, *said[first:after]]
     return said
+
+
+def _before_the_next(
+    connection: Connection, since: Sequence[StoredMessage], turn_id: int, conversation_id: int, asked_at: int
+) -> Sequence[StoredMessage]:
+    """Of what was said since a turn's last question, what does not belong to a later turn's story.
+
+    A turn that is answered long after it failed reads what it would have read then.
+    """
+    if all(message.turn_id is not None for message in since):
+        return since
+    of = {"turn_id": turn_id, "conversation_id": conversation_id, "asked_at": asked_at}
+    next_asked: int | None = connection.scalar(NEXT_ASKED, of)
+    if next_asked is None:
+        return since
+    return [message for message in since if message.turn_id is not None or message.position < next_asked]
 
 
 def _move_start(connection: Connection, conversation_id: int, start: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -12,6 +13,9 @@ from bot.messages import Address, Attachment
 Role = Literal["user", "assistant"]
 Outcome = Literal["queued", "joined", "stored", "duplicate"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
+
+# How much of a turn's key people are shown to refer to it by.
+REFERENCE_LENGTH = 8
 
 
 def now() -> int:
@@ -62,6 +66,14 @@ class Claim:
     lease_until: int
     created_at: int
     outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The queue: how many turns are open, and since when the oldest waits that may run; None where none does."""
+
+    open: int
+    waiting_since: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,69 @@ class UsageRow:
     reasoning_tokens: int
     estimated: bool
     cost_micros: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLine:
+    """One turn as it stands in a list for the operator. What is only known of some turns is None for the others."""
+
+    id: int
+    key: str
+    state: TurnState
+    address: Address
+    attempts: int
+    crashes: int
+    created_at: int
+    finished_at: int | None
+    failure: str | None
+    not_before: int
+    lease_owner: str | None
+    lease_until: int | None
+
+    @property
+    def reference(self) -> str:
+        """What people see in the channel where it failed."""
+        return self.key[:REFERENCE_LENGTH]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMessage:
+    """A question of a turn, or what the conversation remembers as its answer."""
+
+    role: Role
+    platform_id: str
+    author_id: str
+    author_name: str
+    text: str
+    attachments: tuple[Attachment, ...]
+    sent_at: int
+    edited: bool
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTurn:
+    """All that is known of one turn: `messages` in their order, `parts` of its answer, what each answer took."""
+
+    line: TurnLine
+    messages: Sequence[TurnMessage]
+    parts: Sequence[StoredPart]
+    used: Sequence[UsageRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of an operator's wish for a turn, which stood in `state` with `failure` before.
+
+    `unasked`: it can't be tried again because nobody asks it any more, its questions were deleted; `not_failed`: only
+    failed turns are tried again or discarded.
+    """
+
+    turn_id: int
+    key: str
+    state: TurnState
+    failure: str | None
+    outcome: Literal["done", "not_failed", "unasked"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,11 @@ def is_running(a_turn: FromClause) -> ColumnElement[bool]:
     return a_turn.c.state == literal_column("'running'")
 
 
+def is_failed(a_turn: FromClause) -> ColumnElement[bool]:
+    """Whether a turn has failed, in the words of its own partial index."""
+    return a_turn.c.state == literal_column("'failed'")
+
+
 conversations = Table(
     "conversations",
     metadata,

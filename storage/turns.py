@@ -31,32 +31,35 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Answer, Claim, StoredPart, TurnState, UsageRow, micros_of, now
+from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, UsageRow, micros_of, now
 from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns, usage
 
 _candidate = turns.alias("candidate")
-_earlier = turns.alias("earlier")
+_other = turns.alias("other")
+_may_run = and_(
+    is_open(_candidate),
+    or_(
+        and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
+        and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
+    ),
+    # A later one may be running before it: it was begun while this one had failed. That one is not disturbed, and
+    # goes first too where its lease ran out.
+    ~exists().where(
+        _candidate.c.state == "queued",
+        _other.c.conversation_id == _candidate.c.conversation_id,
+        is_open(_other),
+        or_(_other.c.id < _candidate.c.id, is_running(_other)),
+    ),
+)
 _oldest = (
     select(_candidate.c.id)
     .where(
-        is_open(_candidate),
+        _may_run,
+        # Held back while missed messages are read, perhaps by a process that died over the reading.
         or_(
-            and_(
-                _candidate.c.state == "queued",
-                _candidate.c.not_before <= bindparam("moment"),
-                # Held back while missed messages are read, perhaps by a process that died over the reading.
-                or_(
-                    _candidate.c.not_before == 0,
-                    _candidate.c.attempts > 0,
-                    bindparam("held_until", type_=BigInteger) <= bindparam("moment", type_=BigInteger),
-                ),
-            ),
-            and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
-        ),
-        ~exists().where(
-            _earlier.c.conversation_id == _candidate.c.conversation_id,
-            is_open(_earlier),
-            _earlier.c.id < _candidate.c.id,
+            _candidate.c.not_before == 0,
+            _candidate.c.attempts > 0,
+            bindparam("held_until", type_=BigInteger) <= bindparam("moment", type_=BigInteger),
         ),
         exists().where(
             conversations.c.id == _candidate.c.conversation_id,
@@ -190,6 +193,19 @@ STORE_ANSWER = upsert(
 )
 STORE_USAGE = insert(usage)
 OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
+# Since when the oldest turn waits that nothing but a free worker is missing to.
+WAITING_SINCE = (
+    select(
+        case(
+            (_candidate.c.state == "running", _candidate.c.lease_until),
+            (_candidate.c.not_before > _candidate.c.created_at, _candidate.c.not_before),
+            else_=_candidate.c.created_at,
+        )
+    )
+    .where(_may_run)
+    .order_by(_candidate.c.id)
+    .limit(1)
+)
 
 
 class Turns:
@@ -201,7 +217,8 @@ class Turns:
     async def claim(
         self, owner: str, lease_seconds: float, platforms: Collection[str], held_until: int = 0
     ) -> Claim | None:
-        """Take the oldest turn that may run: none open before it in its conversation, or its lease run out.
+        """Take the oldest turn that may run: none open before it in its conversation and none running there, or its
+        own lease run out.
 
         Turns that are held back for older questions are left until `held_until` (microseconds since the epoch) or their
         release. Returns None where there is nothing to do on these platforms.
@@ -269,6 +286,10 @@ class Turns:
     async def open_count(self) -> int:
         """How many turns are queued or running."""
         return await self._database.read(_open_count)
+
+    async def backlog(self) -> Backlog:
+        """How many turns are open, and since when the oldest waits of those that may run."""
+        return await self._database.read(_backlog)
 
 
 def _claim(
@@ -383,6 +404,10 @@ def _finish(
 
 def _open_count(connection: Connection) -> int:
     return connection.scalar(OPEN_COUNT) or 0
+
+
+def _backlog(connection: Connection) -> Backlog:
+    return Backlog(_open_count(connection), connection.scalar(WAITING_SINCE, {"moment": now()}))
 
 
 def _holding(claim: Claim) -> dict[str, object]:

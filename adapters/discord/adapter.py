@@ -33,7 +33,8 @@ from adapters.discord.parsing import (
 from adapters.discord.places import Places
 from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
-from bot.adapter import Description, RateLimit, Sink, Trace, Unread
+from adapters.vitals import Pulse
+from bot.adapter import Description, RateLimit, Sink, Trace, Unread, Vitals
 from bot.command_spec import CommandSpec
 from bot.errors import (
     DeliveryDelayed,
@@ -93,6 +94,7 @@ class DiscordAdapter:
         self._api_url = api_url
         self._commands = tuple(commands)
         self._timing = timing or Timing()
+        self._pulse = Pulse(overdue=self._timing.silence)
         self._stop = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -221,6 +223,10 @@ class DiscordAdapter:
         """The names of a channel and its guild. Never raises: empty where they can't be had."""
         return await self._login.places.place(address) if self._login is not None else Place()
 
+    def vitals(self) -> Vitals:
+        """How the gateway's connection is. Discord acknowledges a heartbeat every 41 s: it is heard that often."""
+        return self._pulse.read()
+
     async def _serve(self, sink: Sink, tasks: asyncio.TaskGroup, arrivals: Arrivals) -> None:
         """Run the supervised client until cancelled. Raises `TokenRefused`."""
 
@@ -234,9 +240,9 @@ class DiscordAdapter:
                 arrivals.put(identifier(data.get("channel_id")) if is_object(data) else "", event, data)
 
         def make() -> Client:
-            return Client(on_event, self._timing)
+            return Client(on_event, self._timing, self._pulse)
 
-        await supervise(self._token, make, self._logged_in, self._timing)
+        await supervise(self._token, make, self._logged_in, self._timing, self._pulse)
 
     async def _end_when_stopped(self, serving: asyncio.Task[None], arrivals: Arrivals) -> None:
         """Once told to stop: no more events, a moment for those at hand, then an end to every task of the group."""

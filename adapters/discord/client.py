@@ -29,9 +29,11 @@ from discord.http import Route
 from discord.user import ClientUser
 
 from adapters.discord import rest
-from adapters.discord.gateway import GatewaySocket, Session, complete_user
+from adapters.discord.gateway import GatewaySocket, Session, Watch, complete_user
 from adapters.discord.parsing import display_name, identifier, is_object, string
 from adapters.discord.timing import Backoff, Timing
+from adapters.vitals import Pulse
+from bot.adapter import Reason
 from bot.errors import DeliveryFailure, DeliveryUncertain
 
 log = structlog.get_logger(__name__)
@@ -98,10 +100,19 @@ def _naming_json() -> aiohttp.TraceConfig:
     return trace
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one connection ended: what can be resumed, and why another is needed."""
+
+    session: Session | None
+    reason: Reason
+    detail: str = ""
+
+
 class Client(discord.Client):
     """A logged-in application and its gateway session; `on_event` gets each event's name and raw data, in order."""
 
-    def __init__(self, on_event: Callable[[str, Any], None], timing: Timing) -> None:
+    def __init__(self, on_event: Callable[[str, Any], None], timing: Timing, pulse: Pulse | None = None) -> None:
         self._wanted = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True)
         super().__init__(
             intents=self._wanted,
@@ -116,6 +127,7 @@ class Client(discord.Client):
         )
         self._on_event = on_event
         self._timing = timing
+        self._pulse = pulse or Pulse(overdue=timing.silence)
         self._gateway_address: yarl.URL | None = None
         self._identified_at: float | None = None
         self._alive = False
@@ -163,7 +175,7 @@ class Client(discord.Client):
         while True:
             began, resuming, self._alive = time.monotonic(), session is not None, False
             try:
-                session = await self._run_session(session)
+                ended = await self._run_session(session)
             except discord.ConnectionClosed as closed:
                 if closed.code != INTENT_NOT_ALLOWED or not self.reads_all:
                     raise
@@ -171,13 +183,24 @@ class Client(discord.Client):
                 self._wanted.message_content = False
                 session = None
                 continue
+            finally:
+                self._pulse.down(self)
+            session = ended.session
             failed_resumes = failed_resumes + 1 if resuming and not self._alive else 0
             if failed_resumes >= RESUME_TRIES:
                 session, failed_resumes = None, 0
             if self._alive and time.monotonic() - began >= self._timing.stable:
                 backoff.reset()
             delay = backoff.next(at_once=self._alive)
-            log.info("gateway_reconnecting", resume=session is not None, seconds=round(delay, 1))
+            tell = log.info if ended.reason == "asked_to" else log.warning
+            tell(
+                "gateway_reconnecting",
+                reason=ended.reason,
+                detail=ended.detail,
+                count=self._pulse.lost(ended.reason),
+                resume=session is not None,
+                seconds=round(delay, 1),
+            )
             await asyncio.sleep(delay)
 
     async def before_identify_hook(self, _shard_id: int | None, *, initial: bool = False) -> None:
@@ -192,15 +215,17 @@ class Client(discord.Client):
             await asyncio.wait([waiting])
         await super().close()
 
-    async def _run_session(self, session: Session | None) -> Session | None:
-        """One connection from hello to its end; returns what can be resumed."""
+    async def _run_session(self, session: Session | None) -> Ended:
+        """One connection from hello to its end."""
         try:
             socket = await (self._identify() if session is None else self._resume(session))
         except ReconnectWebSocket as wanted:
-            return session if wanted.resume else None
+            return Ended(session if wanted.resume else None, "closed", "before_hello")
+        except TimeoutError:
+            return Ended(session, "silent", "no_hello")
         except (OSError, aiohttp.ClientError, DeliveryFailure) as error:
-            log.warning("gateway_unreachable", error=type(error).__name__, reason=str(error)[:100])
-            return session
+            log.info("gateway_unreachable", error=type(error).__name__, reason=str(error)[:100])
+            return Ended(session, "refused", type(error).__name__)
         self.ws = socket
         try:
             while True:
@@ -209,8 +234,9 @@ class Client(discord.Client):
             if not wanted.resume:
                 await asyncio.sleep(random.uniform(*self._timing.reidentify))
         except (OSError, aiohttp.ClientError) as error:
-            log.warning("gateway_lost", error=type(error).__name__)
-        return socket.session()
+            socket.watch.detail = type(error).__name__
+        detail = socket.watch.detail or str(socket.socket.close_code or "")
+        return Ended(socket.session(), socket.watch.reason, detail)
 
     async def _identify(self) -> GatewaySocket:
         """A connection with a new session, at Discord's distance from the last one."""
@@ -231,7 +257,7 @@ class Client(discord.Client):
 
     async def _open(self, gateway: yarl.URL, session: Session | None, seconds: float) -> GatewaySocket:
         async with asyncio.timeout(seconds):
-            return await GatewaySocket.from_client(
+            socket = await GatewaySocket.from_client(
                 self,
                 initial=True,
                 gateway=gateway,
@@ -240,6 +266,9 @@ class Client(discord.Client):
                 resume=session is not None,
                 compress=False,
             )
+        due = socket.loop.time() + self._timing.ready
+        socket.watch = Watch(self._timing, self._pulse, due, socket.watch.unacknowledged)
+        return socket
 
     async def _gateway(self) -> yarl.URL:
         """Where to connect, as Discord says now; as it said last where it does not. Raises a `DeliveryFailure`."""
@@ -285,6 +314,7 @@ class Client(discord.Client):
                 log.warning("event_not_cached", event_name=name, error=type(error).__name__)
             if name in {"READY", "RESUMED"}:
                 self._alive = True
+                self._pulse.up(self)
             if name in {"READY", "GUILD_CREATE"}:
                 if any(guild.unavailable for guild in self.guilds):
                     self._guilds_told.clear()

@@ -11,7 +11,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -21,6 +21,9 @@ import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from adapters.discord.parsing import identifier, is_object, string
+from adapters.discord.timing import Timing
+from adapters.vitals import Pulse
+from bot.adapter import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -40,20 +43,55 @@ class Session:
     gateway: yarl.URL
 
 
+@dataclass(slots=True)
+class Watch:
+    """What tells a live connection from a zombie. Moments are the event loop's time, in seconds.
+
+    `due`: until when READY or RESUMED has to have come, None once it has. `unacknowledged`: since when a heartbeat has
+    been waiting for its acknowledgement. `reason` and `detail`: why the connection ended.
+    """
+
+    timing: Timing = field(default_factory=Timing)
+    pulse: Pulse | None = None
+    due: float | None = None
+    unacknowledged: float | None = None
+    reason: Reason = "closed"
+    detail: str = ""
+
+    def patience(self, now: float) -> float:
+        """Until when the next frame has to come."""
+        silence = now + self.timing.silence
+        return silence if self.due is None else min(silence, self.due)
+
+    def is_zombie(self, now: float) -> bool:
+        """Whether, at the time for another heartbeat, an earlier one is still not acknowledged.
+
+        https://discord.com/developers/docs/events/gateway#sending-heartbeats: then close and resume.
+        """
+        return self.unacknowledged is not None and now - self.unacknowledged >= self.timing.acknowledgement
+
+
 class GatewaySocket(DiscordWebSocket):
     """One connection. Its `poll_event`, `identify` and `resume` close it whenever they raise."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(socket, loop=loop)
+        self.watch = Watch()
+        self._patience = asyncio.timeout(None)
 
     async def poll_event(self) -> None:
         """Take one frame. Raises `ReconnectWebSocket`, `discord.ConnectionClosed` or a network error."""
         try:
             # The library would wait for a silent peer's half of the closing handshake, 30 s more.
-            async with asyncio.timeout(self._max_heartbeat_timeout / 2):
+            self._patience = asyncio.timeout_at(self.watch.patience(self.loop.time()))
+            async with self._patience:
                 await super().poll_event()
         except asyncio.CancelledError:
             await self.close(1000)
             raise
         except TimeoutError:
-            log.warning("gateway_silent")
+            self.watch.reason = "silent"
+            self.watch.detail = self.watch.detail or ("not_ready" if self.watch.due is not None else "nothing_heard")
             await self.close(4000)
             raise ReconnectWebSocket(self.shard_id) from None
         except BaseException:
@@ -62,12 +100,26 @@ class GatewaySocket(DiscordWebSocket):
 
     async def received_message(self, msg: Any, /) -> None:
         """Act on one frame; one that makes no sense is logged by its kind alone and passed over."""
+        if self.watch.pulse is not None:
+            self.watch.pulse.heard()
         try:
             await super().received_message(self._completed(msg))
         except (ReconnectWebSocket, discord.ConnectionClosed, OSError, aiohttp.ClientError):
             raise
         except Exception as error:  # noqa: BLE001 - a frame may be anything
             log.warning("frame_unreadable", error=type(error).__name__)
+
+    async def send_heartbeat(self, data: Any) -> None:
+        """Send one, unless the last is still not acknowledged: then the connection is given up, to be resumed."""
+        now = self.loop.time()
+        if self.watch.is_zombie(now):
+            self.watch.due, self.watch.detail = now, "heartbeat_not_acknowledged"
+            with contextlib.suppress(RuntimeError):  # between two frames there is no wait to cut short
+                self._patience.reschedule(now)
+            return
+        if self.watch.unacknowledged is None:
+            self.watch.unacknowledged = now
+        await super().send_heartbeat(data)
 
     async def identify(self) -> None:
         """Open a new session. Without compression: there is little to save on a team's traffic."""
@@ -110,6 +162,8 @@ class GatewaySocket(DiscordWebSocket):
         if not isinstance(msg, str):
             return msg
         frame = json.loads(msg)
+        if is_object(frame):
+            self._note(frame)
         if not is_object(frame) or frame.get("op") != self.DISPATCH:
             return msg
         details = frame.get("d")
@@ -118,6 +172,19 @@ class GatewaySocket(DiscordWebSocket):
         if frame.get("t") == "READY" and is_object(details):
             return json.dumps({**frame, "s": frame.get("s"), "d": self._complete_ready(details)})
         return msg
+
+    def _note(self, frame: Mapping[str, Any]) -> None:
+        """What a frame says of the connection itself."""
+        operation = frame.get("op")
+        if operation == self.HELLO and self.watch.unacknowledged is None:
+            self.watch.unacknowledged = self.loop.time()  # the library sends the first heartbeat right away
+        elif operation == self.HEARTBEAT_ACK:
+            self.watch.unacknowledged = None
+        elif operation in {self.RECONNECT, self.INVALIDATE_SESSION}:
+            self.watch.reason = "asked_to"
+            self.watch.detail = "reconnect" if operation == self.RECONNECT else "invalid_session"
+        elif operation == self.DISPATCH and frame.get("t") in {"READY", "RESUMED"}:
+            self.watch.due = None
 
     def _complete_ready(self, details: Mapping[str, Any]) -> dict[str, Any]:
         user = details["user"] if is_object(details.get("user")) else {}

@@ -14,6 +14,7 @@ import structlog
 
 from adapters.discord.client import Client, Identity
 from adapters.discord.timing import Backoff, Timing
+from adapters.vitals import Pulse
 from bot.errors import TokenRefused
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,7 @@ https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gate
 
 
 async def supervise(
-    token: str, make: Callable[[], Client], on_login: Callable[[Client, Identity], None], timing: Timing
+    token: str, make: Callable[[], Client], on_login: Callable[[Client, Identity], None], timing: Timing, pulse: Pulse
 ) -> None:
     """Serve until cancelled. Raises `TokenRefused` where Discord refuses the token or the connection for good."""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
@@ -56,7 +57,13 @@ async def supervise(
             if time.monotonic() - began >= timing.stable:
                 backoff.reset()
             seconds = backoff.next()
-            log.warning("client_ended", error=type(error).__name__, code=_status(error), seconds=round(seconds, 1))
+            log.warning(
+                "client_ended",
+                error=type(error).__name__,
+                code=_status(error),
+                count=pulse.lost("refused"),
+                seconds=round(seconds, 1),
+            )
             await asyncio.sleep(seconds)
 
 

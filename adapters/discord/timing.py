@@ -13,9 +13,11 @@ class Timing:
     `backoff_base` and `backoff_cap` bound the full jitter between tries; a connection that lasted `stable` starts
     them over. `identify_gap` is Discord's least time between two identifies, `reidentify` what it asks to wait after
     an invalidated session. `silence` is how long nothing may come, heartbeats' acknowledgements included (Discord's
-    interval is 41 s). `hello` is the longest wait for a connection to open, `resume_hello` the same at a session's own
-    address, beside which there is the main one. `receive_retries` are the waits before an event that could not be
-    stored is handed over again.
+    interval is 41 s). `acknowledgement` is the least time that a heartbeat may wait for its own, however short the
+    interval; one that still waits at the next heartbeat ends the connection. `hello` is the longest wait for a
+    connection to open, `resume_hello` the same at a session's own address, beside which there is the main one; `ready`
+    is the longest wait from then on for READY or RESUMED. `receive_retries` are the waits before an event that could
+    not be stored is handed over again.
     """
 
     backoff_base: float = 1.0
@@ -25,7 +27,9 @@ class Timing:
     reidentify: tuple[float, float] = (1.0, 5.0)
     hello: float = 30.0
     resume_hello: float = 5.0
+    ready: float = 30.0
     silence: float = 60.0
+    acknowledgement: float = 10.0
     receive_retries: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 

@@ -36,7 +36,8 @@ from adapters.slack.parsing import (
 from adapters.slack.reception import Reception
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
 from adapters.slack.web import open_session, web_client
-from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread
+from adapters.vitals import Pulse
+from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain
 from bot.messages import Address, IncomingMessage, PartKey, Place, Reply
 
@@ -73,7 +74,7 @@ _NO_STATUS_HERE = frozenset(
 class SlackAdapter:
     """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
 
-    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies` and `KnowsPlaces`.
+    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `KnowsPlaces` and `ReportsVitals`.
     """
 
     # https://docs.slack.dev/reference/methods/assistant.threads.setStatus: the status fades after two minutes.
@@ -90,6 +91,7 @@ class SlackAdapter:
         self._bot_token = bot_token.strip()
         self._app_token = app_token.strip()
         self._timing = timing or Timing()
+        self._pulse = Pulse(overdue=self._timing.ping * self._timing.silent)
         self._web = web_client(self._bot_token, api_url, self._timing.call)
         self._me: Identity | None = None
         self._people: Lookups[Person] = Lookups("user", self._look_up_person)
@@ -228,6 +230,10 @@ class SlackAdapter:
         known = found.get(address.channel, Place())
         return Place(known.channel_name, workspace, known.topic)
 
+    def vitals(self) -> Vitals:
+        """How the socket is. Slack pings it and answers its pings, so it is heard every few seconds."""
+        return self._pulse.read()
+
     # Serving
 
     @property
@@ -256,7 +262,7 @@ class SlackAdapter:
                     sink.connected(self.describe(), missed)
 
                 try:
-                    await stay_connected(self._socket_url, session, handle, connected, self._timing)
+                    await stay_connected(self._socket_url, session, handle, connected, self._timing, pulse=self._pulse)
                 finally:
                     await reception.close()
             finally:

@@ -33,6 +33,7 @@ from bot.backend.exchange import Ending, ExchangeFailed, exchange
 from bot.backend.keys import Key
 from bot.backend.parameters import Refusals, arguments
 from bot.backend.retries import Call, Go, Hold, KeySetAside, Retries
+from bot.backend.standing import Standing
 
 __all__ = ["Backend", "BackendConfig"]
 
@@ -48,6 +49,7 @@ class Backend:
     ) -> None:
         self.config = config
         self._clock = clock or SystemClock()
+        self.standing = Standing()
         self._retries = Retries(config, self._clock, on_key_set_aside)
         self._slots = asyncio.Semaphore(config.concurrency)
         self._refusals: dict[str, Refusals] = {}
@@ -137,6 +139,7 @@ class Backend:
                 async for chunk in chunks:
                     if isinstance(chunk, Ending):
                         self._retries.answered(probe=open_probe)
+                        self.standing.answered(self._clock.now().timestamp())
                         open_probe = False
                         async for event in self._finish(call, go.key, chunk):
                             yield event
@@ -154,6 +157,7 @@ class Backend:
                         yield Text(chunk.text)
         except ExchangeFailed as error:
             diagnosis = error.diagnosis
+            self.standing.failed(diagnosis.failure, self._clock.now().timestamp())
         finally:
             if open_probe and diagnosis is None:
                 self._retries.given_up()

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from emulators.discord.compression import Encoder, encoder
 from emulators.discord.opcodes import Closing, receive
-from emulators.discord.sessions import Connection
+from emulators.discord.sessions import Connection, Manner
 
 if TYPE_CHECKING:
     from emulators.discord.core import Core
@@ -47,6 +47,7 @@ class Gateway:
     def __init__(self, server: Core) -> None:
         self.server = server
         self.connections: list[Connection] = []
+        self.next_manners: deque[Manner] = deque()
         self.refuse_until = 0.0
         self.refuse_next = 0
         self.session_starts_left = server.session_start_limit
@@ -61,7 +62,8 @@ class Gateway:
             return web.Response(status=400, text='Can "Upgrade" only to "WebSocket".')
         ws = web.WebSocketResponse(max_msg_size=0, timeout=1.0, compress=False)
         await ws.prepare(request)
-        connection = Connection(path=request.path)
+        manner = self.next_manners.popleft() if self.next_manners else "well"
+        connection = Connection(path=request.path, manner=manner)
         self.connections.append(connection)
         current = asyncio.current_task()
         assert current is not None
@@ -171,14 +173,14 @@ class Gateway:
                 async with asyncio.timeout(max(0.0, last_beat + deadline - time.monotonic())):
                     message = await ws.receive()
             except TimeoutError:
-                if connection.silent:
+                if connection.manner in {"silent", "deaf"}:
                     last_beat = time.monotonic()
                     continue
                 raise Closing(4009, "no heartbeat") from None
             if message.type not in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
                 connection.client_code = message.data if message.type is aiohttp.WSMsgType.CLOSE else None
                 return
-            if connection.silent:
+            if connection.manner in {"silent", "deaf"}:
                 continue
             now = time.monotonic()
             if self.server.limits_on and len(sent_at) == FRAMES_PER_MINUTE and now - sent_at[0] < 60:

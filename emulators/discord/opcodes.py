@@ -171,7 +171,7 @@ def resume(gateway: Gateway, connection: Connection, data: Any) -> None:
     connection.session = session
     for number, frame in session.log:
         if number > seq:
-            connection.send(frame)
+            connection.dispatch(frame)
     gateway.server.sessions_store.send(session, "RESUMED", {"_trace": []})
 
 

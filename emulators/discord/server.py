@@ -16,7 +16,7 @@ from emulators.discord.invocations import Invocations
 from emulators.discord.opcodes import announce
 from emulators.discord.payloads import JSON
 from emulators.discord.rest import Api
-from emulators.discord.sessions import GUILDS, Connection
+from emulators.discord.sessions import GUILDS, Connection, Manner
 from emulators.discord.state import Guild
 from emulators.recording import record
 
@@ -139,7 +139,16 @@ class DiscordServer(Invocations):
     def go_silent(self) -> None:
         """The present sockets stay open but nothing comes any more: no dispatch, no heartbeat ack."""
         for connection in self.gateway.connections:
-            connection.silent = True
+            connection.manner = "silent"
+
+    def go_deaf(self) -> None:
+        """The present sockets go on dispatching, but read nothing and acknowledge no heartbeat."""
+        for connection in self.gateway.connections:
+            connection.manner = "deaf"
+
+    def next_sockets(self, *manners: Manner) -> None:
+        """How the next sockets behave from their opening on, one each: a `silent` one never even says hello."""
+        self.gateway.next_manners.extend(manners)
 
     def refuse_gateway(self, *, seconds: float = 0.0, times: int = 0) -> None:
         """Answer the websocket handshakes of the next `seconds`, or the next `times`, with 503."""

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from emulators.discord.payloads import JSON, withhold
 from emulators.discord.state import Channel, Permission, User, World
@@ -21,9 +21,14 @@ MESSAGE_CONTENT = 1 << 15
 KNOWN_INTENTS: int = sum(1 << bit for bit in (*range(17), 20, 21, 24, 25))
 
 
+Manner = Literal["well", "silent", "mute", "deaf"]
+"""How an open socket behaves: on a `silent` one nothing goes out, nothing is acknowledged; a `mute` one acknowledges
+heartbeats but dispatches nothing; a `deaf` one dispatches but reads nothing."""
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One websocket of a client. `silent` ones are open but dead: nothing goes out, nothing is acknowledged.
+    """One websocket of a client.
 
     `close_code` is what the server closed it with, `client_code` what the client did.
     """
@@ -31,7 +36,7 @@ class Connection:
     path: str
     outgoing: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     session: Session | None = None
-    silent: bool = False
+    manner: Manner = "well"
     opened_at: float = field(default_factory=time.monotonic)
     close_code: int | None = None
     client_code: int | None = None
@@ -39,8 +44,13 @@ class Connection:
 
     def send(self, text: str) -> None:
         """Queue one frame for the client; a silent connection swallows it."""
-        if not self.silent:
+        if self.manner != "silent":
             self.outgoing.put_nowait(text)
+
+    def dispatch(self, text: str) -> None:
+        """Queue one event for the client; a mute connection swallows it as well."""
+        if self.manner != "mute":
+            self.send(text)
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +73,7 @@ class Session:
     @property
     def connected(self) -> bool:
         """Whether a live client is attached."""
-        return self.connection is not None and not self.connection.silent
+        return self.connection is not None and self.connection.manner == "well"
 
     def wants(self, intent: int) -> bool:
         """Whether the session asked for any of `intent`; 0 stands for events every session gets."""
@@ -94,7 +104,7 @@ class Sessions:
         frame = self._encode({"t": name, "s": session.seq, "op": 0, "d": data})
         session.log.append((session.seq, frame))
         if session.connection is not None:
-            session.connection.send(frame)
+            session.connection.dispatch(frame)
 
     def dispatch(
         self,

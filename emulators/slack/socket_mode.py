@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,17 +25,31 @@ EnvelopeKind = Literal["events_api", "slash_commands", "interactive"]
 DisconnectReason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
 
 
+Manner = Literal["well", "silent", "mute", "deaf"]
+"""How an open socket behaves: `silent` says and hears nothing, `mute` takes acks and answers pings but says nothing of
+its own, `deaf` says everything and reads nothing."""
+
+
 @dataclass(eq=False, slots=True)
 class Connection:
-    """One open websocket; a `silent` one stays open, but says and hears nothing."""
+    """One open websocket."""
 
     number: int
     websocket: web.WebSocketResponse
     request: web.Request
     opened: float = field(default_factory=time.monotonic)
-    silent: bool = False
+    manner: Manner = "well"
     pongs: int = 0
     pings: int = 0
+
+    def behave(self, manner: Manner) -> None:
+        """From now on; bytes of a peer that is not read stay in the network's buffers."""
+        transport = self.request.transport
+        if transport is not None and manner == "deaf":
+            transport.pause_reading()
+        elif transport is not None and self.manner == "deaf":
+            transport.resume_reading()
+        self.manner = manner
 
 
 class SocketMode:
@@ -62,6 +77,7 @@ class SocketMode:
         self._app_id, self._timing, self._changed, self._complaints = app_id, timing, changed, complaints
         self._tickets: set[str] = set()
         self._turn = 0
+        self._manners: deque[Manner] = deque()
         self._waiting: dict[str, tuple[Delivery, asyncio.Future[Any]]] = {}
         self._envelopes: dict[str, Delivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,6 +109,8 @@ class SocketMode:
             await websocket.close()
             return websocket
         self.connections.append(connection)
+        if self._manners:
+            connection.behave(self._manners.popleft())
         try:
             await self._serve(connection)
         finally:
@@ -111,7 +129,7 @@ class SocketMode:
         pinging = self._spawn(self._ping(connection))
         try:
             async for message in connection.websocket:
-                if connection.silent:
+                if connection.manner == "silent":
                     continue
                 if message.type is WSMsgType.PING:
                     await connection.websocket.pong(message.data)
@@ -128,9 +146,9 @@ class SocketMode:
         """Ping at intervals; a peer that never pongs for four intervals is closed, as the SDK does to us."""
         while True:
             await asyncio.sleep(self._timing.ping_interval)
-            if connection.silent:
+            if connection.manner in {"silent", "mute"}:
                 continue
-            if connection.pings - connection.pongs >= 4:
+            if connection.manner != "deaf" and connection.pings - connection.pongs >= 4:
                 self._complaints.append(f"connection {connection.number} did not answer four pings")
                 await connection.websocket.close(code=WSCloseCode.GOING_AWAY)
                 return
@@ -146,8 +164,8 @@ class SocketMode:
             self._changed()
 
     async def _send(self, connection: Connection, frame: Any) -> bool:
-        """Whether the frame left; a silent connection swallows it."""
-        if connection.silent:
+        """Whether the frame left; a silent or mute connection swallows it."""
+        if connection.manner in {"silent", "mute"}:
             return True
         try:
             await connection.websocket.send_str(frame if isinstance(frame, str) else json.dumps(frame))
@@ -297,10 +315,14 @@ class SocketMode:
                 connection.request.transport.abort()
         return len(dropped)
 
-    def silence(self, silent: bool = True) -> None:
-        """Make every open connection silent (or not): it stays open, but nothing is sent, heard or ponged."""
+    def behave(self, manner: Manner) -> None:
+        """How every open connection behaves from now on."""
         for connection in self.connections:
-            connection.silent = silent
+            connection.behave(manner)
+
+    def next_behave(self, *manners: Manner) -> None:
+        """How the next connections behave from their opening on, one each; those after them behave well."""
+        self._manners.extend(manners)
 
     # ---- tasks
 

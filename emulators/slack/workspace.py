@@ -12,7 +12,7 @@ from aiohttp import web
 from emulators.slack import web_api
 from emulators.slack.model import Ack, Channel, Delivery, Message, Ping
 from emulators.slack.people import People
-from emulators.slack.socket_mode import Connection, DisconnectReason
+from emulators.slack.socket_mode import Connection, DisconnectReason, Manner
 
 
 class SlackWorkspace(People):
@@ -100,7 +100,19 @@ class SlackWorkspace(People):
 
     def go_silent(self, silent: bool = True) -> None:
         """Every open socket stays open but says and hears nothing (or, with False, comes back)."""
-        self.socket.silence(silent)
+        self.socket.behave("silent" if silent else "well")
+
+    def go_mute(self) -> None:
+        """Every open socket answers pings and takes acks, but no envelope and no ping comes on it any more."""
+        self.socket.behave("mute")
+
+    def go_deaf(self) -> None:
+        """Every open socket goes on sending, but nothing that is sent to it is read any more."""
+        self.socket.behave("deaf")
+
+    def next_sockets(self, *manners: Manner) -> None:
+        """How the next sockets behave from their opening on, one each: `silent` ones never even say hello."""
+        self.socket.next_behave(*manners)
 
     def accept_connections(self, accepting: bool) -> None:
         """Whether new websockets are let in; refused ones get 503 and keep their ticket."""

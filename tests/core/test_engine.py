@@ -1,6 +1,7 @@
 """Lanes and leases, over a real database: what runs beside what, and what happens when a lease or a turn is lost."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import pytest
 
 from bot.engine import Engine
 from bot.errors import LeaseLost
+from bot.lease import Lease
 from bot.messages import Address, Author, IncomingMessage
 from storage import Store, dialect
 from storage.records import Claim
@@ -272,3 +274,40 @@ async def test_a_lease_that_cannot_be_renewed_or_given_back_ends_no_engine(
         locker.execute("ROLLBACK")
         locker.close()
         await until(lambda: began == [1, 2], seconds=15)
+
+
+async def test_the_turns_of_a_worker_that_died_need_not_wait_for_its_leases(store: Store) -> None:
+    ended: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        await store.turns.finish(claim, "answered")
+        ended.append(claim.crashes)
+
+    await ask(store, "a", 1)
+    await ask(store, "b", 1)
+    dead, alive = store.begin_work(), store.begin_work()
+    assert await store.turns.claim(dead.owner, 600, ["slack"]) is not None
+    assert await store.turns.claim(alive.owner, 600, ["slack"]) is not None
+    dead_lock = dead._lock
+    assert dead_lock is not None
+    os.close(dead_lock)  # as the system does at a death: the file stays
+    async with running(store, turn, lease=60):
+        await until(lambda: ended == [1])
+        assert await store.turns.open_count() == 1, "the living worker's turn is its own"
+    alive.end()
+
+
+async def test_a_lease_that_ran_out_is_asked_for_again_before_anything_is_shown(store: Store, tmp_path: Path) -> None:
+    await ask(store, "a", 1)
+    claim = await store.turns.claim("w", 0.0, ["slack"])
+    assert claim is not None
+    lease = Lease(claim, store.turns, 60)
+    await lease.make_sure()  # nobody took it meanwhile
+    assert lease.until > claim.lease_until
+    with sqlite3.connect(tmp_path / "p.db", isolation_level=None) as other:
+        other.execute("UPDATE turns SET lease_owner = 'another'")
+    other.close()
+    await lease.make_sure()  # sure for as long as it was renewed
+    lease.until = 0
+    with pytest.raises(LeaseLost):
+        await lease.make_sure()

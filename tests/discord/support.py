@@ -33,6 +33,7 @@ FAST = Timing(
     identify_gap=0.0,
     reidentify=(0.0, 0.01),
     hello=2.0,
+    acknowledgement=0.2,
     receive_retries=(0.01, 0.02, 0.03),
 )
 QUICK = DiscordTiming(identify_spacing=0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from bot.app import App
 from emulators.discord import DiscordServer
 from emulators.discord.state import Message as DiscordMessage
 from emulators.faults import Fault
@@ -67,3 +70,10 @@ class Talk:
     def status(self, question: Said) -> str:
         """The status line that stands under a question; Discord's fades by itself."""
         return self.slack.status(self.general, question.ts) if isinstance(question, SlackMessage) else ""
+
+
+async def idle(worker: App) -> None:
+    """Wait until no turn is open."""
+    async with asyncio.timeout(20):
+        while await worker.store.turns.open_count():
+            await asyncio.sleep(0.02)

@@ -10,7 +10,7 @@ from bot.app import App
 from emulators.faults import Fault
 from emulators.openai import Reply
 from tests.e2e.stage import Stage, user_texts
-from tests.e2e.talk import Talk
+from tests.e2e.talk import Talk, idle
 
 
 @pytest.fixture(autouse=True)
@@ -23,13 +23,6 @@ async def caught_up(worker: App, platform: str, passes: int = 1) -> None:
     """Wait until a platform has been read so many times."""
     async with asyncio.timeout(20):
         while worker.desk.catch_ups[platform].passes < passes:
-            await asyncio.sleep(0.02)
-
-
-async def idle(worker: App) -> None:
-    """Wait until no turn is open."""
-    async with asyncio.timeout(20):
-        while await worker.store.turns.open_count():
             await asyncio.sleep(0.02)
 
 

@@ -1,13 +1,15 @@
 """What a platform can do to an answer on its way, and that it lands whole all the same."""
 
 import asyncio
+import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.stage import Stage
-from tests.e2e.talk import EDIT, POST, Talk
+from tests.e2e.talk import EDIT, POST, READ, Talk, idle
 
 SLOW = Reply("word " * 40, by_words=True, chunk_delay=0.05)
 WHOLE = SLOW.text.strip()
@@ -71,6 +73,100 @@ async def test_a_post_that_a_killed_process_never_saw_confirmed_is_found_again(t
         await talk.until("only once")
         await asyncio.sleep(1.0)
         assert talk.answers() == ["only once"]
+
+
+def long_ago(stage: Stage) -> None:
+    """Let what was intended before the process died have been intended long before."""
+    with sqlite3.connect(stage.folder / "parley.db", isolation_level=None) as database:
+        database.execute("UPDATE reply_parts SET intended_at = intended_at - 3600000000")
+    database.close()
+
+
+async def test_past_its_nonces_time_discord_is_asked_what_stands_in_the_channel(on_stage: Stage) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    discord.timing = replace(discord.timing, nonce_window=0.0)
+    talk = Talk(on_stage, "discord")
+    openai.script("another conversation's", "only once")
+    async with on_stage.process() as worker:
+        await talk.ask("first")
+        await talk.until("another conversation's")
+        talk.fail(POST, Fault("lost_reply"))
+        await talk.ask("second")
+        await talk.until("another conversation's", "only once")
+        await worker.kill()
+    long_ago(on_stage)
+    async with on_stage.worker() as app:
+        await idle(app)
+    assert talk.answers() == ["another conversation's", "only once"]
+
+
+async def test_past_its_nonces_time_the_second_message_of_an_answer_is_found_too(on_stage: Stage) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    discord.timing = replace(discord.timing, nonce_window=0.0)
+    talk = Talk(on_stage, "discord")
+    whole = "\n\n".join(f"Paragraph {n}." + " lorem ipsum dolor" * 30 for n in range(6))
+    openai.script(whole)
+    posts = "POST /channels/{channel_id}/messages"
+    discord.faults.add(posts, Fault("delay", seconds=0.0), Fault("lost_reply"))
+    async with on_stage.process() as worker:
+        await talk.ask()
+        await discord.wait_for(lambda: len(talk.answers()) == 2)
+        await worker.kill()
+    long_ago(on_stage)
+    async with on_stage.worker() as app:
+        await idle(app)
+    assert "\n\n".join(talk.answers()) == whole
+
+
+async def test_a_message_that_may_be_edited_no_more_is_replaced_and_does_not_stay_beside(talk: Talk) -> None:
+    talk.openai.script(SLOW)
+    spent = {
+        "slack": Fault(status=200, body={"ok": False, "error": "edit_window_closed"}),
+        "discord": Fault(status=400, body={"code": 30046, "message": "Maximum number of edits reached."}),
+    }
+    talk.fail(EDIT, *[spent[talk.platform]] * 30)
+    async with talk.stage.worker() as app:
+        await talk.ask()
+        await talk.until(WHOLE)
+        await idle(app)
+    assert talk.answers() == [WHOLE]
+    talk.place.faults.clear()
+
+
+@pytest.mark.parametrize("at", [POST, EDIT], ids=["post", "edit"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(refused(0.3), id="429"),
+        pytest.param(replace(refused(0.3), headers={"Retry-After": "0.3"}), id="429 from a proxy"),
+        pytest.param(Fault(status=429, headers={"Content-Type": "text/html"}, body="<html>"), id="429 as a page"),
+        *(pytest.param(Fault(status=status, body="x"), id=str(status)) for status in (500, 502, 503, 504)),
+        pytest.param(Fault("reset"), id="reset"),
+        pytest.param(Fault("lost_reply"), id="lost reply"),
+    ],
+)
+async def test_whatever_meets_a_post_or_an_edit_the_answer_stands_whole_and_once(
+    talk: Talk, at: dict[str, str], fault: Fault
+) -> None:
+    talk.openai.script(Reply("word " * 30, by_words=True, chunk_delay=0.03))
+    talk.fail(at, fault, fault)
+    async with talk.stage.worker() as app:
+        await talk.ask()
+        await talk.until(("word " * 30).strip(), timeout=40)
+        await idle(app)
+    assert len(talk.answers()) == 1
+
+
+async def test_while_a_lost_post_is_looked_for_the_search_itself_may_fail(talk: Talk) -> None:
+    talk.openai.script("only once")
+    talk.fail(POST, Fault("lost_reply"))
+    talk.fail(READ, Fault(status=503, body="x"), refused(0.3), Fault("reset"))
+    async with talk.stage.worker() as app:
+        await talk.ask()
+        await talk.place.wait_for(lambda: talk.openai.calls)
+        await idle(app)
+    assert talk.answers() == ["only once"]
+    talk.place.faults.clear()
 
 
 async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot(on_stage: Stage) -> None:

@@ -279,6 +279,32 @@ async def test_a_client_without_heartbeats_is_hung_up_on() -> None:
         assert (await ws.receive(timeout=5)).data == 4009
 
 
+async def test_a_deaf_gateway_dispatches_and_acknowledges_nothing() -> None:
+    async with DiscordServer(timing=QUICK) as server, handshake(server) as ws:
+        channel, alice = server.add_channel("general"), server.add_user("alice")
+        await ws.send_json(identify(server))
+        await server.wait_for(lambda: server.connected)
+        server.go_deaf()
+        await ws.send_json({"op": 1, "d": None})
+        await server.say(alice, channel, "hello")
+        heard = []
+        while "MESSAGE_CREATE" not in heard:
+            frame = await ws.receive_json(timeout=5)
+            assert frame["op"] != 11
+            heard.append(frame["t"])
+        assert not server.connected
+
+
+async def test_a_mute_gateway_acknowledges_and_dispatches_nothing() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        server.next_sockets("mute")
+        async with handshake(server) as ws:
+            await ws.send_json(identify(server))
+            await ws.send_json({"op": 1, "d": None})
+            assert (await ws.receive_json(timeout=5))["op"] == 11
+            assert server.identifies == 1
+
+
 async def test_an_unknown_session_is_told_to_identify_anew() -> None:
     async with DiscordServer() as server, handshake(server) as ws:
         await ws.send_json({"op": 6, "d": {"token": server.token, "session_id": "gone", "seq": 1}})

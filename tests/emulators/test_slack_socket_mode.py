@@ -274,6 +274,63 @@ async def test_a_bolt_app_leaves_a_silent_socket_and_what_went_into_it_comes_aga
     assert slack.deliveries[0].attempts[0].fate == "timeout"
 
 
+async def test_a_mute_socket_answers_pings_and_takes_acks_but_says_nothing_of_its_own(
+    slack: SlackWorkspace, alice: User, general: Channel
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = (await client_of(slack).apps_connections_open(app_token=slack.app_token))["url"]
+        socket = await session.ws_connect(url, autoping=False)
+        await slack.say(alice, general, "before")
+        envelope = await frame_of(socket, "events_api")
+        slack.go_mute()
+        await socket.send_json({"envelope_id": envelope["envelope_id"]})
+        await slack.wait_for(lambda: slack.deliveries[0].acked)
+        await slack.say(alice, general, "after")
+        await asyncio.sleep(3 * PATIENT.ping_interval)
+        await socket.ping(b"still there?")
+        while (answer := await socket.receive(timeout=3)).type is aiohttp.WSMsgType.PING:
+            pass  # from before
+        assert (answer.type, answer.data) == (aiohttp.WSMsgType.PONG, b"still there?")
+        assert not slack.deliveries[1].acked
+        await socket.close()
+
+
+@hasty
+async def test_a_deaf_socket_goes_on_sending_and_reads_neither_acks_nor_pings(
+    slack: SlackWorkspace, alice: User, general: Channel
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = (await client_of(slack).apps_connections_open(app_token=slack.app_token))["url"]
+        socket = await session.ws_connect(url, autoping=False)
+        await frame_of(socket, "hello")
+        slack.go_deaf()
+        await socket.ping(b"do you hear me?")
+        await slack.say(alice, general, "hello")
+        kinds = []
+        while len(slack.deliveries[0].attempts) < 2:
+            message = await socket.receive(timeout=3)
+            kinds.append(message.type)
+            if message.type is aiohttp.WSMsgType.TEXT:
+                await socket.send_json({"envelope_id": message.json()["envelope_id"]})
+        assert aiohttp.WSMsgType.TEXT in kinds
+        assert aiohttp.WSMsgType.PONG not in kinds
+        assert slack.acks == []
+        slack.go_silent(False)
+        await slack.wait_for(lambda: slack.acks)
+        await socket.close()
+
+
+async def test_the_next_sockets_can_be_told_how_to_behave(slack: SlackWorkspace) -> None:
+    slack.next_sockets("silent")
+    async with aiohttp.ClientSession() as session:
+        mum, well = await socket_of(slack, session), await socket_of(slack, session)
+        await frame_of(well, "hello")
+        with pytest.raises(TimeoutError):
+            await mum.receive(timeout=0.2)
+        await well.close()
+        await mum.close()
+
+
 async def test_refused_handshakes_keep_their_ticket_for_later(slack: SlackWorkspace) -> None:
     slack.accept_connections(False)
     url = (await client_of(slack).apps_connections_open(app_token=slack.app_token))["url"]

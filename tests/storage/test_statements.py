@@ -13,7 +13,8 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import Store, controls, cursors, history, inbox, marks, schema, turns
+from storage import Store, controls, cursors, dead_letters, history, inbox, marks, schema, turns
+from storage.dead_letters import DeadLetters
 from storage.records import Answer, Claim, Scope
 from tests.storage.people import THREAD, says
 
@@ -21,7 +22,7 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (controls, cursors, history, inbox, marks, turns):
+    for module in (controls, cursors, dead_letters, history, inbox, marks, turns):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -39,7 +40,8 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
     assert len(names) >= 32
-    assert {name.split(".")[1] for name in names} == {"controls", "cursors", "history", "inbox", "marks", "turns"}
+    families = {"controls", "cursors", "dead_letters", "history", "inbox", "marks", "turns"}
+    assert {name.split(".")[1] for name in names} == families
 
 
 def test_every_table_and_index_can_be_made_in_postgresql() -> None:
@@ -93,8 +95,34 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.inbox.edit(question)
     await store.inbox.delete(thread, f"j{number}")
     await store.turns.open_count()
-    await store.turns.finish(again, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
+    await store.turns.backlog()
+    await store.turns.finish(again, "failed", failure="StreamCut")
+    last = await _as_operator(DeadLetters(store.database), store, again.turn_id)
+    await store.inbox.accept(
+        says(f"n{number}", at=number, address=thread), f"q{number}", wants_answer=False, complete=True
+    )
+    await store.history.until(again.turn_id, again.conversation_id, 0)
+    await store.turns.finish(last, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
     assert await store.turns.claim("w", 60, ["slack"]) is None
+
+
+async def _as_operator(letters: DeadLetters, store: Store, turn_id: int) -> Claim:
+    """What can be asked and done about a turn that failed; at its end it runs again."""
+    await letters.failed("StreamCut")
+    await letters.failed_ids()
+    await letters.whole(turn_id)
+    [(_, key)] = await letters.named(str(turn_id))
+    await letters.named(key[:8])
+    assert [decision.outcome async for decision in letters.retry([turn_id])] == ["done"]
+    await letters.open()
+    again = await store.turns.claim("w", 60, ["slack"])
+    assert again is not None
+    await store.turns.finish(again, "failed", failure="StreamCut")
+    assert [decision.outcome async for decision in letters.retry([turn_id])] == ["done"]
+    assert [decision.outcome async for decision in letters.discard([turn_id])] == ["not_failed"]
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    return claim
 
 
 async def test_every_query_finds_its_rows_by_an_index(store: Store) -> None:
@@ -118,7 +146,7 @@ async def test_every_query_finds_its_rows_by_an_index(store: Store) -> None:
 
     found = await store.database.read(plans)
     assert len(found) >= 20
-    queue = re.compile(r"SCAN \w+ USING (COVERING )?INDEX (ix_turns_(queue|line)|uq_turns_one_running)")
+    queue = re.compile(r"SCAN \w+ USING (COVERING )?INDEX (ix_turns_(queue|line|failed)|uq_turns_one_running)")
     scans = [
         (statement, step)
         for statement, steps in found.items()

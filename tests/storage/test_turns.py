@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
-from storage.records import Answer, Claim, StoredPart, UsageRow
+from storage.records import Answer, Backlog, Claim, StoredPart, UsageRow
 from tests.storage.people import THREAD, says
 from tests.storage.test_inbox import rows
 
@@ -184,6 +185,31 @@ async def test_open_turns_are_counted(store: Store) -> None:
     assert await store.turns.open_count() == 2
     await store.turns.finish(claim, "cancelled")
     assert await store.turns.open_count() == 1
+
+
+async def test_the_backlog_counts_open_turns_and_tells_since_when_the_oldest_waits_that_may_run(
+    store: Store, path: Path
+) -> None:
+    assert await store.turns.backlog() == Backlog(0, None)
+    await ask(store, "1", "t1")
+    await ask(store, "2", "t2")
+    created: list[Any] = [at for (at,) in rows(path, "SELECT created_at FROM turns ORDER BY id")]
+    assert await store.turns.backlog() == Backlog(2, created[0])
+    claim = await take(store)
+    await ask(store, "3", "t1")  # it may not run before the one that runs in its conversation
+    assert await store.turns.backlog() == Backlog(3, created[1])
+    await take(store)
+    assert await store.turns.backlog() == Backlog(3, None)
+    await store.turns.release(claim, delay_seconds=60)
+    assert await store.turns.backlog() == Backlog(3, None)
+
+
+async def test_in_the_backlog_a_dead_workers_turn_waits_since_its_lease_ran_out(store: Store, path: Path) -> None:
+    await ask(store, "1")
+    await take(store, lease=EXPIRED)
+    lease_until: Any
+    [(lease_until,)] = rows(path, "SELECT lease_until FROM turns")
+    assert await store.turns.backlog() == Backlog(1, lease_until)
 
 
 async def test_an_answer_to_questions_that_were_deleted_while_it_was_written_is_not_remembered(

@@ -1,0 +1,48 @@
+"""How far each place has been read, and what holds new turns back while older questions are read."""
+
+from dataclasses import replace
+
+from bot.messages import Address
+from storage import Store
+from storage.records import Cursor, now
+from tests.storage.people import EPOCH, THREAD, says
+
+BEGAN = int(EPOCH.timestamp()) * 1_000_000
+
+
+async def test_a_message_that_opens_a_thread_moves_the_channels_cursor_too(store: Store) -> None:
+    root = says("100.1", at=1)
+    await store.inbox.accept(root, "100.1", wants_answer=True, complete=True)
+    await store.inbox.accept(says("100.2", at=2), "100.1", wants_answer=True, complete=True)
+    assert await store.cursors.recent("slack", 0, 10) == [
+        Cursor(THREAD, BEGAN + 2_000_000),
+        Cursor(replace(THREAD, thread=None), BEGAN + 1_000_000),
+    ]
+
+
+async def test_places_are_bounded_by_age_and_number_the_most_recent_first(store: Store) -> None:
+    for n in range(4):
+        address = Address("slack", "T1", f"C{n}")
+        await store.inbox.accept(says(f"{n}", at=n, address=address), f"{n}", wants_answer=True, complete=True)
+    found = await store.cursors.recent("slack", BEGAN + 1_000_000, 2)
+    assert [cursor.address.channel for cursor in found] == ["C3", "C2"]
+    assert await store.cursors.recent("discord", 0, 10) == []
+
+
+async def test_a_turn_that_is_held_back_begins_once_it_is_released(store: Store) -> None:
+    later = now() + 60_000_000
+    await store.inbox.accept(says("1"), "100.1", wants_answer=True, complete=True, not_before=later)
+    assert await store.turns.claim("w", 60, ["slack"]) is None
+    assert await store.inbox.release_held("discord") == 0
+    assert await store.inbox.release_held("slack") == 1
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+
+
+async def test_a_turn_that_waits_after_a_failure_is_not_released_with_those_held_back(store: Store) -> None:
+    await store.inbox.accept(says("1"), "100.1", wants_answer=True, complete=True)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    await store.turns.release(claim, delay_seconds=60)
+    assert await store.inbox.release_held("slack") == 0
+    assert await store.turns.claim("w", 60, ["slack"]) is None
