@@ -34,6 +34,7 @@ bench: $(READY)
 
 KILLS ?= 100
 SEED ?= 1
+LANES ?= 3
 
 chaos: $(READY)
-	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) $(if $(filter 1000,$(KILLS)),--page docs/chaos.md)
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --lanes $(LANES) $(if $(filter 1000,$(KILLS)),--page docs/chaos.md)

@@ -87,7 +87,7 @@ def main(
         sys.exit(1)
     shutil.rmtree(folder)
     if page is not None:
-        page.write_text(table.page(whole, seconds, f"make chaos KILLS={kills} SEED={seed}"))
+        page.write_text(table.page(whole, seconds, f"make chaos KILLS={kills} SEED={seed} LANES={lanes}"))
         typer.echo(f"written: {page}")
 
 

@@ -96,7 +96,10 @@ class Round:
 
 
 def rounds(kills: int, seed: int, lanes: int) -> list[Round]:
-    """The whole plan: `kills` deaths in rounds that `lanes` can play beside each other."""
+    """The whole plan: `kills` deaths in rounds that `lanes` can play beside each other.
+
+    A short run is cut into as many rounds as there are lanes: there the plan depends on their number too.
+    """
     dice = random.Random(f"plan {seed}")
     endings: list[Death] = []
     while len(endings) < kills:
