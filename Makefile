@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test fuzz lint bench
+.PHONY: install demo test fuzz chaos lint bench
 .DEFAULT_GOAL := install
 
 install: $(READY)
@@ -36,3 +36,10 @@ fuzz: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+KILLS ?= 100
+SEED ?= 1
+LANES ?= 3
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --lanes $(LANES) $(if $(filter 1000,$(KILLS)),--page docs/chaos.md)

@@ -217,6 +217,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
     try:
         connected: dict[str, Adapter] = {}
         paces: dict[str, Pace] = {}
+        holds: dict[str, int] = {}
         alerts = Alerts(store.marks, settings.parley_admins, connected)
         await alerts.recall()
 
@@ -232,9 +233,10 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 connected,
                 concurrency=settings.parley_concurrency,
                 lease_seconds=settings.parley_lease_seconds,
+                held_until=lambda: max(holds.values(), default=0),
             )
             offered = build_adapters(settings)
-            intake = Intake(store.inbox, engine.wake)
+            intake = Intake(store.inbox, engine.wake, holds)
             desk = Desk(
                 backlog=Backlog(intake.receive),
                 commands=Commands(store.controls, settings),

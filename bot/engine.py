@@ -49,13 +49,16 @@ class Engine:
         *,
         concurrency: int,
         lease_seconds: float,
+        held_until: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`held_until`: when turns that were held back for older questions may begin, if nobody releases them."""
         self._turns = turns
         self._life = life
         self._run_turn = run_turn
         self._platforms = platforms
         self._lanes = asyncio.Semaphore(concurrency)
         self._lease_seconds = lease_seconds
+        self._held_until = held_until
         self._running: dict[int, _Running] = {}
         self._wake = asyncio.Event()
         self._draining = asyncio.Event()
@@ -117,7 +120,11 @@ class Engine:
             return None
         try:
             claim = await self._turns.claim(
-                self._life.owner, self._lease_seconds, self._platforms, at_hand=self._running
+                self._life.owner,
+                self._lease_seconds,
+                self._platforms,
+                at_hand=self._running,
+                held_until=self._held_until(),
             )
         except StorageFailed:
             claim = None  # the store has said why, once

@@ -118,7 +118,8 @@ class Intake:
         address = message.address
         if address.thread is None and not message.direct and message.quoted is not None:
             root = await self._root_of(message, message.quoted)
-            return (root, True) if root is not None else (message.id, False)
+            # What it replies to may be a question that was missed and is still to be read: that one will be the root.
+            return (root, True) if root is not None else (message.quoted.id, False)
         root = "" if address.thread is None and message.direct else address.thread or message.id
         if message.mentions_bot or message.direct:
             return root, False  # it is answered either way

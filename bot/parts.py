@@ -134,6 +134,8 @@ class Parts:
             raise
 
     async def _send(self, part: _Part, reply: Reply) -> None:
+        # Looking for it, writing it down and ending the status take time, in which the process may have been stopped.
+        await self._lease.make_sure()
         key = PartKey(self._claim.key, part.number)
         part.platform_id = await self._adapter.send(
             self._claim.address, reply, key, reply_to=self._reply_to if part is self._parts[0] else None

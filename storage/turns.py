@@ -58,6 +58,12 @@ _oldest = (
     .where(
         _may_run,
         _candidate.c.id.not_in(bindparam("at_hand", expanding=True)),
+        # Held back while missed messages are read, perhaps by a process that died over the reading.
+        or_(
+            _candidate.c.not_before == 0,
+            _candidate.c.attempts > 0,
+            bindparam("held_until", type_=BigInteger) <= bindparam("moment", type_=BigInteger),
+        ),
         exists().where(
             conversations.c.id == _candidate.c.conversation_id,
             conversations.c.platform.in_(bindparam("platforms", expanding=True)),
@@ -212,15 +218,24 @@ class Turns:
         self._database = database
 
     async def claim(
-        self, owner: str, lease_seconds: float, platforms: Collection[str], at_hand: Collection[int] = ()
+        self,
+        owner: str,
+        lease_seconds: float,
+        platforms: Collection[str],
+        *,
+        at_hand: Collection[int] = (),
+        held_until: int = 0,
     ) -> Claim | None:
         """Take the oldest turn that may run: none open before it in its conversation and none running there, or its
         own lease run out.
 
         `at_hand` are the turns this worker is running: it need not take them from itself where their leases could not
-        be renewed in time. Returns None where there is nothing to do on these platforms.
+        be renewed in time. Turns that are held back for older questions are left until `held_until` (microseconds since
+        the epoch) or their release. Returns None where there is nothing to do on these platforms.
         """
-        return await self._database.write(_claim, owner, lease_seconds, sorted(platforms), sorted(at_hand))
+        return await self._database.write(
+            _claim, owner, lease_seconds, sorted(platforms), at_hand=sorted(at_hand), held_until=held_until
+        )
 
     async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> frozenset[int]:
         """Put off the end of these turns' leases; returns those this worker still holds."""
@@ -295,7 +310,13 @@ class Turns:
 
 
 def _claim(
-    connection: Connection, owner: str, lease_seconds: float, platforms: Sequence[str], at_hand: Sequence[int]
+    connection: Connection,
+    owner: str,
+    lease_seconds: float,
+    platforms: Sequence[str],
+    *,
+    at_hand: Sequence[int],
+    held_until: int,
 ) -> Claim | None:
     moment = now()
     lease_until = moment + micros_of(lease_seconds)
@@ -303,6 +324,7 @@ def _claim(
         "moment": moment,
         "platforms": platforms,
         "at_hand": [_NO_TURN, *at_hand],
+        "held_until": held_until,
         "to_owner": owner,
         "to_lease": lease_until,
     }

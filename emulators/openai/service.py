@@ -188,10 +188,12 @@ class OpenAIService:
         self._notify()
         try:
             response = await self._answered(exchange)
-        except (asyncio.CancelledError, ConnectionError):
-            if call is not None and not self._closing:
-                call.disconnected, call.usage_reported = time.monotonic(), False
+        except asyncio.CancelledError:
+            self._left(call)
             raise
+        except ConnectionError:
+            self._left(call)
+            return exchange.abort()
         else:
             exchange.recorded.status = 0 if exchange.gone else response.status
             return response
@@ -199,6 +201,11 @@ class OpenAIService:
             if call is not None:
                 call.finished = time.monotonic()
             self._notify()
+
+    def _left(self, call: Call | None) -> None:
+        """The client went before its answer was complete."""
+        if call is not None and not self._closing:
+            call.disconnected, call.usage_reported = time.monotonic(), False
 
     async def _answered(self, exchange: Exchange) -> web.StreamResponse:
         """The answer to one request, ordered faults and earned refusals included."""

@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from bot import crash
 from bot.app import App
 from emulators.faults import Fault
 from emulators.openai import Reply
@@ -144,6 +145,50 @@ async def test_a_question_that_comes_while_older_ones_are_read_is_answered_after
         await idle(app)
     texts = list(user_texts(openai.calls[-1].body))
     assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
+
+
+async def test_a_question_that_a_killed_process_kept_waiting_still_waits_for_older_ones(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    openai.script("zero")
+    async with on_stage.process() as worker:
+        first = await slack.say(ada, general, "zero", mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
+        await worker.kill()
+    await slack.say(ada, general, "one", thread_ts=first.ts)
+    slack.faults.add("conversations.replies", Fault("delay", seconds=30))
+    on_stage.extra[crash.VARIABLE] = "after_commit"
+    async with on_stage.process() as worker:
+        await slack.say(ada, general, "two", thread_ts=first.ts)
+        await worker.process.wait()
+    del on_stage.extra[crash.VARIABLE]
+    with sqlite3.connect(on_stage.folder / "parley.db", isolation_level=None) as database:
+        # The hold has run out while nothing ran.
+        assert database.execute("UPDATE turns SET not_before = 1 WHERE state = 'queued'").rowcount == 1
+    database.close()
+    slack.faults.clear()
+    slack.faults.add("conversations.replies", Fault("delay", seconds=0.5))
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        await idle(app)
+    texts = list(user_texts(openai.calls[-1].body))
+    assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
+
+
+async def test_a_reply_to_a_question_that_is_still_to_be_read_is_answered_together_with_it(on_stage: Stage) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    bob, studio = discord.add_user("bob"), discord.add_channel("studio")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    one = await discord.say(bob, studio, "one", mention=True)
+    discord.faults.add("GET /channels/{channel_id}/messages", Fault("delay", seconds=0.5))
+    async with on_stage.worker() as app:
+        await discord.say(bob, studio, "two", reply_to=one, mention=True)
+        await caught_up(app, "discord")
+        await idle(app)
+    texts = list(user_texts(openai.calls[-1].body))
+    assert [text.partition(": ")[2] for text in texts] == ["one", "two"]
+    assert len(openai.calls) == 1
 
 
 async def test_a_discord_session_that_cannot_be_resumed_is_caught_up(on_stage: Stage) -> None:
