@@ -16,6 +16,7 @@ from adapters.slack.adapter import SlackAdapter
 from bot import health, troubles
 from bot.adapter import Adapter, Description, Missed, ReadsMissed
 from bot.alerts import Alerts
+from bot.asking import Asker
 from bot.backend import tokens
 from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
@@ -225,7 +226,8 @@ async def build(settings: Settings) -> AsyncIterator[App]:
             alerts.tell(troubles.with_key(label, failure))
 
         async with build_backend(settings, on_key_failed) as backend:
-            runner = TurnRunner(store, backend, settings, connected, paces, alerts)
+            asker = Asker(store.history, backend, settings, alerts)
+            runner = TurnRunner(store, asker, settings, connected, paces, alerts)
             engine = Engine(
                 store.turns,
                 life,

@@ -7,39 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import context, controls, crash, endings, troubles
-from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
+from bot import crash, endings, troubles
+from bot.adapter import Adapter
 from bot.alerts import Alerts
-from bot.backend import models, tokens
-from bot.backend.client import Backend
-from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
+from bot.asking import Asker
 from bot.delivery import LiveAnswer
 from bot.errors import (
-    ContentRefused,
-    ContextTooLong,
     DeliveryFailure,
     DeliveryRefused,
-    ModelFailure,
-    ModelRateLimited,
     TurnGivenUp,
 )
 from bot.late import late_word
 from bot.lease import Lease
-from bot.messages import IncomingMessage, Place
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.presence import Presence
 from bot.private import Reaching, write_to
+from bot.question import Question, read_question
 from bot.settings import Settings
 from storage import Store
-from storage.records import Answer, Claim, StoredMessage, UsageRow, now
+from storage.records import Answer, Claim, now
 
 log = structlog.get_logger(__name__)
 
@@ -53,48 +45,18 @@ MOST_ATTEMPTS = 100
 HAND_OVER_SECONDS = 2.0
 # How long an asker is tried alone whose place takes nothing.
 ALONE_FOR_SECONDS = 60.0
-# What a model calls too long is cut to this share, again and again: a prompt of 16,000 tokens with room for an answer
-# of 4,096 fits a window of 2,000 after seven steps.
-HARDER = 0.5
-MOST_TRIMS = 10
-SHORTEST_ANSWER = 256
-# However long the system message is, the newest question gets this many tokens.
-LEAST_ROOM = 256
-# Waits shorter than this need no words.
-SAY_WAITS_FROM_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """What a model is asked to take: `room` tokens of prompt, and `longest` of answer."""
-
-    room: int
-    longest: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """Everything a turn needs to ask: fixed once it has been read."""
-
-    adapter: Adapter
-    controls: controls.Effective
-    history: Sequence[StoredMessage]
-    people: Mapping[str, str]
-    scene: context.Scene
-    asker: str
 
 
 @dataclass(frozen=True, slots=True)
 class TurnRunner:
-    """Runs turns. Holds what they share; `fits` is what each model has been found to take."""
+    """Runs turns. Holds what they share."""
 
     store: Store
-    backend: Backend
+    asker: Asker
     settings: Settings
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
     alerts: Alerts
-    fits: dict[str, Fit] = field(default_factory=dict)
 
     async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -109,20 +71,19 @@ class TurnRunner:
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
         ):
             adapter = self.adapters[claim.address.platform]
-            question = await self._read(claim, adapter)
-            own = [m for m in question.history if m.turn_id == claim.turn_id]
-            if not own:
+            question = await read_question(self.store, self.settings, claim, adapter)
+            if not question.own:
                 # Every question of it was deleted before it began.
                 await self.store.turns.finish(claim, "cancelled")
                 return
             presence = Presence(adapter, claim.address)
-            preface = late_word((now() - own[-1].sent_at) / 1_000_000)
+            preface = late_word((now() - question.own[-1].sent_at) / 1_000_000)
             answer = LiveAnswer(
                 adapter,
                 self.store.turns,
                 self.paces[claim.address.platform],
                 lease,
-                reply_to=own[-1].platform_id,
+                reply_to=question.own[-1].platform_id,
                 mentions=question.people,
                 preface=preface,
                 already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
@@ -147,7 +108,7 @@ class TurnRunner:
                 if not answer.posted:
                     await presence.clear(left_behind=claim.attempt > 1)
 
-    async def _write_alone(self, claim: Claim, question: _Question, text: str) -> bool:
+    async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""
         adapter = question.adapter
         if not isinstance(adapter, Reaching) or not adapter.is_person(question.asker):
@@ -172,7 +133,7 @@ class TurnRunner:
         crash.point("at_hand_over")
 
     async def _answer(
-        self, claim: Claim, question: _Question, answer: LiveAnswer, presence: Presence, preface: str
+        self, claim: Claim, question: Question, answer: LiveAnswer, presence: Presence, preface: str
     ) -> Outcome:
         """Ask and show at the same time, until the whole answer has landed.
 
@@ -198,142 +159,14 @@ class TurnRunner:
             raise group.exceptions[0] from None
         return outcome
 
-    async def _read(self, claim: Claim, adapter: Adapter) -> _Question:
-        if not claim.complete:
-            await self._read_earlier(claim, adapter)
-        history = await self.store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
-        description = adapter.describe()
-        place = await adapter.place(claim.address) if isinstance(adapter, KnowsPlaces) else Place()
-        return _Question(
-            adapter=adapter,
-            controls=controls.effective(self.settings, await self.store.controls.at(claim.address)),
-            history=history,
-            people=context.speakers(history),
-            scene=context.Scene(claim.address, place, description.bot_name, claim.direct, datetime.now(UTC).date()),
-            asker=next((m.author_id for m in reversed(history) if m.turn_id == claim.turn_id), ""),
-        )
+    async def _ask(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:
+        if claim.crashes < MOST_CRASHES:
+            return await self.asker.ask(claim, question, answer)
+        log.error("turn_given_up", kind=TurnGivenUp.__name__, crashes=claim.crashes)
+        self.alerts.tell(troubles.given_up(endings.reference(claim)))
+        return endings.apology(claim, TurnGivenUp())
 
-    async def _read_earlier(self, claim: Claim, adapter: Adapter) -> None:
-        """Read, once, what was said in the thread or the chain of replies before the bot was called into it."""
-        known = await self.store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
-        first = next((m for m in known if m.turn_id is not None), None)
-        if first is None:
-            return
-        most = self.settings.parley_history_messages
-        earlier: Sequence[IncomingMessage] = ()
-        try:
-            if claim.address.thread is not None:
-                earlier = await adapter.fetch_history(claim.address, before=first.platform_id, limit=most)
-            elif isinstance(adapter, FollowsReplies):
-                chain = await adapter.fetch_chain(claim.address, first.platform_id, most)
-                earlier = [m for m in chain if m.id != first.platform_id]
-        except DeliveryFailure as failure:
-            # An answer without what was said before is better than none.
-            log.warning("history_unread", code=failure.code)
-            return
-        await self.store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
-        log.info("history_read", messages=len(earlier))
-
-    async def _ask(self, claim: Claim, question: _Question, answer: LiveAnswer) -> Outcome:
-        """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
-        if claim.crashes >= MOST_CRASHES:
-            log.error("turn_given_up", kind=TurnGivenUp.__name__, crashes=claim.crashes)
-            self.alerts.tell(troubles.given_up(endings.reference(claim)))
-            return endings.apology(claim, TurnGivenUp())
-        fit = self._fit(question.controls)
-        for _ in range(MOST_TRIMS):
-            request = await self._request(claim, question, fit)
-            try:
-                outcome = await self._complete(claim, question, request, answer)
-            except ContextTooLong as failure:
-                taken = tokens.count_messages(request.messages, request.model)
-                fit = _tighter(fit, taken)
-                answer.restart()
-                log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
-            except ModelFailure as failure:
-                log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
-                trouble = troubles.with_model(failure, request.model, claim.address)
-                if trouble is not None:
-                    self.alerts.tell(trouble)
-                return endings.broken_off(claim, answer.text, failure)
-            else:
-                self.fits[request.model] = fit
-                return outcome
-        log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
-        return endings.apology(claim, ContextTooLong())
-
-    def _fit(self, chosen: controls.Effective) -> Fit:
-        """What the model is asked at first: within its published window, and within what it took before."""
-        known = self.fits.get(chosen.model, Fit(self.settings.parley_history_tokens, chosen.max_tokens))
-        return Fit(min(self.settings.parley_history_tokens, known.room), min(chosen.max_tokens, known.longest))
-
-    async def _request(self, claim: Claim, question: _Question, fit: Fit) -> CompletionRequest:
-        model = question.controls.model
-        system = context.system_message(question.controls.system, question.scene, list(question.people))
-        window = models.context_window(model)
-        left = max(window - fit.longest, window // 2) - tokens.count(system, model)
-        budget = context.Budget(
-            max(min(fit.room, left), LEAST_ROOM),
-            lambda text: tokens.count(text, model),
-            lambda text, n: tokens.truncate(text, n, model),
-        )
-        prompt = context.build(system, question.history, budget)
-        if prompt.start is not None:
-            await self.store.history.move_start(claim.conversation_id, prompt.start)
-        return CompletionRequest(
-            model=model,
-            messages=prompt.messages,
-            temperature=question.controls.temperature,
-            max_output_tokens=fit.longest,
-        )
-
-    async def _complete(
-        self, claim: Claim, question: _Question, request: CompletionRequest, answer: LiveAnswer
-    ) -> Outcome:
-        finished: Finished | None = None
-        began = time.monotonic()
-        async with aclosing(self.backend.stream(request)) as events:
-            async for event in events:
-                match event:
-                    case Text(text):
-                        answer.feed(text)
-                        crash.point("mid_stream")
-                    case Restarted():
-                        answer.restart()
-                    case Waiting(seconds, failure):
-                        if seconds >= SAY_WAITS_FROM_SECONDS:
-                            busy = isinstance(failure, ModelRateLimited)
-                            answer.say_meanwhile(endings.BUSY if busy else endings.WAITING)
-                    case Finished():
-                        finished = event
-        if finished is None:
-            raise AssertionError("a stream that does not raise ends with Finished")
-        self.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
-        if finished.reason == "content_filter" and not answer.text.strip():
-            raise ContentRefused("the finish reason is content_filter")
-        used = finished.usage
-        outcome = endings.finished(
-            claim,
-            answer.text,
-            finished.reason,
-            UsageRow(
-                user_id=question.asker,
-                model=finished.model,
-                key_label=finished.key_label,
-                requests=finished.attempts,
-                prompt_tokens=used.prompt_tokens,
-                cached_tokens=used.cached_tokens,
-                completion_tokens=used.completion_tokens,
-                reasoning_tokens=used.reasoning_tokens,
-                estimated=used.estimated,
-                cost_micros=models.cost_micros(finished.model, used),
-            ),
-        )
-        if outcome.short:
-            log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
-        return outcome
-
-    async def _finish(self, claim: Claim, question: _Question, answer: LiveAnswer, outcome: Outcome) -> None:
+    async def _finish(self, claim: Claim, question: Question, answer: LiveAnswer, outcome: Outcome) -> None:
         self.alerts.well(troubles.proven_by_landing(claim.address), time.monotonic())
         description = question.adapter.describe()
         crash.point("before_finish")
@@ -346,10 +179,3 @@ class TurnRunner:
             failure=outcome.failure,
         )
         log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
-
-
-def _tighter(fit: Fit, taken: int) -> Fit:
-    """What to ask after a prompt of `taken` tokens was too long: less of whichever takes more, prompt or answer."""
-    if fit.longest > max(taken, SHORTEST_ANSWER):
-        return Fit(fit.room, max(int(fit.longest * HARDER), SHORTEST_ANSWER))
-    return Fit(int(min(fit.room, taken) * HARDER), fit.longest)

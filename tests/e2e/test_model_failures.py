@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from bot import endings, turn
+from bot import asking, endings, turn
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.asking import REFERENCE, Corner, logged
@@ -114,7 +114,7 @@ CASES = [
          "The model doesn't accept one of this channel's settings", "ParameterRefused", told=1, extra=WARM),
     passes("too long", errors.context_length_exceeded(), errors.context_length_exceeded()),
     Case("too long for good", (errors.context_length_exceeded(),) * FOR_GOOD,
-         "This is longer than the model can read", "ContextTooLong", calls=turn.MOST_TRIMS),
+         "This is longer than the model can read", "ContextTooLong", calls=asking.MOST_TRIMS),
     fails("content policy", errors.content_policy_violation(), "ContentRefused", FILTERED),
     ends("filtered at once", Reply("", finish_reason="content_filter"), FILTERED, "ContentRefused"),
     ends("filtered amid", Reply(LONG, finish_reason="content_filter"), LONG, "content_filter", endings.FILTER_NOTE),

@@ -1,0 +1,158 @@
+"""Asking the model: a prompt that it takes, its words handed on as they come, and what came of it.
+
+How an answer that is not a plain whole one ends is told in `endings.py`; retries of the call itself are the backend's.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot import context, controls, crash, endings, troubles
+from bot.alerts import Alerts
+from bot.backend import models, tokens
+from bot.backend.client import Backend
+from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
+from bot.delivery import LiveAnswer
+from bot.errors import ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited
+from bot.outcome import Outcome
+from bot.question import Question
+from bot.settings import Settings
+from storage.history import History
+from storage.records import Claim, UsageRow
+
+log = structlog.get_logger(__name__)
+
+# What a model calls too long is cut to this share, again and again: a prompt of 16,000 tokens with room for an answer
+# of 4,096 fits a window of 2,000 after seven steps.
+HARDER = 0.5
+MOST_TRIMS = 10
+SHORTEST_ANSWER = 256
+# However long the system message is, the newest question gets this many tokens.
+LEAST_ROOM = 256
+# Waits shorter than this need no words.
+SAY_WAITS_FROM_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a model is asked to take: `room` tokens of prompt, and `longest` of answer."""
+
+    room: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks for all turns; `fits` is what each model has been found to take."""
+
+    history: History
+    backend: Backend
+    settings: Settings
+    alerts: Alerts
+    fits: dict[str, Fit] = field(default_factory=dict)
+
+    async def ask(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:
+        """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
+        fit = self._fit(question.controls)
+        for _ in range(MOST_TRIMS):
+            request = await self._request(claim, question, fit)
+            try:
+                outcome = await self._complete(claim, question, request, answer)
+            except ContextTooLong as failure:
+                taken = tokens.count_messages(request.messages, request.model)
+                fit = _tighter(fit, taken)
+                answer.restart()
+                log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
+            except ModelFailure as failure:
+                log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
+                trouble = troubles.with_model(failure, request.model, claim.address)
+                if trouble is not None:
+                    self.alerts.tell(trouble)
+                return endings.broken_off(claim, answer.text, failure)
+            else:
+                self.fits[request.model] = fit
+                return outcome
+        log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
+        return endings.apology(claim, ContextTooLong())
+
+    def _fit(self, chosen: controls.Effective) -> Fit:
+        """What the model is asked at first: within its published window, and within what it took before."""
+        known = self.fits.get(chosen.model, Fit(self.settings.parley_history_tokens, chosen.max_tokens))
+        return Fit(min(self.settings.parley_history_tokens, known.room), min(chosen.max_tokens, known.longest))
+
+    async def _request(self, claim: Claim, question: Question, fit: Fit) -> CompletionRequest:
+        model = question.controls.model
+        system = context.system_message(question.controls.system, question.scene, list(question.people))
+        window = models.context_window(model)
+        left = max(window - fit.longest, window // 2) - tokens.count(system, model)
+        budget = context.Budget(
+            max(min(fit.room, left), LEAST_ROOM),
+            lambda text: tokens.count(text, model),
+            lambda text, n: tokens.truncate(text, n, model),
+        )
+        prompt = context.build(system, question.history, budget)
+        if prompt.start is not None:
+            await self.history.move_start(claim.conversation_id, prompt.start)
+        return CompletionRequest(
+            model=model,
+            messages=prompt.messages,
+            temperature=question.controls.temperature,
+            max_output_tokens=fit.longest,
+        )
+
+    async def _complete(
+        self, claim: Claim, question: Question, request: CompletionRequest, answer: LiveAnswer
+    ) -> Outcome:
+        finished: Finished | None = None
+        began = time.monotonic()
+        async with aclosing(self.backend.stream(request)) as events:
+            async for event in events:
+                match event:
+                    case Text(text):
+                        answer.feed(text)
+                        crash.point("mid_stream")
+                    case Restarted():
+                        answer.restart()
+                    case Waiting(seconds, failure):
+                        if seconds >= SAY_WAITS_FROM_SECONDS:
+                            busy = isinstance(failure, ModelRateLimited)
+                            answer.say_meanwhile(endings.BUSY if busy else endings.WAITING)
+                    case Finished():
+                        finished = event
+        if finished is None:
+            raise AssertionError("a stream that does not raise ends with Finished")
+        self.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
+        if finished.reason == "content_filter" and not answer.text.strip():
+            raise ContentRefused("the finish reason is content_filter")
+        used = finished.usage
+        outcome = endings.finished(
+            claim,
+            answer.text,
+            finished.reason,
+            UsageRow(
+                user_id=question.asker,
+                model=finished.model,
+                key_label=finished.key_label,
+                requests=finished.attempts,
+                prompt_tokens=used.prompt_tokens,
+                cached_tokens=used.cached_tokens,
+                completion_tokens=used.completion_tokens,
+                reasoning_tokens=used.reasoning_tokens,
+                estimated=used.estimated,
+                cost_micros=models.cost_micros(finished.model, used),
+            ),
+        )
+        if outcome.short:
+            log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
+        return outcome
+
+
+def _tighter(fit: Fit, taken: int) -> Fit:
+    """What to ask after a prompt of `taken` tokens was too long: less of whichever takes more, prompt or answer."""
+    if fit.longest > max(taken, SHORTEST_ANSWER):
+        return Fit(fit.room, max(int(fit.longest * HARDER), SHORTEST_ANSWER))
+    return Fit(int(min(fit.room, taken) * HARDER), fit.longest)

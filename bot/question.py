@@ -1,0 +1,73 @@
+"""What a turn asks: the questions with all that was said before them, read from the store and, once, from the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from bot import context, controls
+from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
+from bot.errors import DeliveryFailure
+from bot.messages import IncomingMessage, Place
+from bot.settings import Settings
+from storage import Store
+from storage.records import Claim, StoredMessage
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything a turn needs to ask: fixed once it has been read. `own` are the messages that it answers."""
+
+    adapter: Adapter
+    controls: controls.Effective
+    history: Sequence[StoredMessage]
+    people: Mapping[str, str]
+    scene: context.Scene
+    asker: str
+    own: Sequence[StoredMessage]
+
+
+async def read_question(store: Store, settings: Settings, claim: Claim, adapter: Adapter) -> Question:
+    """Read what a turn asks. Raises `StorageFailed`."""
+    if not claim.complete:
+        await _read_earlier(store, settings, claim, adapter)
+    history = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
+    description = adapter.describe()
+    place = await adapter.place(claim.address) if isinstance(adapter, KnowsPlaces) else Place()
+    own = [message for message in history if message.turn_id == claim.turn_id]
+    return Question(
+        adapter=adapter,
+        controls=controls.effective(settings, await store.controls.at(claim.address)),
+        history=history,
+        people=context.speakers(history),
+        scene=context.Scene(claim.address, place, description.bot_name, claim.direct, datetime.now(UTC).date()),
+        asker=own[-1].author_id if own else "",
+        own=own,
+    )
+
+
+async def _read_earlier(store: Store, settings: Settings, claim: Claim, adapter: Adapter) -> None:
+    """Read, once, what was said in the thread or the chain of replies before the bot was called into it."""
+    known = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
+    first = next((m for m in known if m.turn_id is not None), None)
+    if first is None:
+        return
+    most = settings.parley_history_messages
+    earlier: Sequence[IncomingMessage] = ()
+    try:
+        if claim.address.thread is not None:
+            earlier = await adapter.fetch_history(claim.address, before=first.platform_id, limit=most)
+        elif isinstance(adapter, FollowsReplies):
+            chain = await adapter.fetch_chain(claim.address, first.platform_id, most)
+            earlier = [m for m in chain if m.id != first.platform_id]
+    except DeliveryFailure as failure:
+        # An answer without what was said before is better than none.
+        log.warning("history_unread", code=failure.code)
+        return
+    await store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
+    log.info("history_read", messages=len(earlier))
