@@ -59,8 +59,9 @@ class CatchUp:
             self._asked.clear()
             try:
                 await self._pass()
-            except StorageFailed as failure:
-                log.error("catch_up_interrupted", platform=self.platform, reason=str(failure))
+            except StorageFailed:
+                # The store has said why, once.
+                log.info("catch_up_put_off", platform=self.platform, seconds=STORAGE_PAUSE_SECONDS)
                 await asyncio.sleep(STORAGE_PAUSE_SECONDS)
                 self._asked.set()
 

@@ -79,7 +79,7 @@ class Engine:
         try:
             await self._free_turns_of_the_dead(self._life.left_behind())
         except StorageFailed as failure:
-            log.error("dead_workers_unseen", reason=str(failure))
+            log.info("dead_workers_unseen", reason=str(failure))
         async with asyncio.TaskGroup() as group:
             heartbeat = group.create_task(self._keep_leases(), name="leases")
             while not self._draining.is_set():
@@ -158,7 +158,7 @@ class Engine:
             await self._turns.release(claim, delay_seconds=delay, crashed=crashed)
         except StorageFailed as failure:
             # Its lease runs out; then it is claimed again all the same.
-            log.error("release_failed", turn=claim.key, reason=str(failure))
+            log.info("release_failed", turn=claim.key, reason=str(failure))
 
     def _began(self, lease: Lease, task: asyncio.Task[None]) -> None:
         turn_id = lease.claim.turn_id

@@ -1,4 +1,4 @@
-"""What a turn asks: the questions with all that was said before them, read from the store and, once, from the platform."""
+"""What a turn asks: its questions and all that was said before them, from the store and, once, from the platform."""
 
 from __future__ import annotations
 
