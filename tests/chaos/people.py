@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 import time
@@ -25,6 +26,8 @@ NAMES = ("ada", "bob", "cleo", "dan")
 CHANNELS = ("general", "random", "help")
 # A conversation that grows too long would leave the model's window, and with it what its answers are known by.
 LONGEST_CONVERSATION = 8
+# Between two messages of one person who types fast.
+TYPING_SECONDS = (0.5, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,9 @@ class People:
 
     async def ask(self, ask: Ask) -> None:
         """Ask as planned; now and then people also talk among themselves, in a channel of their own."""
-        for _ in range(self._dice.randint(2, 3) if ask.where == "burst" else 1):
+        for number in range(self._dice.randint(2, 3) if ask.where == "burst" else 1):
+            if number:
+                await asyncio.sleep(self._dice.uniform(*TYPING_SECONDS))
             await self._say(self._choose(ask.platform, ask.where))
         if self._dice.random() < 0.3:
             await self._chat(ask.platform)

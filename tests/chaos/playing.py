@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bot.__main__ import EXIT_BAD_SETUP
 from tests.chaos import faults, rows, verdict
 from tests.chaos.people import People
 from tests.chaos.plan import PLATFORMS, Ask, Harm, Round, Step, ask
@@ -165,6 +166,12 @@ class Playing:
         if step.ending == "stop":
             await asyncio.sleep(LEASE_SECONDS + 0.5 + step.pause)
             old.go_on()
+            if new.dead and new.process.returncode == EXIT_BAD_SETUP:
+                # One that was stopped in the middle of writing keeps the database locked, and a start does not wait for
+                # ever: the host starts it again.
+                new.turned_away = True
+                self.tally.faults["database held by a stopped process"] += 1
+                new = await self._begin(after)
         await asyncio.sleep(step.lasts / 2)
         if (step.finishes if step.ending == "stop" else step.ending.removeprefix("overlap ")) == "kill":
             await old.kill()
