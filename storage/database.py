@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
@@ -30,6 +30,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0002"
 # How long the answers under way wait for a database in trouble before their turns go back to the queue.
 PATIENCE_SECONDS = 600.0
+# How long a start waits for a database that is held: by a process stopped in the middle of a write, for instance.
+HELD_FOR_SECONDS = 30.0
 _PAUSE = wait_exponential(multiplier=0.1, max=3.0)
 
 
@@ -45,19 +47,34 @@ class Database:
 
     @classmethod
     async def open(cls, url: str) -> Database:
-        """Open and migrate the database at `url`. Raises `DatabaseUnusable`."""
+        """Open and migrate the database at `url`; one that another program holds is waited for.
+
+        Raises `DatabaseUnusable`.
+        """
         parsed = dialect.database_url(url)
         dialect.prepare(parsed)
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception(dialect.is_busy),
+                wait=_PAUSE,
+                stop=stop_after_delay(HELD_FOR_SECONDS),
+                before_sleep=lambda _: log.warning("database_held", cure=dialect.HELD),
+                reraise=True,
+            ):
+                with attempt:
+                    return await cls._open(parsed)
+        except SQLAlchemyError as error:
+            wrong = f"{parsed.database} cannot be used ({dialect.reason(error)})"
+            raise DatabaseUnusable(wrong, dialect.cure(error)) from None
+        raise AssertionError("tenacity returns or raises")
+
+    @classmethod
+    async def _open(cls, parsed: URL) -> Database:
         async with AsyncExitStack() as undo:
-            try:
-                writer = await Lane.open(parsed, writes=True)
-                undo.push_async_callback(writer.close)
-                before = await writer.run(_bring_up_to_date)
-                reader = await Lane.open(parsed, writes=False)
-            except SQLAlchemyError as error:
-                raise DatabaseUnusable(
-                    f"{parsed.database} cannot be used ({dialect.reason(error)})", dialect.cure(error)
-                ) from None
+            writer = await Lane.open(parsed, writes=True)
+            undo.push_async_callback(writer.close)
+            before = await writer.run(_bring_up_to_date)
+            reader = await Lane.open(parsed, writes=False)
             undo.pop_all()
         if before != HEAD:
             log.info("database_migrated", before=before, now=HEAD)

@@ -29,8 +29,9 @@ _WAL_RETRY_SECONDS = 0.02
 
 _WRITABLE_FILE = "Name a file in a folder the bot may write to."
 DAMAGED = "Stop the bot, then restore a backup of it, or move it away to begin anew."
+HELD = "Another program holds it: end that one."
 _CURES = {
-    sqlite3.SQLITE_BUSY: "Another program holds it: end that one.",
+    sqlite3.SQLITE_BUSY: HELD,
     sqlite3.SQLITE_FULL: "Free some space on its disk.",
     sqlite3.SQLITE_IOERR: "Look at its disk: is there space left, is it still attached?",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
@@ -159,6 +160,11 @@ def cure(error: BaseException) -> str:
 def passes(error: BaseException | None) -> bool:
     """Whether it makes sense to try again what failed so."""
     return kind(error) in _PASSING
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another program holds the database."""
+    return kind(error) == sqlite3.SQLITE_BUSY
 
 
 def lasts(error: BaseException) -> bool:

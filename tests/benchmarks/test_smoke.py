@@ -41,7 +41,7 @@ class Taken:
 # The five commits: stored with its turn, claimed, a part intended, the part confirmed, ended with answer and usage.
 # Two of the transactions are looks into a queue that is empty by then.
 # On Slack one more: it tells of a mention twice, and the second event has to be known again.
-# The last of the statements keeps what the model said, in the transaction that writes the message down before it is sent.
+# One of the statements keeps what the model said, in the transaction that writes a message down before it is sent.
 # The request's size moves by some bytes with the name of the day and the month in it.
 MOST: dict[Platform, Taken] = {
     "slack": Taken(1, 1, model_bytes=700, commits=5, transactions=10, statements=19),

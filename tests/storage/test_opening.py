@@ -118,6 +118,7 @@ async def test_a_database_that_is_held_by_another_program_is_named_after_the_wai
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialect, "BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(database, "HELD_FOR_SECONDS", 0.2)
     holder = sqlite3.connect(path)
     holder.execute("BEGIN IMMEDIATE")
     told = await problem(f"sqlite:///{path}")
@@ -127,10 +128,22 @@ async def test_a_database_that_is_held_by_another_program_is_named_after_the_wai
     await (await Store.open(f"sqlite:///{path}")).close()
 
 
+async def test_a_database_that_is_held_for_a_moment_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialect, "BUSY_TIMEOUT_SECONDS", 0.05)
+    holder = sqlite3.connect(path)
+    holder.execute("BEGIN IMMEDIATE")
+    opening = asyncio.create_task(Store.open(f"sqlite:///{path}"))
+    await asyncio.sleep(0.5)
+    assert not opening.done()
+    holder.close()
+    await (await opening).close()
+
+
 async def test_a_new_file_that_is_held_while_it_would_change_its_mode_is_named_after_the_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialect, "BUSY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(database, "HELD_FOR_SECONDS", 0.2)
     holder = sqlite3.connect(tmp_path / "parley.db")
     holder.execute("CREATE TABLE t (x)")
     holder.execute("BEGIN EXCLUSIVE")
