@@ -45,8 +45,8 @@ _GONE = frozenset({"message_not_found", "edit_window_closed", "cant_update_messa
 _CODE = re.compile(r"[a-zA-Z0-9_.:-]{1,80}")
 
 # The SDK lets bodies that are no JSON object escape as ValueError, TypeError or AttributeError; a session that closes
-# under a call is a RuntimeError.
-_RAISED = (SlackClientError, aiohttp.ClientError, ValueError, TypeError, AttributeError, RuntimeError)
+# under a call is a RuntimeError, and a charset that is none for texts a LookupError.
+_RAISED = (SlackClientError, aiohttp.ClientError, ValueError, TypeError, AttributeError, LookupError, RuntimeError)
 
 
 class SlackFault(Exception):

@@ -73,7 +73,7 @@ async def _post(client: AsyncWebhookClient, body: dict[str, Any]) -> bool:
         await asyncio.sleep(_PAUSE * attempt)
         try:
             status = (await client.send_dict(body)).status_code
-        except (aiohttp.ClientError, OSError, ValueError, RuntimeError):
+        except (aiohttp.ClientError, OSError, ValueError, LookupError, RuntimeError):
             status = 0
         if status == 200:
             return True

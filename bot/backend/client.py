@@ -60,7 +60,7 @@ class Backend:
                 max_retries=0,
                 # The exchange keeps its own time for the rest.
                 timeout=openai.Timeout(None, connect=config.connect_timeout),
-                http_client=openai.DefaultAioHttpClient(verify=_trusted()),
+                http_client=openai.DefaultAioHttpClient(verify=_trusted(), event_hooks={"response": [_as_utf8]}),
             )
             for key in config.revealed()
         ]
@@ -175,6 +175,11 @@ class Backend:
             # Loading the ranks takes a moment, and this is rare.
             usage = await asyncio.to_thread(_estimate, call.request, "".join(call.text))
         yield Finished(ending.reason, usage, ending.model or call.request.model, call.attempts, key.label)
+
+
+async def _as_utf8(response: httpx2.Response) -> None:
+    """Read an answer as the JSON it should be: by another charset that a page may name, decoding could raise."""
+    response.encoding = "utf-8"
 
 
 @functools.cache

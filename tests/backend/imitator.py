@@ -45,6 +45,8 @@ class Imitator:
         self.bodies.append(await request.json())
         answer = self.answers.pop(0)
         if isinstance(answer, Plain):
+            if isinstance(answer.body, bytes):
+                return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
             if isinstance(answer.body, str):
                 return web.Response(text=answer.body, status=answer.status, headers=answer.headers)
             return web.json_response(answer.body, status=answer.status, headers=answer.headers)

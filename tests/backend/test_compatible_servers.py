@@ -95,6 +95,16 @@ async def test_usage_is_taken_wherever_it_comes(last: dict[str, Any], cached: in
     assert (used.cached_tokens, used.reasoning_tokens) == (cached, reasoning)
 
 
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32", "idna", "zlib", "no-such", "utf-8"])
+async def test_a_refusal_in_another_charset_than_it_says_is_a_refusal(charset: str) -> None:
+    headers = {"Content-Type": f"text/html; charset={charset}"}
+    refused = [Plain(b"\xffoops\xf0", 503, headers), Plain(b'{"error": {"code": "content_filter"}}', 400, headers)]
+    async with imitating(*refused) as server, backend(server.url) as asked:
+        answer = await ask(asked)
+    assert isinstance(answer.waits[0].failure, ModelUnavailable)
+    assert type(answer.failure) is ContentRefused
+
+
 @pytest.mark.parametrize("name", ["what people said", "x" * 129, "\n", 5, None, []])
 async def test_a_model_by_no_name_is_the_one_asked_for(name: Any) -> None:
     async with imitating(Stream((delta("Hello", "stop", model=name),))) as server, backend(server.url) as asked:

@@ -239,6 +239,13 @@ class Arena:
         await self._until_none_is_open()
         self.forget_faults()
 
+    def sweep_statuses(self) -> None:
+        """Take away the status of every thread in the storm, as a post would have that Slack only said it took."""
+        slack = self.stage.slack
+        for channel, thread in {(status.channel, status.thread_ts) for status in slack.statuses}:
+            if channel == self.slack.storm.id:
+                slack.clear_status(channel, thread)
+
     def forget_faults(self) -> None:
         """Whatever was ordered and did not happen does not happen any more."""
         self.stage.slack.faults.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator
@@ -56,13 +57,14 @@ class RawModel:
         if answer.retry_after is not None:
             response.headers["Retry-After"] = answer.retry_after
         await response.prepare(request)
-        for piece in answer.pieces:
-            await response.write(piece)
-            await asyncio.sleep(0)
-        if answer.cut and request.transport is not None:
-            request.transport.abort()
-        else:
-            await response.write_eof()
+        with contextlib.suppress(ConnectionError):  # who asked has read enough of it
+            for piece in answer.pieces:
+                await response.write(piece)
+                await asyncio.sleep(0)
+            if answer.cut and request.transport is not None:
+                request.transport.abort()
+            else:
+                await response.write_eof()
         return response
 
 

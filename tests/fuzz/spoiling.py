@@ -142,7 +142,12 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
 """Any JSON value."""
 
 _values = st.one_of(
-    st.sampled_from(WRONG), st.sampled_from(IDS), st.sampled_from(TIMES), TEXTS, JUNK, st.integers(-(2**70), 2**70)
+    st.sampled_from(WRONG).map(copy.deepcopy),
+    st.sampled_from(IDS),
+    st.sampled_from(TIMES),
+    TEXTS,
+    JUNK,
+    st.integers(-(2**70), 2**70),
 )
 
 

@@ -47,6 +47,8 @@ async def answering(*, body: bytes, content_type: str | None, status: int = 200)
         (b"<html>", "text/html"),
         (b"<html>", "application/json"),
         (b"\xff\xfe", "application/json; charset=utf-8"),
+        (b"{}", "application/json; charset=zlib"),
+        (b"ok", "text/plain; charset=utf-16"),
         (b"[1]", "application/json"),
         (b"[]", "application/json"),
         (b"null", "application/json"),

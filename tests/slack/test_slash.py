@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from adapters.slack import slash
 from adapters.slack.slash import split_command
+from adapters.slack.web import open_session
 from bot.errors import StorageFailed
 from bot.messages import Address, Author
 from emulators.faults import Fault
@@ -146,3 +148,11 @@ async def test_stopping_does_not_wait_for_ever_for_a_command(slack: SlackWorkspa
         async with asyncio.timeout(3.0):
             await adapter.stop()
         assert slack.ephemerals == []
+
+
+async def test_an_answer_in_no_charset_for_texts_hurts_nothing(slack: SlackWorkspace) -> None:
+    odd = Fault("answer", 404, {"Content-Type": "text/html; charset=zlib"}, b"x")
+    slack.faults.add("response_url", odd)
+    async with open_session(5) as session:
+        await slash.answer(session, f"{slack.base_url}/commands/T1/key", "hello")
+    assert slack.faults.pending == 0
