@@ -14,6 +14,9 @@ from storage import Store
 from tests.e2e import outages
 from tests.e2e.stage import ROOT, Stage
 
+# Each command is a process of its own, whose start takes its time where others use the machine.
+pytestmark = pytest.mark.timeout(240)
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -143,7 +146,6 @@ async def test_the_doctor_says_all_is_well_or_what_is_not(on_stage: Stage, tmp_p
     assert "✗ OPENAI_API_KEY" in bare.out
 
 
-@pytest.mark.timeout(120)
 async def test_the_doctor_finds_damage_that_a_start_does_not_meet(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'parley.db'}"
     await (await Store.open(url)).close()

@@ -75,7 +75,7 @@ def logged(worker: Worker, event: str) -> list[dict[str, Any]]:
 
 
 async def until_logged(worker: Worker, event: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not logged(worker, event):
             await asyncio.sleep(0.05)
 
@@ -88,12 +88,12 @@ async def test_a_database_that_goes_away_in_the_middle_of_an_answer_delays_its_e
     talk.openai.script(SLOW)
     async with impatient.process() as worker:
         await talk.ask()
-        await talk.place.wait_for(talk.answers)
+        await talk.place.wait_for(talk.answers, timeout=60)
         with begin(trouble_kind, database, worker):
             await until_logged(worker, "database_trouble")
             await asyncio.sleep(LONGER_THAN_A_LEASE_SECONDS)
-        await talk.until(WHOLE)
-        async with asyncio.timeout(30):
+        await talk.until(WHOLE, timeout=60)
+        async with asyncio.timeout(60):
             while rows(database, "SELECT state FROM turns") != [("answered",)]:
                 await asyncio.sleep(0.05)
         assert await worker.terminate() == 0
@@ -115,12 +115,12 @@ async def test_questions_asked_while_the_database_is_away_are_answered_once_it_i
                 await slack.ask(f"question {number}")
                 await discord.ask(f"question {number}")
             # As long as it takes until Slack sends none of them again.
-            await slack.slack.wait_for(lambda: len(slack.slack.deliveries) >= 3, timeout=30)
-            await slack.slack.wait_for(lambda: all(d.state == "failed" for d in slack.slack.deliveries), timeout=30)
+            await slack.slack.wait_for(lambda: len(slack.slack.deliveries) >= 3, timeout=60)
+            await slack.slack.wait_for(lambda: all(d.state == "failed" for d in slack.slack.deliveries), timeout=60)
             await until_logged(worker, "database_trouble")
             assert not slack.answers() and not discord.answers()
         for talk in (slack, discord):
-            await talk.place.wait_for(lambda talk=talk: len(talk.answers()) == 3, timeout=30)  # type: ignore[misc]
+            await talk.place.wait_for(lambda talk=talk: len(talk.answers()) == 3, timeout=60)  # type: ignore[misc]
         assert await worker.terminate() == 0
     assert len(impatient.openai.calls) == 6
     assert rows(database, "SELECT state, count(*) FROM turns GROUP BY state") == [("answered", 6)]
@@ -140,13 +140,13 @@ async def test_a_file_found_damaged_while_running_is_said_once_and_ends_no_worke
     database = tmp_path / "parley.db"
     async with impatient.process() as worker:
         await talk.ask("before")
-        await talk.place.wait_for(talk.answers)
+        await talk.place.wait_for(talk.answers, timeout=60)
         assert await worker.terminate() == 0
     outages.damage(database, "messages")
     async with impatient.process() as worker:
         for number in range(3):
             await talk.ask(f"question {number}")
-        await talk.slack.wait_for(lambda: [d.state for d in talk.slack.deliveries][-3:] == ["failed"] * 3, timeout=30)
+        await talk.slack.wait_for(lambda: [d.state for d in talk.slack.deliveries][-3:] == ["failed"] * 3, timeout=60)
         assert await worker.terminate() == 0
     assert {line["code"] for line in logged(worker, "database_trouble")} == {"SQLITE_CORRUPT"}
     assert len(logged(worker, "database_trouble")) <= 2  # of reading and of writing
