@@ -205,12 +205,13 @@ class ReadsMissed(Protocol):
     """Can read what was said while nothing listened."""
 
     def missed(
-        self, known: Sequence[Unread], since: datetime, most: int
+        self, known: Sequence[Unread], since: datetime, horizon: datetime, most: int
     ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
         """The messages of each place, oldest first: at most the newest `most` of each.
 
         `known` are places where the bot was spoken to, the most recent first; others that it can see are read from
-        `since` on. Never raises: a place that can't be read is passed over.
+        `since` on. From `horizon` on it may look for places: a thread may be older than what is new in it. A place that
+        refuses is passed over; raises `DeliveryUncertain` at the end where some could not be read just now.
         """
         ...
 

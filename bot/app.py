@@ -98,7 +98,7 @@ class App:
     desk: Desk
     lag: LoopLag
     heartbeat: Heartbeat
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _stop: asyncio.Event
     _refusals: list[StartFailed] = field(default_factory=list)
 
     async def serve(self) -> None:
@@ -170,11 +170,6 @@ class App:
         """Ask `serve` to end in order."""
         self._stop.set()
 
-    @property
-    def stopping(self) -> bool:
-        """Whether it was asked to."""
-        return self._stop.is_set()
-
 
 def build_adapters(settings: Settings) -> dict[str, Adapter]:
     """An adapter for each platform whose tokens are set."""
@@ -209,8 +204,8 @@ def build_backend(settings: Settings, on_key_failed: KeyFailed | None = None) ->
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[App]:
-    """A worker with its database open. Raises `DatabaseUnusable`."""
+async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncIterator[App]:
+    """A worker with its database open; `stop` ends its serving. Raises `DatabaseUnusable`."""
     store = await Store.open(settings.database_url)
     life = store.begin_work()
     # Reading the ranks takes 0.15 s of computing, which the first question should not wait for.
@@ -263,7 +258,7 @@ async def build(settings: Settings) -> AsyncIterator[App]:
                 model=backend.standing,
                 lag=lag,
             )
-            yield App(settings, store, backend, desk, lag, heartbeat)
+            yield App(settings, store, backend, desk, lag, heartbeat, stop or asyncio.Event())
     finally:
         await ranks
         await store.close()
@@ -272,16 +267,18 @@ async def build(settings: Settings) -> AsyncIterator[App]:
 
 async def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT; a second signal ends the process at once."""
-    async with build(settings) as app:
-        loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
 
-        def on_signal(name: signal.Signals) -> None:
-            if app.stopping:
-                # The database is safe at any moment, and the system lets go of the rest.
-                log.warning("stopped_at_once")
-                os._exit(128 + name)
-            app.stop()
+    def on_signal(name: signal.Signals) -> None:
+        if stop.is_set():
+            # The database is safe at any moment, and the system lets go of the rest.
+            log.warning("stopped_at_once")
+            os._exit(128 + name)
+        stop.set()
 
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, on_signal, name)
+    # Before anything is opened: a host may stop the bot while it waits for a database that is held.
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, on_signal, name)
+    async with build(settings, stop) as app:
         await app.serve()

@@ -7,7 +7,6 @@ outlive the process, so what waits here counts as not stored, and is not acknowl
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -30,7 +29,8 @@ class Backlog:
 
     def __init__(self, store: Callable[[Event], Awaitable[None]]) -> None:
         self._store = store
-        self._waiting: dict[tuple[str, str, str], deque[Event]] = {}
+        # Of each channel its events in order; each is there once.
+        self._waiting: dict[tuple[str, str, str], dict[Event, None]] = {}
         self._some = asyncio.Event()
         self._late = 0
         self._turned_away = 0
@@ -70,8 +70,9 @@ class Backlog:
         for channel, events in list(self._waiting.items()):
             try:
                 while events:
-                    await self._store_late(events[0])
-                    events.popleft()
+                    first = next(iter(events))
+                    await self._store_late(first)
+                    del events[first]
             except StorageFailed:
                 # The others come first the next time: what damages one channel must not keep them all.
                 self._waiting[channel] = self._waiting.pop(channel)
@@ -93,13 +94,13 @@ class Backlog:
             self._late += 1
 
     def _keep(self, event: Event) -> None:
-        events = self._waiting.setdefault(_channel(event), deque())
+        events = self._waiting.get(_channel(event), {})
         if event in events:
             return  # the platform has sent it again
         if self.length >= MOST_EVENTS:
             self._turned_away += 1
             return
-        events.append(event)
+        self._waiting.setdefault(_channel(event), {})[event] = None
         self._some.set()
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from bot import crash
 from bot.adapter import Missed, ReadsMissed, Unread
-from bot.errors import StorageFailed
+from bot.errors import DeliveryFailure, StorageFailed
 from bot.intake import Intake
 from bot.settings import Settings
 from storage import Store
@@ -29,7 +29,9 @@ OVERLAP_SECONDS = 600.0
 HOLD_SECONDS = 3.0
 # The most recently used places are read first; with more than these a platform's limits would keep them for minutes.
 MOST_PLACES = 300
-STORAGE_PAUSE_SECONDS = 2.0
+# A platform or a database that is down is asked again.
+FIRST_PAUSE_SECONDS = 2.0
+LONGEST_PAUSE_SECONDS = 300.0
 
 
 @dataclass(slots=True)
@@ -54,45 +56,57 @@ class CatchUp:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        pause = FIRST_PAUSE_SECONDS
         while True:
             await self._asked.wait()
             self._asked.clear()
             try:
                 await self._pass()
-            except StorageFailed:
-                # The store has said why, once.
-                log.info("catch_up_put_off", platform=self.platform, seconds=STORAGE_PAUSE_SECONDS)
-                await asyncio.sleep(STORAGE_PAUSE_SECONDS)
+            except (StorageFailed, DeliveryFailure) as failure:
+                # What was read is stored, and the next pass begins where this one did.
+                log.info("catch_up_put_off", platform=self.platform, seconds=pause, reason=str(failure))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 self._asked.set()
+            else:
+                pause = FIRST_PAUSE_SECONDS
 
     async def _pass(self) -> None:
         began = now()
-        floor, known = await self._places(began)
+        since, horizon, known = await self._places(began)
         count = read = answered = 0
-        async with aclosing(self.adapter.missed(known, floor, self.settings.parley_catch_up_messages)) as places:
-            async for messages in places:
-                for message in messages:
-                    answered += await self.intake.receive_missed(message)
-                    crash.point("in_catch_up")
-                read += len(messages)
-                count += 1
-        await self.intake.release(self.platform)
+        most = self.settings.parley_catch_up_messages
+        try:
+            async with aclosing(self.adapter.missed(known, since, horizon, most)) as places:
+                async for messages in places:
+                    for message in messages:
+                        answered += await self.intake.receive_missed(message)
+                        crash.point("in_catch_up")
+                    read += len(messages)
+                    count += 1
+        finally:
+            await self.intake.release(self.platform)
         await self.store.marks.put(self._mark, began)
         self.passes += 1
         log.info("caught_up", platform=self.platform, places=count, messages=read, to_answer=answered)
 
-    async def _places(self, moment: int) -> tuple[datetime, Sequence[Unread]]:
-        """From when on places are read that the bot was never spoken to in, and those where it was."""
-        oldest = max(
-            moment - micros_of(self.settings.parley_catch_up_hours * 3600),
-            # What was said before this database was made, another one may have answered.
-            await self.store.marks.born(),
-        )
-        last_pass = await self.store.marks.at(self._mark) or 0
-        cursors = await self.store.cursors.recent(self.platform, oldest, MOST_PLACES)
+    async def _places(self, moment: int) -> tuple[datetime, datetime, Sequence[Unread]]:
+        """From when on other places are read, how far back at all, and the places where the bot was spoken to.
+
+        A cursor that has moved on since the last pass tells nothing of what was missed before: an event came after a
+        gap and before the gap was read.
+        """
+        horizon = moment - micros_of(self.settings.parley_catch_up_hours * 3600)
+        # What was said before this database was made, another one may have answered.
+        oldest = max(horizon, await self.store.marks.born())
+        last_pass = await self.store.marks.at(self._mark)
         overlap = micros_of(OVERLAP_SECONDS)
-        known = [Unread(c.address, _moment(max(oldest, c.position - overlap))) for c in cursors]
-        return _moment(max(oldest, last_pass - overlap)), known
+        since = oldest if last_pass is None else max(oldest, last_pass - overlap)
+        known = [
+            Unread(cursor.address, _moment(max(oldest, min(since, cursor.position - overlap))))
+            for cursor in await self.store.cursors.recent(self.platform, MOST_PLACES)
+        ]
+        return _moment(since), _moment(horizon), known
 
     @property
     def _mark(self) -> str:

@@ -113,10 +113,15 @@ class LiveAnswer:
         """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
         try:
             await self._show(0, sentence)
+            await self._parts.take_back_from(1)
         except DeliveryFailure as failure:
             log.info("sentence_refused", turn=self._turn, code=failure.code)
             return False
         return True
+
+    async def withdraw(self) -> None:
+        """Take back whatever is shown: nobody asks any more. Raises `LeaseLost` and `DeliveryFailure`."""
+        await self._parts.take_back_from(0)
 
     async def hand_over(self, sentence: str) -> None:
         """Put a sentence under what is shown, once `run` has been cancelled: another process will finish it.

@@ -25,6 +25,8 @@ POLL_SECONDS = 1.0
 # A lease is renewed three times before it would run out.
 RENEWALS_PER_LEASE = 3
 LONGEST_PAUSE_SECONDS = 300.0
+# Of the grace at the end, so much is kept for saying that an answer will come later.
+HAND_OVER_SECONDS = 3.0
 
 
 def _pause_after(claim: Claim) -> float:
@@ -98,11 +100,14 @@ class Engine:
             heartbeat.cancel()
 
     async def drain(self, grace_seconds: float) -> int:
-        """Claim nothing more and let running turns finish; hand back those that can't. Returns how many those were."""
+        """Claim nothing more and let running turns finish; hand back those that can't. Returns how many those were.
+
+        `grace_seconds` are for both.
+        """
         self._draining.set()
         self.wake()
         try:
-            async with asyncio.timeout(grace_seconds):
+            async with asyncio.timeout(grace_seconds - min(HAND_OVER_SECONDS, grace_seconds / 2)):
                 await self._idle.wait()
         except TimeoutError:
             left = list(self._running.values())

@@ -9,6 +9,7 @@
     ├── StorageFailed               a write or read failed: nothing was stored, leave the event unacknowledged
     │   └── LeaseLost               another worker has the turn: stop touching it
     ├── TurnGivenUp                 a turn that brought its process down again and again is not tried again
+    ├── TurnAbandoned               a turn for which not even a sentence could be said
     ├── ModelFailure                the model gave no (whole) answer
     │   ├── ModelUnavailable        timeouts, connection errors, 408, 409, 5xx: retried with backoff
     │   │   ├── StreamCut           the stream ended before its end
@@ -111,6 +112,16 @@ class TurnGivenUp(ParleyError):
     for_admin = (
         "{about} was given up: it brought me down, or ran into a bug, again and again. "
         "The log has the stack; whoever asked was told."
+    )
+
+
+class TurnAbandoned(ParleyError):
+    """Not even a sentence could be said for the turn: it is left to an operator."""
+
+    tells_admin = True
+    for_admin = (
+        "{about} is left without an answer and without a word: its place took nothing for about a day, or it brought "
+        "me down each time. `parley turns show` tells more, and `parley turns retry` has it tried again."
     )
 
 

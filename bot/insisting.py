@@ -20,8 +20,8 @@ LAND_FOR_SECONDS = 600.0
 _BACKOFF = wait_random_exponential(multiplier=1, min=0.5, max=30)
 
 
-async def insist(turn: str, call: Callable[[], Awaitable[T]], seconds: float = LAND_FOR_SECONDS) -> T:
-    """What `call` returns, once a platform takes it; `turn` names in the log what is delivered.
+async def insist(what: str, call: Callable[[], Awaitable[T]], seconds: float = LAND_FOR_SECONDS) -> T:
+    """What `call` returns, once a platform takes it; `what` names it in the log, by the key of its turn.
 
     Raises the last `DeliveryFailure` after `seconds`, and at once what no waiting cures.
     """
@@ -29,7 +29,7 @@ async def insist(turn: str, call: Callable[[], Awaitable[T]], seconds: float = L
         retry=retry_if_exception_type((DeliveryDelayed, DeliveryUncertain)),
         wait=_wait,
         stop=stop_after_delay(seconds),
-        before_sleep=lambda state: _log_retry(turn, state),
+        before_sleep=lambda state: _log_retry(what, state),
         reraise=True,
     ):
         with attempt:
@@ -44,6 +44,6 @@ def _wait(state: RetryCallState) -> float:
     return _BACKOFF(state)
 
 
-def _log_retry(turn: str, state: RetryCallState) -> None:
+def _log_retry(what: str, state: RetryCallState) -> None:
     failure = state.outcome.exception() if state.outcome else None
-    log.info("delivery_retried", turn=turn, kind=type(failure).__name__, attempt=state.attempt_number)
+    log.info("delivery_retried", key=what, kind=type(failure).__name__, attempt=state.attempt_number)

@@ -36,7 +36,8 @@ def gate(message: IncomingMessage, *, known: bool) -> Verdict:
         return "ignore"
     if message.direct or message.mentions_bot or (message.quoted is not None and message.quoted.by_us):
         return "answer"
-    if not known:
+    if not known or not (message.text or message.attachments):
+        # Without words it is a sticker, or Discord keeps what it says from an application without that intent.
         return "ignore"
     # In a thread of ours people also talk to each other; in a channel's chains, a reply to a person is to them.
     if message.mentions_others or message.address.thread is None:

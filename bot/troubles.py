@@ -18,6 +18,7 @@ from bot.errors import (
     ParleyError,
     QuotaExhausted,
     TokenRefused,
+    TurnAbandoned,
     TurnGivenUp,
 )
 from bot.messages import Address
@@ -67,6 +68,11 @@ def with_token(platform: str, variable: str) -> Trouble:
 def given_up(reference: str) -> Trouble:
     """A turn is not tried again."""
     return _trouble("turns", TurnGivenUp(), f"A question (ref {reference})")
+
+
+def abandoned(reference: str) -> Trouble:
+    """A turn ended without a word to anybody."""
+    return _trouble("turns unsaid", TurnAbandoned(), f"A question (ref {reference})")
 
 
 def proven_by_landing(address: Address) -> tuple[str, ...]:

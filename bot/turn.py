@@ -17,11 +17,7 @@ from bot.adapter import Adapter
 from bot.alerts import Alerts
 from bot.asking import Asker
 from bot.delivery import LiveAnswer
-from bot.errors import (
-    DeliveryFailure,
-    DeliveryRefused,
-    TurnGivenUp,
-)
+from bot.errors import DeliveryFailure, DeliveryRefused, TurnAbandoned, TurnGivenUp
 from bot.late import late_word
 from bot.lease import Lease
 from bot.outcome import Outcome, from_row, to_row
@@ -64,31 +60,34 @@ class TurnRunner:
         claim = lease.claim
         if claim.crashes >= SILENT_CRASHES or claim.attempt % (MOST_ATTEMPTS + 1) == 0:
             log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt)
-            self.alerts.tell(troubles.given_up(endings.reference(claim)))
-            await self.store.turns.finish(claim, "failed", failure=TurnGivenUp.__name__)
+            self.alerts.tell(troubles.abandoned(endings.reference(claim)))
+            await self.store.turns.finish(claim, "failed", failure=TurnAbandoned.__name__)
             return
         with structlog.contextvars.bound_contextvars(
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
         ):
             adapter = self.adapters[claim.address.platform]
             question = await read_question(self.store, self.settings, claim, adapter)
-            if not question.own:
-                # Every question of it was deleted before it began.
-                await self.store.turns.finish(claim, "cancelled")
-                return
+            asked = question.own[-1] if question.own else None
             presence = Presence(adapter, claim.address)
-            preface = late_word((now() - question.own[-1].sent_at) / 1_000_000)
+            preface = late_word((now() - asked.sent_at) / 1_000_000) if asked else ""
             answer = LiveAnswer(
                 adapter,
                 self.store.turns,
                 self.paces[claim.address.platform],
                 lease,
-                reply_to=question.own[-1].platform_id,
+                reply_to=asked.platform_id if asked else None,
                 mentions=question.people,
                 preface=preface,
                 already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
                 before_first=presence.end,
             )
+            if asked is None:
+                # Every question of it was deleted: what an earlier attempt has shown goes too.
+                await answer.withdraw()
+                await presence.clear(left_behind=claim.attempt > 1)
+                await self.store.turns.finish(claim, "cancelled")
+                return
             try:
                 outcome = await self._answer(claim, question, answer, presence, preface)
             except asyncio.CancelledError:

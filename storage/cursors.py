@@ -13,7 +13,7 @@ from storage.schema import cursors
 
 RECENT = (
     select(cursors.c.workspace, cursors.c.channel, cursors.c.thread, cursors.c.position)
-    .where(cursors.c.platform == bindparam("of_platform"), cursors.c.position >= bindparam("since"))
+    .where(cursors.c.platform == bindparam("of_platform"))
     .order_by(cursors.c.position.desc())
     .limit(bindparam("most"))
 )
@@ -25,11 +25,11 @@ class Cursors:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def recent(self, platform: str, since: int, most: int) -> Sequence[Cursor]:
-        """The channels and threads where something was stored since then, the most recent first, at most so many."""
-        return await self._database.read(_recent, platform, since, most)
+    async def recent(self, platform: str, most: int) -> Sequence[Cursor]:
+        """The channels and threads where something was stored, the most recent first, at most so many."""
+        return await self._database.read(_recent, platform, most)
 
 
-def _recent(connection: Connection, platform: str, since: int, most: int) -> Sequence[Cursor]:
-    rows = connection.execute(RECENT, {"of_platform": platform, "since": since, "most": most})
+def _recent(connection: Connection, platform: str, most: int) -> Sequence[Cursor]:
+    rows = connection.execute(RECENT, {"of_platform": platform, "most": most})
     return [Cursor(Address(platform, row.workspace, row.channel, row.thread or None), row.position) for row in rows]

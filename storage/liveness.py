@@ -32,7 +32,7 @@ class SignOfLife:
         """Lock a file of one's own. It gets its name once it is locked, so that nobody takes it for a dead one's."""
         owner = secrets.token_hex(8)
         named = _file_of(database, owner)
-        unnamed = named.with_suffix(".new")
+        unnamed = named.with_name(f".{named.name}.new")
         lock: int | None = None
         try:
             lock = os.open(unnamed, os.O_CREAT | os.O_RDWR, 0o600)

@@ -192,12 +192,13 @@ class DiscordAdapter:
             return await find_own(login.client.http, address, trace, login.identity.user_id)
 
     async def missed(
-        self, known: Sequence[Unread], since: datetime, most: int
+        self, known: Sequence[Unread], since: datetime, horizon: datetime, most: int
     ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
-        """What was said in each place, oldest first; see `ReadsMissed`."""
-        login = self._login
-        if login is None:
-            return
+        """What was said in each place, oldest first; see `ReadsMissed`.
+
+        A thread is a channel of its own here, with its own newest message: `horizon` adds nothing.
+        """
+        login = self._now()
         async with aclosing(read_missed(login.client, login.places, known, since, most)) as places:
             async for messages in places:
                 yield messages

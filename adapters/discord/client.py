@@ -51,6 +51,9 @@ RESUME_TRIES = 3
 
 DAY = 86_400.0
 
+GUILDS_FOLLOW = 0.25
+"""Seconds after READY in which the first guilds are told of."""
+
 APPLICATION_DEADLINE = 5.0
 """Seconds to learn what the application is called and may do; the bot starts without."""
 
@@ -147,6 +150,7 @@ class Client(discord.Client):
         """Wait until Discord has described every guild of the session, or for so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
+                await asyncio.sleep(GUILDS_FOLLOW)  # READY may come before it names any
                 await self._guilds_told.wait()
 
     async def authenticate(self, token: str) -> Identity:

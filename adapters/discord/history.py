@@ -15,7 +15,7 @@ from adapters.discord import rest
 from adapters.discord.parsing import identifier, is_object, objects, parse_history_entry, reply_target
 from adapters.discord.places import Places
 from bot.adapter import Trace
-from bot.errors import DeliveryFailure
+from bot.errors import DeliveryFailure, DeliveryRefused, MessageGone
 from bot.messages import Address, IncomingMessage
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,20 @@ async def find_own(http: HTTPClient, address: Address, trace: Trace, own_id: str
         if len(entries) < PAGE:
             break
         after = identifier(entries[-1]["id"])
-    return replies or plain
+    else:
+        raise DeliveryRefused("too_much_to_search")
+    if replies or trace.reply_to is None:
+        return replies or plain
+    # What stands there alone may be of another answer: it is ours only where there was nothing left to reply to.
+    return [] if await _exists(http, address, trace.reply_to) else plain
+
+
+async def _exists(http: HTTPClient, address: Address, message_id: str) -> bool:
+    try:
+        await rest.call(http, http.get_message(channel_of(address), message_id))
+    except MessageGone:
+        return False
+    return True
 
 
 def _wrote(own_id: str, entry: Mapping[str, Any]) -> bool:

@@ -37,12 +37,22 @@ Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | d
 async def read_missed(
     client: Client, places: Places, known: Sequence[Unread], since: datetime, most: int
 ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
-    """Yield each place's messages, oldest first. A place that can't be read is passed over."""
+    """Yield each place's messages, oldest first. A place that refuses is passed over.
+
+    Raises `DeliveryUncertain` at the end where some could not be read just now.
+    """
     wanted = {channel_of(unread.address): unread for unread in known}
     await client.guilds_told(GUILDS_SECONDS)
     others = [_unread(channel, since) for channel in _channels(client, since) if str(channel.id) not in wanted]
+    unread_yet = 0
     for unread in [*wanted.values(), *others[:MOST_OTHERS]]:
-        yield await _read(client, places, unread, most)
+        try:
+            yield await _read(client, places, unread, most)
+        except (DeliveryDelayed, DeliveryUncertain) as failure:
+            log.warning("place_unread", channel=channel_of(unread.address), code=failure.code)
+            unread_yet += 1
+    if unread_yet:
+        raise DeliveryUncertain(f"{unread_yet} places unread")
 
 
 def _channels(client: Client, since: datetime) -> list[Readable]:
@@ -64,19 +74,18 @@ def _unread(channel: Readable, since: datetime) -> Unread:
 
 
 async def _read(client: Client, places: Places, unread: Unread, most: int) -> Sequence[IncomingMessage]:
-    for attempt in range(TRIES):
+    """What is new in a place; nothing where it refuses. Raises `DeliveryDelayed` and `DeliveryUncertain`."""
+    after = first_id(unread.since)
+    for attempt in range(1, TRIES + 1):
         try:
-            return await read_history(
-                client.http, places, unread.address, before=None, after=first_id(unread.since), limit=most
-            )
-        except DeliveryDelayed as delayed:
-            await asyncio.sleep(delayed.retry_after)
-        except DeliveryUncertain:
-            await asyncio.sleep(2.0**attempt)
+            return await read_history(client.http, places, unread.address, before=None, after=after, limit=most)
+        except (DeliveryDelayed, DeliveryUncertain) as failure:
+            if attempt == TRIES:
+                raise
+            await asyncio.sleep(failure.retry_after if isinstance(failure, DeliveryDelayed) else 2.0**attempt)
         except DeliveryFailure as failure:
-            log.info("place_unread", channel=channel_of(unread.address), code=failure.code)
-            return ()
-    log.warning("place_unread", channel=channel_of(unread.address), code="gave up")
+            log.info("place_refused", channel=channel_of(unread.address), code=failure.code)
+            break
     return ()
 
 

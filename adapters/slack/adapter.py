@@ -170,14 +170,18 @@ class SlackAdapter:
         return [] if found is None else [found]
 
     async def missed(
-        self, known: Sequence[Unread], since: datetime, most: int
+        self, known: Sequence[Unread], since: datetime, horizon: datetime, most: int
     ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
         """What was said in each place, oldest first; see `ReadsMissed`."""
-        if self._me is None:
-            return
-        async with aclosing(read_missed(self._web, self._me.team_id, known, since, most)) as places:
-            async for address, rows in places:
-                yield await self._parsed(rows, address, self._me)
+        me = self._identity
+        try:
+            async with aclosing(
+                read_missed(self._web, me.team_id, known, since=since, horizon=horizon, most=most)
+            ) as places:
+                async for address, rows in places:
+                    yield await self._parsed(rows, address, me)
+        except SlackFault as fault:
+            raise DeliveryUncertain(fault.code) from None
 
     async def fetch_history(
         self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100

@@ -37,14 +37,14 @@ class Timing:
     """Every wait of the adapter, in seconds.
 
     `ping`: between two pings; after how many of them a socket is given up is said below. `hello`: for a new socket to
-    say hello;
-    `settle`: for what is under way when a socket or the adapter ends; `pause_first` to `pause_most`: backoff between
-    attempts, doubling; `steady`: a socket that lived as long needs no backoff after it; `call`: one Web API call;
-    `lookup`: people's names, before an event is stored (Slack waits 3 s for the ack) or a history is given;
+    say hello; `settle`: for what is under way when a socket or the adapter ends; `pause_first` to `pause_most`: backoff
+    between attempts, doubling; `steady`: a socket that lived as long needs no backoff after it; `call`: one Web API
+    call; `lookup`: people's names, before an event is stored (Slack waits 3 s for the ack) or a history is given;
     `status`: one status call, or a place's names.
 
     A socket is given up when, for so many pings' time, nothing at all came on it (`silent`), none of them was answered,
-    whatever else came (`deaf`), or neither an envelope nor one of Slack's own pings came (`mute`). The Python SDK pings
+    whatever else came (`deaf`), or where Slack pings of its own accord, neither a ping of its nor an envelope came
+    (`mute`). The Python SDK pings
     every 5 s and waits for four; an answer can take Slack more than 5 s (github.com/slackapi/bolt-js/issues/2496);
     Slack's Node SDK gives a socket up when no ping of Slack's came for 30 s.
     """
@@ -84,6 +84,7 @@ class Connection:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         # How many pings ago something came: anything, the answer to one, anything of Slack's own accord.
         self._unheard = self._unanswered = self._unasked = 0
+        self._is_pinged = False
         self.ending = asyncio.Event()
         self.reason: Reason = "closed"
         self.detail = ""
@@ -155,7 +156,7 @@ class Connection:
             # These two still bring, or take, something: they may stay until the successor is there.
             if self._unanswered >= self._timing.deaf:
                 self._end("silent", "does_not_hear")
-            elif self._unasked >= self._timing.mute:
+            elif self._is_pinged and self._unasked >= self._timing.mute:
                 self._end("silent", "says_nothing")
             try:
                 async with asyncio.timeout(self._timing.ping):
@@ -175,6 +176,7 @@ class Connection:
         async for frame in socket:
             self._hear(frame.type)
             if frame.type is aiohttp.WSMsgType.PING:
+                self._is_pinged = True
                 await socket.pong(frame.data)
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 continue

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
@@ -23,93 +23,113 @@ from bot.messages import Address
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
 
 AT_ONCE = 20
 SECONDS_BETWEEN = 2.0
 TRIES = 3
-# Channels that the app is in and was never spoken to; a workspace may have thousands.
-MOST_OTHERS = 100
-# Direct messages take scopes of their own: where those lack, channels are listed all the same.
-_KINDS = ("public_channel,private_channel", "im,mpim")
+# Conversations of a kind that the app is in and was never spoken to; a workspace may have thousands.
+MOST_OTHERS = 50
+# Each kind takes a scope of its own: where one lacks, the others are listed all the same.
+_KINDS = ("public_channel", "private_channel", "im", "mpim")
 
 
 async def read_missed(
-    web: AsyncWebClient, team: str, known: Sequence[Unread], since: datetime, most: int
+    web: AsyncWebClient, team: str, known: Sequence[Unread], *, since: datetime, horizon: datetime, most: int
 ) -> AsyncGenerator[tuple[Address, Rows], None]:
-    """Yield each place with its rows, a channel before its threads. A place that can't be read is passed over."""
-    pace = _Pace()
+    """Yield each place with its new rows, a channel before its threads. A place that refuses is passed over.
+
+    Raises `SlackFault` at the end where some could not be read just now.
+    """
+    reading = _Reading(web, most)
     threads = {(u.address.channel, u.address.thread): u for u in known if u.address.thread is not None}
     channels = {u.address.channel: u for u in known if u.address.thread is None}
     for unread in known:
         address = Address(PLATFORM, unread.address.workspace, unread.address.channel)
         channels.setdefault(address.channel, Unread(address, since))
-    for channel in await _member_of(web, pace):
+    for channel in await reading.member_of():
         if channel not in channels:
             channels[channel] = Unread(Address(PLATFORM, team, channel), since)
     for unread in channels.values():
-        rows = await _read(web, unread, most, pace)
-        yield unread.address, rows
-        for thread in _threads_of(unread, rows, threads):
-            yield thread.address, await _read(web, thread, most, pace)
+        rows = await reading.rows(unread.address, horizon)
+        yield unread.address, [row for row in rows if order_of(str(row["ts"])) > order_of(_ts(unread.since))]
+        for thread in _threads_of(unread.address, since, rows, threads):
+            yield thread.address, await reading.rows(thread.address, thread.since)
+    if reading.fault is not None:
+        raise reading.fault
 
 
-def _threads_of(channel: Unread, rows: Rows, known: dict[tuple[str, str], Unread]) -> list[Unread]:
+def _threads_of(of: Address, since: datetime, rows: Rows, known: dict[tuple[str, str], Unread]) -> list[Unread]:
     """The threads of a channel that may have something new. Those known are taken out of `known`."""
     wanted: list[Unread] = []
     for row in reversed(rows):
-        if not row.get("reply_count") and not row.get("latest_reply"):
+        if not row.get("reply_count") and not row.get("latest_reply") and row.get("thread_ts") != row["ts"]:
             continue
-        of = channel.address
         ts = str(row["ts"])
-        thread = known.pop((of.channel, ts), Unread(Address(of.platform, of.workspace, of.channel, ts), channel.since))
+        thread = known.pop((of.channel, ts), Unread(Address(of.platform, of.workspace, of.channel, ts), since))
         latest = row.get("latest_reply")
         if not isinstance(latest, str) or order_of(latest) > order_of(_ts(thread.since)):
             wanted.append(thread)
-    older = [key for key in known if key[0] == channel.address.channel]
+    older = [key for key in known if key[0] == of.channel]
     return wanted + [known.pop(key) for key in older]
 
 
-async def _read(web: AsyncWebClient, place: Unread, most: int, pace: _Pace) -> Rows:
-    for attempt in range(TRIES):
-        await pace.wait()
-        try:
-            return await read_rows(web, place.address, before=None, after=_ts(place.since), limit=most)
-        except SlackFault as fault:
-            if not fault.transient or attempt + 1 == TRIES:
-                log.info("slack_place_unread", channel=place.address.channel, code=fault.code, status=fault.status)
+class _Reading:
+    """One reading back: its pace, and the last fault that may pass. `fault` is None where all was read."""
+
+    def __init__(self, web: AsyncWebClient, most: int) -> None:
+        self._web = web
+        self._most = most
+        self._pace = _Pace()
+        self.fault: SlackFault | None = None
+
+    async def rows(self, place: Address, since: datetime) -> Rows:
+        """The newest rows of a place from a time on; none where it can't be read."""
+        after = _ts(since)
+
+        async def read() -> Rows:
+            return await read_rows(self._web, place, before=None, after=after, limit=self._most)
+
+        return await self._insist(read, channel=place.channel) or ()
+
+    async def member_of(self) -> Sequence[str]:
+        """The ids of conversations that the app is in, as many of each kind as are read at most."""
+        found: list[str] = []
+        for kind in _KINDS:
+            found += await self._insist(lambda kind=kind: self._listed(kind), kind=kind) or ()  # type: ignore[misc]
+        return found
+
+    async def _insist(self, read: Callable[[], Awaitable[Sequence[T]]], **what: str) -> Sequence[T] | None:
+        for attempt in range(1, TRIES + 1):
+            await self._pace.wait()
+            try:
+                return await read()
+            except SlackFault as fault:
+                log.info("slack_unread", code=fault.code, status=fault.status, needed=fault.needed, **what)
+                if not fault.transient:
+                    return None
+                if attempt == TRIES:
+                    self.fault = fault
+                    return None
+                await asyncio.sleep(fault.retry_after or SECONDS_BETWEEN * attempt)
+        return None
+
+    async def _listed(self, kind: str) -> Sequence[str]:
+        found: list[str] = []
+        cursor: str | None = None
+        while len(found) < MOST_OTHERS:
+            answer = await ask(
+                self._web.users_conversations(types=kind, exclude_archived=True, limit=MOST_OTHERS, cursor=cursor)
+            )
+            listed = answer.get("channels")
+            entries = listed if isinstance(listed, list) else []
+            found += [clean(entry.get("id")) for entry in entries if isinstance(entry, dict) and clean(entry.get("id"))]
+            metadata = answer.get("response_metadata")
+            cursor = clean(metadata.get("next_cursor")) if isinstance(metadata, dict) else ""
+            if not cursor:
                 break
-            await asyncio.sleep(fault.retry_after or SECONDS_BETWEEN * (attempt + 1))
-    return ()
-
-
-async def _member_of(web: AsyncWebClient, pace: _Pace) -> Sequence[str]:
-    """The ids of conversations that the app is in, as many as are read at most."""
-    found: list[str] = []
-    for kinds in _KINDS:
-        try:
-            found += await _listed(web, kinds, pace)
-        except SlackFault as fault:
-            log.info("slack_channels_unlisted", kinds=kinds, code=fault.code, status=fault.status, needed=fault.needed)
-    return found[:MOST_OTHERS]
-
-
-async def _listed(web: AsyncWebClient, kinds: str, pace: _Pace) -> Sequence[str]:
-    found: list[str] = []
-    cursor: str | None = None
-    while len(found) < MOST_OTHERS:
-        await pace.wait()
-        answer = await ask(
-            web.users_conversations(types=kinds, exclude_archived=True, limit=MOST_OTHERS, cursor=cursor)
-        )
-        listed = answer.get("channels")
-        entries = listed if isinstance(listed, list) else []
-        found += [clean(entry.get("id")) for entry in entries if isinstance(entry, dict) and clean(entry.get("id"))]
-        metadata = answer.get("response_metadata")
-        cursor = clean(metadata.get("next_cursor")) if isinstance(metadata, dict) else ""
-        if not cursor:
-            break
-    return found
+        return found[:MOST_OTHERS]
 
 
 class _Pace:

@@ -23,13 +23,12 @@ ENDS_WITHIN_SECONDS = 120.0
 
 @dataclass
 class Worker:
-    """A process and the file its log goes to. `turned_away`: a stopped process held the database when it started."""
+    """A process and the file its log goes to."""
 
     number: int
     process: asyncio.subprocess.Process
     log: Path
     armed: crash.Point | None
-    turned_away: bool = False
 
     @classmethod
     async def start(cls, scene: Scene, number: int, armed: crash.Point | None = None, count: int = 1) -> Worker:

@@ -142,12 +142,7 @@ def at_the_end(scene: Scene, people: People, workers: Sequence[Worker]) -> list[
     requests = [*scene.slack.requests, *scene.discord.requests]
     complaints = [*scene.slack.complaints, *scene.discord.complaints, *dict.fromkeys(off_contract(requests))]
     flaws += [Flaw("off protocol", "", complaint) for complaint in complaints]
-    flaws += [
-        Flaw("in the log", "", f"worker {w.number}: {line}")
-        for w in workers
-        if not w.turned_away
-        for line in _alarming(w)
-    ]
+    flaws += [Flaw("in the log", "", f"worker {w.number}: {line}") for w in workers for line in _alarming(w)]
     return flaws
 
 

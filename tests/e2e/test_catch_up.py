@@ -237,3 +237,46 @@ async def test_an_answer_to_an_old_question_says_that_it_is_late(talk: Talk) -> 
     with sqlite3.connect(talk.stage.folder / "parley.db") as database:
         assert database.execute("SELECT text FROM messages WHERE role = 'assistant'").fetchall() == [("the answer",)]
     database.close()
+
+
+async def test_a_first_mention_in_a_thread_older_than_the_database_is_found(on_stage: Stage) -> None:
+    slack = on_stage.slack
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    parent = await slack.say(ada, general, "people talk here")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    await slack.say(ada, general, "what does the bot say?", thread_ts=parent.ts, mention=True)
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        await idle(app)
+    assert [m.thread_ts for m in slack.bot_messages(general)] == [parent.ts]
+
+
+async def test_places_that_could_not_be_read_are_read_by_the_next_try(talk: Talk) -> None:
+    async with talk.stage.process() as worker:
+        await worker.kill()
+    await talk.ask("is anybody there?")
+    names = {"slack": "conversations.history", "discord": "GET /channels/{channel_id}/messages"}
+    talk.place.faults.add(names[talk.platform], *[Fault(status=500, body="x")] * 40)
+    async with talk.stage.worker() as app:
+        await talk.place.wait_for(lambda: talk.place.faults.pending <= 37, timeout=30)
+        talk.place.faults.clear()
+        await talk.place.wait_for(talk.answers, timeout=60)
+        await idle(app)
+    assert len(talk.answers()) == 1
+
+
+async def test_half_an_answer_to_a_question_that_was_deleted_meanwhile_is_taken_back(talk: Talk) -> None:
+    talk.openai.script(Reply("half of it " * 40, by_words=True, chunk_delay=0.1))
+    async with talk.stage.process() as worker:
+        await talk.ask("go")
+        await talk.place.wait_for(talk.answers)
+        await worker.kill()
+    # As another process would have written it down, to which the deletion's event went.
+    with sqlite3.connect(talk.stage.folder / "parley.db", isolation_level=None) as database:
+        database.execute("UPDATE messages SET deleted = 1, text = ''")
+    database.close()
+    async with talk.stage.worker() as app:
+        await talk.place.wait_for(lambda: not talk.answers())
+        await idle(app)
+    assert len(talk.openai.calls) == 1

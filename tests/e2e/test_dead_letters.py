@@ -162,7 +162,7 @@ async def test_a_turn_given_up_in_silence_is_answered_once_it_is_tried_again(tal
     async with talk.stage.worker() as worker:
         await until_failed(talk.stage)
         [failed] = await listed(talk.stage)
-        assert failed["failure"] == "TurnGivenUp" and failed["attempts"] == turn.MOST_ATTEMPTS + 1
+        assert failed["failure"] == "TurnAbandoned" and failed["attempts"] == turn.MOST_ATTEMPTS + 1
         talk.openai.script("said at last")
         assert (await turns(talk.stage, "retry", str(failed["id"]))).code == 0
         await talk.until("said at last", timeout=30)

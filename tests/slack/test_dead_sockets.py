@@ -45,6 +45,7 @@ async def test_a_socket_that_lies_is_replaced_and_what_was_said_into_it_arrives(
     dm = slack.open_dm(ada)
     with capture_logs() as logs:
         async with running(slack, sink, WATCHFUL) as adapter:
+            await asyncio.sleep(0.4)  # Slack pings meanwhile
             slack.socket.behave(manner)
             await slack.say(ada, dm, "into the void")
             await eventually(lambda: len(sink.descriptions) == 2)
@@ -54,6 +55,15 @@ async def test_a_socket_that_lies_is_replaced_and_what_was_said_into_it_arrives(
             assert adapter.vitals().up
     told = [entry for entry in logs if entry["event"] == "slack_reconnecting"]
     assert [(entry["reason"], entry["detail"], entry["count"]) for entry in told] == [("silent", detail, 1)]
+
+
+async def test_a_peer_that_never_pings_by_itself_is_not_taken_for_a_mute_one(
+    slack: SlackWorkspace, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slack.socket, "_timing", replace(slack.socket._timing, ping_interval=60.0))
+    async with running(slack, sink, replace(WATCHFUL, silent=30, deaf=30, mute=3)) as adapter:
+        await asyncio.sleep(1.0)
+        assert adapter.vitals().reconnections == {}
 
 
 async def test_a_half_open_connection_is_noticed_and_replaced(

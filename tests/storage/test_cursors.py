@@ -14,19 +14,19 @@ async def test_a_message_that_opens_a_thread_moves_the_channels_cursor_too(store
     root = says("100.1", at=1)
     await store.inbox.accept(root, "100.1", wants_answer=True, complete=True)
     await store.inbox.accept(says("100.2", at=2), "100.1", wants_answer=True, complete=True)
-    assert await store.cursors.recent("slack", 0, 10) == [
+    assert await store.cursors.recent("slack", 10) == [
         Cursor(THREAD, BEGAN + 2_000_000),
         Cursor(replace(THREAD, thread=None), BEGAN + 1_000_000),
     ]
 
 
-async def test_places_are_bounded_by_age_and_number_the_most_recent_first(store: Store) -> None:
+async def test_places_are_bounded_in_number_the_most_recent_first(store: Store) -> None:
     for n in range(4):
         address = Address("slack", "T1", f"C{n}")
         await store.inbox.accept(says(f"{n}", at=n, address=address), f"{n}", wants_answer=True, complete=True)
-    found = await store.cursors.recent("slack", BEGAN + 1_000_000, 2)
+    found = await store.cursors.recent("slack", 2)
     assert [cursor.address.channel for cursor in found] == ["C3", "C2"]
-    assert await store.cursors.recent("discord", 0, 10) == []
+    assert await store.cursors.recent("discord", 10) == []
 
 
 async def test_a_turn_that_is_held_back_begins_once_it_is_released(store: Store) -> None:

@@ -85,7 +85,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.turns.other_owners("v")
     await store.turns.expire(["v"])
     await store.inbox.release_held("slack")
-    await store.cursors.recent("slack", 0, 10)
+    await store.cursors.recent("slack", 10)
     await store.marks.put("m", 1)
     await store.turns.confirm_part(claim, 1, f"a{number}")
     await store.turns.parts(claim.turn_id)
