@@ -12,7 +12,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "bot", "demo")
-SECONDS = 45.0
+SECONDS = 170
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _LEADS_ELSEWHERE = ("OPENAI_", "SLACK_", "DISCORD_", "PARLEY_", "DATABASE_URL")
 

@@ -194,12 +194,13 @@ def never(platform: str) -> Fault:
 
 @pytest.mark.parametrize("at", [POST, EDIT], ids=["post", "edit"])
 async def test_an_answer_that_a_place_will_not_have_ends_in_a_sentence(talk: Talk, at: dict[str, str]) -> None:
-    talk.openai.script(SLOW)
+    # So long that a preview comes before its end on any machine.
+    talk.openai.script(Reply("word " * 80, by_words=True, chunk_delay=0.1))
     # A preview is refused, and then the whole answer.
     talk.fail(at, never(talk.platform), never(talk.platform))
     async with talk.stage.worker():
         await talk.ask()
-        await talk.place.wait_for(lambda: any("not accepted here" in text for text in talk.answers()))
+        await talk.place.wait_for(lambda: any("not accepted here" in text for text in talk.answers()), timeout=60)
     assert len(talk.answers()) == 1
 
 

@@ -315,7 +315,7 @@ def test_a_very_long_text_is_cut_with_few_measurements(size: int) -> None:
 
     start = time.process_time()
     parts = split(text, fits)
-    assert time.process_time() - start < 5  # an order of magnitude above what it takes
+    assert time.process_time() - start < 30  # far above what it takes on a slow and busy machine, far below a blow-up
     assert measured < 70 * len(parts)
 
 
@@ -327,4 +327,4 @@ def test_hostile_repetition_is_cut_in_reasonable_time(hostile: str) -> None:
     text = hostile * (6_000 // len(hostile))
     parts = split(text, up_to(1_500))
     assert is_whole(parts, text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 30
