@@ -31,7 +31,7 @@ from tests.fuzz.spoiling import MARKED
 
 T = TypeVar("T")
 
-WITHIN = 60.0
+WITHIN = 120.0
 """Seconds within which all must be calm again: many times what it takes, as others use the machine."""
 
 ARRIVES_WITHIN = 2.0
@@ -155,7 +155,8 @@ class Arena:
 
     async def _open(self) -> None:
         self.model = await self._stack.enter_async_context(raw_model())
-        extra = {"PARLEY_PLATFORM_LIMITS": "none", **self._extra}
+        # On a machine that others use, a lease of the stage's second and a half runs out under a worker that lives.
+        extra = {"PARLEY_PLATFORM_LIMITS": "none", "PARLEY_LEASE_SECONDS": "60", **self._extra}
         if extra.pop("model", "") == "raw":
             extra["OPENAI_BASE_URL"] = self.model.url
         self.stage = await self._stack.enter_async_context(stage(Path(self._folder.name), None, SLACK, **extra))

@@ -24,7 +24,9 @@ BEGAN = time.monotonic()
 WIRE_BATCH = 25 if LONG else 15
 """Frames that one example sends over the wire before a sound question must be answered."""
 
-LONG_SECONDS = 3600
+QUICK_SECONDS, LONG_SECONDS = 600, 3 * 3600
+"""After which a test counts as hanging."""
+
 ran: Counter[str] = Counter()
 """Cases by strategy, so far."""
 
