@@ -13,11 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.__main__ import cli
+from emulators.slack.model import User
 from storage.backup import back_up
 from tests.e2e.stage import Stage
 from tests.e2e.test_start import run
 
-BACKUPS = 5
+BACKUPS = 4
+AT_ONCE = 9
 LINE = re.compile(r"(?P<file>.+): (?P<size>[\d.]+) MB, (?P<messages>[\d,]+) messages, [\d.]+ s\n")
 
 
@@ -44,26 +46,28 @@ async def test_backups_taken_under_load_are_whole_and_hold_all_that_was_acknowle
     general, bob, studio = slack.add_channel("general"), discord.add_user("bob"), discord.add_channel("studio")
     on_stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
     enough = asyncio.Event()
+    asked: list[User] = []
 
     async def ask_on() -> None:
         while not enough.is_set():
             for person in people:
                 await slack.say(person, general, "and now?", mention=True)
             await discord.say(bob, studio, "and now?", mention=True)
+            asked.extend(people)
             # No more than the worker can take, however slow the machine is.
-            await slack.wait_for(lambda: all(delivery.acked for delivery in slack.deliveries), timeout=60)
+            await slack.wait_for(lambda: len(slack.bot_messages(general)) > len(asked) - AT_ONCE, timeout=90)
 
     def acknowledged() -> set[str]:
-        # The bot's own messages are told of too; of an answer the database knows once its turn has ended.
+        # Of people alone: the bot is told of its own messages too, and stores an answer once it is whole.
         events = [delivery.payload["event"] for delivery in slack.deliveries if delivery.acked]
-        return {event["ts"] for event in events if event.get("user") != slack.bot.id}
+        return {event["ts"] for event in events if event["type"] == "app_mention"}
 
     url = on_stage.environment["DATABASE_URL"]
     async with on_stage.process():
         asking = asyncio.create_task(ask_on())
         for number in range(BACKUPS):
             least = len(acknowledged()) + 3
-            await slack.wait_for(lambda least=least: len(acknowledged()) >= least, timeout=60)  # type: ignore[misc]
+            await slack.wait_for(lambda least=least: len(acknowledged()) >= least, timeout=90)  # type: ignore[misc]
             before = acknowledged()
             copy = tmp_path / f"copy-{number}.db"
             made = await asyncio.to_thread(back_up, url, copy, replace=False)
