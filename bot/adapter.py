@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
+from bot.interactions import CommandAnswer, FormSubmitted, HomePage, OutgoingFile
 from bot.messages import (
     Address,
+    Author,
     CommandInvoked,
     IncomingMessage,
     MessageDeleted,
@@ -51,7 +53,8 @@ class Description:
     """What an adapter says of itself once it is connected.
 
     `fits` tells whether a reply fits one message as this platform renders it; `preview_seconds` is the
-    shortest useful time between two edits of a growing answer; `mode` is for the log and the doctor.
+    shortest useful time between two edits of a growing answer; `mode` is for the log and the doctor; `threads`: a
+    mention is answered in a thread by custom, not in the channel.
     """
 
     platform: str
@@ -61,6 +64,7 @@ class Description:
     limits: tuple[RateLimit, ...]
     preview_seconds: float
     mode: str = ""
+    threads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,30 @@ class Sink(Protocol):
         """
         ...
 
-    async def command(self, command: CommandInvoked) -> str:
-        """Carry a command out and return what to show to the one who gave it, as Markdown."""
+    async def command(self, command: CommandInvoked) -> CommandAnswer:
+        """Carry a command out and return what to show to the one who gave it. Never raises.
+
+        May take long where it asks the model: acknowledge first, or as soon as it takes more than a second.
+        """
+        ...
+
+    async def form(self, submitted: FormSubmitted) -> CommandAnswer:
+        """Take a form in; `problems` in what is returned say what is wrong in it. Never raises."""
+        ...
+
+    async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
+        """What may be meant by what is `typed` so far in an option of a command, the likeliest first, at most 25.
+
+        `command` carries the options before it. Never raises.
+        """
+        ...
+
+    async def home(self, person: Author, platform: str, workspace: str) -> HomePage:
+        """The page of a person who opened the bot's own. Never raises."""
+        ...
+
+    async def hears_all(self, address: Address) -> bool:
+        """Whether every message of a channel is for the bot, not only those that mention it. Never raises."""
         ...
 
     def connected(self, description: Description, missed: Missed) -> None:
@@ -253,4 +279,31 @@ class ReachesPeople(Protocol):
 
     async def direct(self, user_id: str) -> Address:
         """Where to `send` what that person alone is to read; safe to repeat. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
+class Whispers(Protocol):
+    """Can show something in a channel to one person alone."""
+
+    async def whisper(self, address: Address, user_id: str, reply: Reply) -> None:
+        """Show it; it can be neither edited nor found again. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
+class Uploads(Protocol):
+    """Can put a file into a channel or a thread."""
+
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
+        """Post the file, with `text` (Markdown that fits one message) beside it. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
+class OpensThreads(Protocol):
+    """Can begin a thread at a message of a channel; its id is then the message's own."""
+
+    async def open_thread(self, address: Address, message_id: str, name: str) -> None:
+        """Begin it, called `name`; one that is there already is no error. Raises a `DeliveryFailure`."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +14,8 @@ import structlog
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
 from bot import health, troubles
-from bot.adapter import Adapter, Description, Missed, ReadsMissed
+from bot.adapter import Adapter, Description, ReadsMissed
+from bot.admission import Admission
 from bot.alerts import Alerts
 from bot.asking import Asker
 from bot.backend import tokens
@@ -23,15 +24,21 @@ from bot.backend.config import BackendConfig
 from bot.backend.retries import KeyFailed
 from bot.backlog import Backlog
 from bot.catchup import CatchUp
-from bot.commands import COMMANDS, Commands
+from bot.commands import COMMANDS, Commands, Run
+from bot.controls.held import HeldControls
+from bot.desk import Desk
 from bot.engine import Engine
-from bot.errors import ModelFailure, StartFailed, StorageFailed
+from bot.errors import ModelFailure, StartFailed
 from bot.heartbeat import Heartbeat
+from bot.home import Home
 from bot.intake import Intake
 from bot.lag import LoopLag
-from bot.messages import CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from bot.limits import Limits
+from bot.notices import Notices
 from bot.pacing import Pace
+from bot.setting_commands import SettingCommands
 from bot.settings import Settings
+from bot.stopping import Stopping
 from bot.turn import TurnRunner
 from storage import Store
 
@@ -42,50 +49,6 @@ REFUSALS_WITHIN_SECONDS = 3.0
 LONGEST_NAMED_WAIT_SECONDS = 120.0
 # What an admin has yet to be told at the end may hold it up so long.
 ALERTS_SETTLE_SECONDS = 2.0
-DATABASE_TROUBLE = "My database isn't answering right now, so nothing was changed. Please try again in a minute."
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where the adapters hand in what happens: each wish goes to the room that knows it."""
-
-    backlog: Backlog
-    commands: Commands
-    engine: Engine
-    settings: Settings
-    offered: Mapping[str, Adapter]
-    connected_adapters: dict[str, Adapter]
-    paces: dict[str, Pace]
-    catch_ups: Mapping[str, CatchUp]
-    alerts: Alerts
-
-    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
-        """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
-        await self.backlog.receive(event)
-
-    async def command(self, command: CommandInvoked) -> str:
-        """Carry a command out; a database that fails is a sentence, not a silence."""
-        try:
-            return await self.commands.run(command)
-        except StorageFailed as failure:
-            log.error("command_failed", command=command.name, reason=str(failure))
-            return DATABASE_TROUBLE
-
-    def connected(self, description: Description, missed: Missed) -> None:
-        """A platform's events flow: its turns may be claimed from now on, and what was missed is read."""
-        platform = description.platform
-        if platform not in self.connected_adapters:
-            planned = self.settings.parley_platform_limits == "published"
-            self.paces[platform] = Pace(description.limits if planned else ())
-            self.connected_adapters[platform] = self.offered[platform]
-        log.info("connected", platform=platform, bot=description.bot_name, mode=description.mode, missed=missed)
-        if platform in self.catch_ups:
-            self.catch_ups[platform].ask(missed)
-        self.engine.wake()
-
-    def token_refused(self, platform: str, variable: str) -> None:
-        """A platform refuses what it took before: an admin can be told on another one."""
-        self.alerts.tell(troubles.with_token(platform, variable))
 
 
 @dataclass(slots=True)
@@ -108,6 +71,7 @@ class App:
                 engine = group.create_task(self.desk.engine.run(), name="engine")
                 telling = group.create_task(self.desk.alerts.run(), name="alerts")
                 backlog = group.create_task(self.desk.backlog.run(), name="backlog")
+                noticing = group.create_task(self.desk.notices.run(), name="notices")
                 platforms = [
                     group.create_task(self._platform(name, adapter), name=name)
                     for name, adapter in self.desk.offered.items()
@@ -130,6 +94,7 @@ class App:
                 left = await self.desk.engine.drain(self.settings.parley_shutdown_grace)
                 await self.desk.alerts.settle(ALERTS_SETTLE_SECONDS)
                 telling.cancel()
+                noticing.cancel()
                 await self._stop_adapters()
                 await asyncio.gather(*platforms, engine)
                 backlog.cancel()
@@ -187,6 +152,15 @@ def build_adapters(settings: Settings) -> dict[str, Adapter]:
     return adapters
 
 
+def limits_of(settings: Settings) -> Limits:
+    """The bot's own limits, as the settings want them."""
+    return Limits(
+        settings.parley_user_messages_per_minute,
+        settings.parley_channel_messages_per_minute,
+        settings.parley_workspace_messages_per_minute,
+    )
+
+
 def build_backend(settings: Settings, on_key_failed: KeyFailed | None = None) -> Backend:
     """The model's client, as the settings want it."""
     return Backend(
@@ -222,7 +196,10 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
 
         async with build_backend(settings, on_key_failed) as backend:
             asker = Asker(store.history, backend, settings, alerts)
-            runner = TurnRunner(store, asker, settings, connected, paces, alerts)
+            controls = HeldControls(store.controls, settings)
+            others: dict[str, Run] = {}
+            commands = Commands(SettingCommands(controls, settings), others)
+            runner = TurnRunner(store, asker, commands, controls, settings, connected, paces, alerts)
             engine = Engine(
                 store.turns,
                 life,
@@ -233,10 +210,26 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
                 held_until=lambda: max(holds.values(), default=0),
             )
             offered = build_adapters(settings)
-            intake = Intake(store.inbox, engine.wake, holds)
+            stopping = Stopping(engine, settings)
+            others["stop"] = stopping.run
+
+            def describe(platform: str) -> Description | None:
+                return connected[platform].describe() if platform in connected else None
+
+            intake = Intake(
+                store.inbox,
+                controls,
+                Admission(settings, limits_of(settings)),
+                describe,
+                engine.wake,
+                stopping.at_once,
+                holds,
+            )
             desk = Desk(
                 backlog=Backlog(intake.receive),
-                commands=Commands(store.controls, settings),
+                commands=commands,
+                controls=controls,
+                home_page=Home(controls, settings, store.usage),
                 engine=engine,
                 settings=settings,
                 offered=offered,
@@ -248,6 +241,7 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
                     if isinstance(adapter, ReadsMissed)
                 },
                 alerts=alerts,
+                notices=Notices(connected),
             )
             lag = LoopLag()
             heartbeat = Heartbeat(

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot import context, controls, crash, endings, troubles
+from bot import context, crash, endings, troubles
 from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.client import Backend
-from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
+from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Usage, Waiting
 from bot.delivery import LiveAnswer
 from bot.errors import ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited
 from bot.outcome import Outcome
@@ -35,6 +35,8 @@ SHORTEST_ANSWER = 256
 LEAST_ROOM = 256
 # Waits shorter than this need no words.
 SAY_WAITS_FROM_SECONDS = 5.0
+# The label of what no key is known for.
+NO_KEY = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks for all turns; `fits` is what each model has been found to take."""
+    """What all turns share to ask with; `fits` is what each model has been found to take."""
 
     history: History
     backend: Backend
@@ -55,38 +57,68 @@ class Asker:
     alerts: Alerts
     fits: dict[str, Fit] = field(default_factory=dict)
 
-    async def ask(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:
+    def begin(self, claim: Claim, question: Question, answer: LiveAnswer) -> Asking:
+        """One turn's asking, to be run once."""
+        return Asking(self, claim, question, answer)
+
+
+class Asking:
+    """One turn's question on its way to the model and back. Guards what has been asked so far."""
+
+    def __init__(self, asker: Asker, claim: Claim, question: Question, answer: LiveAnswer) -> None:
+        self._asker = asker
+        self._claim = claim
+        self._question = question
+        self._answer = answer
+        self._asked: CompletionRequest | None = None
+
+    async def run(self) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
-        fit = self._fit(question.controls)
+        claim, asker = self._claim, self._asker
+        fit = self._fit()
         for _ in range(MOST_TRIMS):
-            request = await self._request(claim, question, fit)
+            request = await self._request(fit)
             try:
-                outcome = await self._complete(claim, question, request, answer)
+                outcome = await self._complete(request)
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
                 fit = _tighter(fit, taken)
-                answer.restart()
+                self._answer.restart()
                 log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
             except ModelFailure as failure:
                 log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
                 trouble = troubles.with_model(failure, request.model, claim.address)
                 if trouble is not None:
-                    self.alerts.tell(trouble)
-                return endings.broken_off(claim, answer.text, failure)
+                    asker.alerts.tell(trouble)
+                return endings.broken_off(claim, self._answer.text, failure)
             else:
-                self.fits[request.model] = fit
+                asker.fits[request.model] = fit
                 return outcome
         log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
         return endings.apology(claim, ContextTooLong())
 
-    def _fit(self, chosen: controls.Effective) -> Fit:
-        """What the model is asked at first: within its published window, and within what it took before."""
-        known = self.fits.get(chosen.model, Fit(self.settings.parley_history_tokens, chosen.max_tokens))
-        return Fit(min(self.settings.parley_history_tokens, known.room), min(chosen.max_tokens, known.longest))
+    def broken_off(self) -> UsageRow | None:
+        """What an answer has taken by our own count that was ended before the provider could report it.
 
-    async def _request(self, claim: Claim, question: Question, fit: Fit) -> CompletionRequest:
-        model = question.controls.model
-        system = context.system_message(question.controls.system, question.scene, list(question.people))
+        None where the model had not begun: then there is nothing to be paid for.
+        """
+        request, text = self._asked, self._answer.text
+        if request is None or not text:
+            return None
+        prompt = tokens.count_messages(request.messages, request.model)
+        used = Usage(prompt, 0, tokens.count(text, request.model), estimated=True)
+        return self._row(request.model, NO_KEY, 1, used)
+
+    def _fit(self) -> Fit:
+        """What the model is asked at first: within its published window, and within what it took before."""
+        chosen = self._question.controls
+        known = self._asker.fits.get(chosen.model, Fit(chosen.history_tokens, chosen.max_tokens))
+        return Fit(min(chosen.history_tokens, known.room), min(chosen.max_tokens, known.longest))
+
+    async def _request(self, fit: Fit) -> CompletionRequest:
+        chosen, question = self._question.controls, self._question
+        model = chosen.model
+        system = context.system_message(chosen.system, question.scene, list(question.people))
         window = models.context_window(model)
         left = max(window - fit.longest, window // 2) - tokens.count(system, model)
         budget = context.Budget(
@@ -96,20 +128,22 @@ class Asker:
         )
         prompt = context.build(system, question.history, budget)
         if prompt.start is not None:
-            await self.history.move_start(claim.conversation_id, prompt.start)
+            await self._asker.history.move_start(self._claim.conversation_id, prompt.start)
         return CompletionRequest(
             model=model,
             messages=prompt.messages,
-            temperature=question.controls.temperature,
+            temperature=chosen.temperature,
             max_output_tokens=fit.longest,
+            reasoning_effort=chosen.reasoning_effort,
+            keys=chosen.key or "",
         )
 
-    async def _complete(
-        self, claim: Claim, question: Question, request: CompletionRequest, answer: LiveAnswer
-    ) -> Outcome:
+    async def _complete(self, request: CompletionRequest) -> Outcome:
+        claim, answer = self._claim, self._answer
         finished: Finished | None = None
         began = time.monotonic()
-        async with aclosing(self.backend.stream(request)) as events:
+        self._asked = request
+        async with aclosing(self._asker.backend.stream(request)) as events:
             async for event in events:
                 match event:
                     case Text(text):
@@ -125,30 +159,28 @@ class Asker:
                         finished = event
         if finished is None:
             raise AssertionError("a stream that does not raise ends with Finished")
-        self.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
+        self._asker.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
-        used = finished.usage
-        outcome = endings.finished(
-            claim,
-            answer.text,
-            finished.reason,
-            UsageRow(
-                user_id=question.asker,
-                model=finished.model,
-                key_label=finished.key_label,
-                requests=finished.attempts,
-                prompt_tokens=used.prompt_tokens,
-                cached_tokens=used.cached_tokens,
-                completion_tokens=used.completion_tokens,
-                reasoning_tokens=used.reasoning_tokens,
-                estimated=used.estimated,
-                cost_micros=models.cost_micros(finished.model, used),
-            ),
-        )
+        row = self._row(finished.model, finished.key_label, finished.attempts, finished.usage)
+        outcome = endings.finished(claim, answer.text, finished.reason, row)
         if outcome.short:
             log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
         return outcome
+
+    def _row(self, model: str, key_label: str, requests: int, used: Usage) -> UsageRow:
+        return UsageRow(
+            user_id=self._question.asker,
+            model=model,
+            key_label=key_label,
+            requests=requests,
+            prompt_tokens=used.prompt_tokens,
+            cached_tokens=used.cached_tokens,
+            completion_tokens=used.completion_tokens,
+            reasoning_tokens=used.reasoning_tokens,
+            estimated=used.estimated,
+            cost_micros=models.cost_micros(model, used),
+        )
 
 
 def _tighter(fit: Fit, taken: int) -> Fit:

@@ -32,13 +32,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where and when a conversation takes place."""
+    """Where and when a conversation takes place, and the language it is answered in; None is that of the question."""
 
     address: Address
     place: Place
     bot_name: str
     direct: bool
     today: date
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def system_message(instructions: str, scene: Scene, people: Sequence[str]) -> st
         f"Your name here is {scene.bot_name}. This is {where or 'a channel'}{workspace} on {platform}.{topic}",
         "Each message of a person begins with their name and a colon; begin yours without one. "
         "To address somebody, write @ and their name.",
+        *([f"Answer in this language, whatever you are asked in: {scene.language}."] if scene.language else []),
         f"Today is {scene.today:%A}, {scene.today.day} {scene.today:%B %Y}.",
     ]
     if people:

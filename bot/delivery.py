@@ -35,7 +35,8 @@ SLOWEST_PREVIEW_SECONDS = 5.0
 class LiveAnswer:
     """The answer of one turn on its way to people.
 
-    `preface` stands before whatever is said; `already` are the messages that an earlier attempt left.
+    `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
+    shows while it grows.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class LiveAnswer:
         preface: str = "",
         already: Sequence[StoredPart] = (),
         before_first: Callable[[], Awaitable[None]] | None = None,
+        previews: bool = True,
     ) -> None:
         self._parts = Parts(
             adapter, turns, lease, reply_to=reply_to, mentions=mentions, already=already, before_first=before_first
@@ -59,6 +61,7 @@ class LiveAnswer:
         self._turn = lease.claim.key
         self._mentions = mentions
         self._description = adapter.describe()
+        self._previews = previews
         self._preface = preface
         self._text = ""
         self._outcome: str | None = None
@@ -141,6 +144,8 @@ class LiveAnswer:
 
         Raises `LeaseLost`, a `DeliveryRefused`, or the last `DeliveryFailure` of a platform that is down for long.
         """
+        if not self._previews:
+            await self._completed.wait()
         while not self._complete:
             await self._changed.wait()
             self._changed.clear()

@@ -29,6 +29,8 @@ HANDED_OVER = "_I was restarted; I'll finish this in a moment._"
 WAITING = "The model isn't answering right now. I keep trying and will answer here."
 BUSY = "The model is getting more questions than it may take. I'll answer here as soon as it lets me."
 
+STOPPED = "I stopped here, as {by} asked."
+
 _NOTES: dict[FinishReason, str] = {"length": LENGTH_NOTE, "content_filter": FILTER_NOTE}
 
 
@@ -66,6 +68,13 @@ def broken_off(claim: Claim, text: str, failure: ModelFailure) -> Outcome:
         return apology(claim, failure)
     note = FILTER_NOTE if isinstance(failure, ContentRefused) else BROKEN_NOTE
     return Outcome(_noted(said, note, claim), said, failure=type(failure).__name__)
+
+
+def stopped(text: str, by: str, used: UsageRow | None) -> Outcome:
+    """What the model had said when somebody stopped it."""
+    said = text.strip()
+    note = STOPPED.format(by=by or "somebody")
+    return Outcome(f"{close_open(said)}\n\n_{note}_" if said else f"_{note}_", said or None, used, short="stopped")
 
 
 def _referring(sentence: str, claim: Claim) -> str:

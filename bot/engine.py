@@ -6,7 +6,8 @@ What happens inside a turn is `bot.turn`'s; this file owns the tasks, the leases
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -58,6 +59,7 @@ class Engine:
         self._life = life
         self._run_turn = run_turn
         self._platforms = platforms
+        self._concurrency = concurrency
         self._lanes = asyncio.Semaphore(concurrency)
         self._lease_seconds = lease_seconds
         self._held_until = held_until
@@ -75,6 +77,10 @@ class Engine:
     def running(self) -> int:
         """How many turns run right now."""
         return len(self._running)
+
+    def leases(self) -> Sequence[Lease]:
+        """The turns that run right now."""
+        return [each.lease for each in self._running.values()]
 
     async def run(self) -> None:
         """Claim and run turns until cancelled or drained."""
@@ -130,6 +136,7 @@ class Engine:
                 self._platforms,
                 at_hand=self._running,
                 held_until=self._held_until(),
+                full=self._full_channels(),
             )
         except StorageFailed:
             claim = None  # the store has said why, once
@@ -140,6 +147,15 @@ class Engine:
             except TimeoutError:
                 pass
         return claim
+
+    def _full_channels(self) -> Collection[str]:
+        """The channels that have their share of the lanes: what is left is for the first question of another.
+
+        With so many channels at work, and one to come, each may have an equal part.
+        """
+        running = Counter(each.lease.claim.address.channel for each in self._running.values())
+        share = max(self._concurrency // (len(running) + 1), 1)
+        return [channel for channel, count in running.items() if count >= share] if self._concurrency > 1 else ()
 
     async def _guarded(self, lease: Lease) -> None:
         claim = lease.claim

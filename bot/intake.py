@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import structlog
 
 from bot import crash
+from bot.adapter import Description
+from bot.admission import KEPT, Admission, command_of
+from bot.controls.effective import Effective
+from bot.controls.held import HeldControls
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
 from storage.inbox import Inbox
 from storage.records import Outcome, micros, micros_of, now
@@ -25,35 +29,48 @@ CONFIRMED_WITHIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.05
 
 Verdict = Literal["answer", "keep", "ignore"]
+Mode = Literal["mention", "thread", "all"]
 
 
-def gate(message: IncomingMessage, *, known: bool) -> Verdict:
+def gate(message: IncomingMessage, *, known: bool, mode: Mode = "thread") -> Verdict:
     """What a message is to us: to be answered, to be kept as context, or none of our business.
 
-    `known` says that it stands in a conversation the bot takes part in.
+    `known` says that it stands in a conversation the bot takes part in, `mode` what the channel wants answered.
     """
     if message.author.is_bot:
         return "ignore"
-    if message.direct or message.mentions_bot or (message.quoted is not None and message.quoted.by_us):
+    if message.direct or message.mentions_bot:
         return "answer"
-    if not known or not (message.text or message.attachments):
+    wordless = not (message.text or message.attachments)
+    if known and not message.mentions_others and command_of(message) is not None:
+        return "answer"
+    if mode != "mention" and message.quoted is not None and message.quoted.by_us:
+        return "answer"
+    if mode == "all" and not wordless:
+        return "keep" if message.mentions_others else "answer"
+    if not known or wordless:
         # Without words it is a sticker, or Discord keeps what it says from an application without that intent.
         return "ignore"
     # In a thread of ours people also talk to each other; in a channel's chains, a reply to a person is to them.
-    if message.mentions_others or message.address.thread is None:
+    if mode == "mention" or message.mentions_others or message.address.thread is None:
         return "keep"
     return "answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes events in. `on_work` is called when a turn waits to be claimed.
+    """Takes events in. `on_work` is called when a turn waits to be claimed, `on_stop` when somebody wants one ended.
 
-    `holds`: until when (microseconds since the epoch) a platform's new turns may not begin.
+    `holds`: until when (microseconds since the epoch) a platform's new turns may not begin. `platforms` say of
+    themselves where they answer by custom.
     """
 
     inbox: Inbox
+    controls: HeldControls
+    admission: Admission
+    platforms: Callable[[str], Description | None]
     on_work: Callable[[], None]
+    on_stop: Callable[[IncomingMessage, str], None]
     holds: dict[str, int] = field(default_factory=dict)
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
@@ -90,16 +107,23 @@ class Intake:
 
     async def _message(self, message: IncomingMessage) -> Outcome | None:
         """What became of a message; None where it is none of our business."""
-        if message.author.is_bot or not _may_concern_us(message):
+        if message.author.is_bot:
             return None
+        effective = await self.controls.at(message.address)
+        if not _may_concern_us(message, effective.reply_mode):
+            return None
+        message = self._at_home(message, effective)
         root, known = await self._place(message)
-        verdict = gate(message, known=known)
+        verdict = gate(message, known=known, mode=effective.reply_mode)
         if verdict == "ignore":
             return None
+        command = command_of(message)
+        if verdict == "answer" and command is not None and command.name == "stop":
+            self.on_stop(message, root)
         accepted = await self.inbox.accept(
             message,
             root,
-            wants_answer=verdict == "answer",
+            rule=self.admission.rule(message, effective) if verdict == "answer" else lambda: KEPT,
             complete=_begins_conversation(message, root),
             not_before=self.holds.get(message.address.platform, 0),
         )
@@ -114,6 +138,17 @@ class Intake:
             self.on_work()
         return accepted.outcome
 
+    def _at_home(self, message: IncomingMessage, effective: Effective) -> IncomingMessage:
+        """The message where its answer is to stand: a channel may want threads begun, or want none."""
+        address = message.address
+        begins = address.thread in (None, message.id) and not message.direct and message.quoted is None
+        description = self.platforms(address.platform)
+        if not begins or description is None or effective.reply_in == "auto":
+            return message
+        thread = message.id if effective.reply_in == "thread" else None
+        # Where mentions are answered in the channel by custom, one that starts a chain of replies stands there already.
+        return replace(message, address=replace(address, thread=thread))
+
     async def _place(self, message: IncomingMessage) -> tuple[str, bool]:
         """The root of the message's conversation, and whether we already take part in it."""
         address = message.address
@@ -121,13 +156,21 @@ class Intake:
             root = await self._root_of(message, message.quoted)
             # What it replies to may be a question that was missed and is still to be read: that one will be the root.
             return (root, True) if root is not None else (message.quoted.id, False)
-        root = "" if address.thread is None and message.direct else address.thread or message.id
+        root = "" if self._is_one_conversation(message) else address.thread or message.id
         if message.mentions_bot or message.direct:
             return root, False  # it is answered either way
         began = await self.inbox.began(address, root)
         # What people said to each other in a thread before they called the bot does not become a question by being
         # told again.
         return root, began is not None and began <= micros(message.sent_at)
+
+    def _is_one_conversation(self, message: IncomingMessage) -> bool:
+        """Whether all that is said in its channel is one conversation: in a direct message, and where a platform of
+        threads is to answer without them."""
+        if message.address.thread is not None:
+            return False
+        description = self.platforms(message.address.platform)
+        return message.direct or (description is not None and description.threads)
 
     async def _root_of(self, message: IncomingMessage, quoted: Quoted) -> str | None:
         """The root of the conversation that a reply belongs to, None where it is not known.
@@ -143,11 +186,12 @@ class Intake:
         return root
 
 
-def _may_concern_us(message: IncomingMessage) -> bool:
+def _may_concern_us(message: IncomingMessage, mode: Mode) -> bool:
     """False for what is plainly between others: most of a busy channel, which must not cost a query."""
-    return (
-        message.direct or message.mentions_bot or message.address.thread is not None or message.quoted is not None
-    ) and not _starts_foreign_thread(message)
+    return mode == "all" or (
+        (message.direct or message.mentions_bot or message.address.thread is not None or message.quoted is not None)
+        and not _starts_foreign_thread(message)
+    )
 
 
 def _starts_foreign_thread(message: IncomingMessage) -> bool:

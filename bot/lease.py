@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from bot.errors import LeaseLost
@@ -13,7 +14,8 @@ from storage.turns import Turns
 class Lease:
     """The hold on `claim`'s turn, sure until `until` (microseconds since the epoch) and as long as it is renewed.
 
-    `handing_back`: the process ends, and what it can't finish another one will.
+    `handing_back`: the process ends, and what it can't finish another one will. `asker`: who asked, once that has been
+    read. `stopped`: somebody, `stopped_by` by name, wants no more of the answer.
     """
 
     claim: Claim
@@ -21,6 +23,9 @@ class Lease:
     seconds: float
     until: int = field(init=False)
     handing_back: bool = False
+    asker: str = ""
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped_by: str = ""
 
     def __post_init__(self) -> None:
         self.until = self.claim.lease_until
@@ -37,6 +42,11 @@ class Lease:
         if not await self.turns.hold_on(self.claim, self.seconds):
             raise LeaseLost(f"turn {self.claim.turn_id} is held by another worker")
         self.renewed(asked_at, self.seconds)
+
+    def stop(self, by: str) -> None:
+        """Let the answer end where it is; `by` is who wants it so."""
+        self.stopped_by = by
+        self.stopped.set()
 
     def renewed(self, asked_at: int, seconds: float) -> None:
         """The lease was renewed for so many seconds, by a request made at `asked_at`."""

@@ -28,12 +28,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote: `name` as people see it, empty where it could not be had; `is_admin`: they run the place."""
+    """Who wrote: `name` as people see it, empty where it could not be had; `is_admin`: they run the place.
+
+    `roles`: the ids of their roles on Discord, `owner`, `admin`, `member` or `guest` on Slack. None where the platform
+    did not say: then nobody knows whether a role allows or forbids something.
+    """
 
     id: str
     name: str
     is_bot: bool = False
     is_admin: bool = False
+    roles: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,18 @@ class MessageDeleted:
 
 @dataclass(frozen=True, slots=True)
 class CommandInvoked:
-    """Somebody gave a command: `name` (`set`), `arguments` in order (`("temperature", "0.2")`)."""
+    """Somebody gave a command: `name` (`set`), `arguments` in order (`("temperature", "0.2")`).
+
+    `id` is the platform's own of this one use of it. `in_message`: it was written in a message to the bot, where the
+    answer stands below it.
+    """
 
     address: Address
     author: Author
     name: str
     arguments: tuple[str, ...] = ()
+    id: str = ""
+    in_message: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from bot.adapter import Adapter, FindsReplies, ReachesPeople, RepeatsSafely, Trace
+from bot.adapter import Adapter, ReachesPeople
 from bot.insisting import insist
-from bot.messages import Address, PartKey, Reply
-from bot.splitting import split
+from bot.sending import send_once
 
 
 @runtime_checkable
@@ -25,33 +23,4 @@ async def write_to(
     `again`: an earlier attempt may have sent some of it.
     """
     place = await insist(key, lambda: adapter.direct(user_id), seconds)
-    for number, part in enumerate(_parts(adapter, text), 1):
-        await insist(key, _Sending(adapter, place, part, PartKey(key, number), again), seconds)
-
-
-def _parts(adapter: Adapter, text: str) -> Sequence[str]:
-    fits = adapter.describe().fits
-    return split(text, lambda part: fits(Reply(part)))
-
-
-class _Sending:
-    """One message: from the second try on, it is looked for where sending it again would make another one."""
-
-    def __init__(self, adapter: Adapter, place: Address, text: str, key: PartKey, again: bool) -> None:
-        self._adapter = adapter
-        self._place = place
-        self._text = text
-        self._key = key
-        self._sent_before = again
-
-    async def __call__(self) -> None:
-        if self._sent_before and await self._has_landed():
-            return
-        self._sent_before = True
-        await self._adapter.send(self._place, Reply(self._text), self._key)
-
-    async def _has_landed(self) -> bool:
-        adapter = self._adapter
-        if isinstance(adapter, RepeatsSafely) or not isinstance(adapter, FindsReplies):
-            return False
-        return bool(await adapter.find_replies(self._place, Trace(self._key, reply_to=None, after=None)))
+    await send_once(adapter, place, text, key, seconds=seconds, again=again)

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot import context, controls
+from bot import context
 from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
+from bot.controls.effective import Effective
+from bot.controls.held import HeldControls
 from bot.errors import DeliveryFailure
 from bot.messages import IncomingMessage, Place
-from bot.settings import Settings
 from storage import Store
 from storage.records import Claim, StoredMessage
 
@@ -24,7 +25,7 @@ class Question:
     """Everything a turn needs to ask: fixed once it has been read. `own` are the messages that it answers."""
 
     adapter: Adapter
-    controls: controls.Effective
+    controls: Effective
     history: Sequence[StoredMessage]
     people: Mapping[str, str]
     scene: context.Scene
@@ -32,32 +33,41 @@ class Question:
     own: Sequence[StoredMessage]
 
 
-async def read_question(store: Store, settings: Settings, claim: Claim, adapter: Adapter) -> Question:
-    """Read what a turn asks. Raises `StorageFailed`."""
-    if not claim.complete:
-        await _read_earlier(store, settings, claim, adapter)
-    history = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
-    description = adapter.describe()
+async def read_question(store: Store, controls: HeldControls, claim: Claim, adapter: Adapter) -> Question:
+    """Read what a turn asks; of one that asks no model, who gave it alone. Raises `StorageFailed`."""
+    effective = await controls.at(claim.address)
+    if claim.kind == "answer":
+        if not claim.complete:
+            await _read_earlier(store, effective.history_messages, claim, adapter)
+        history = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
+        own = [message for message in history if message.turn_id == claim.turn_id]
+    else:
+        history = own = list(await store.history.asked(claim.turn_id))
     place = await adapter.place(claim.address) if isinstance(adapter, KnowsPlaces) else Place()
-    own = [message for message in history if message.turn_id == claim.turn_id]
     return Question(
         adapter=adapter,
-        controls=controls.effective(settings, await store.controls.at(claim.address)),
+        controls=effective,
         history=history,
         people=context.speakers(history),
-        scene=context.Scene(claim.address, place, description.bot_name, claim.direct, datetime.now(UTC).date()),
+        scene=context.Scene(
+            claim.address,
+            place,
+            adapter.describe().bot_name,
+            claim.direct,
+            datetime.now(UTC).date(),
+            effective.language,
+        ),
         asker=own[-1].author_id if own else "",
         own=own,
     )
 
 
-async def _read_earlier(store: Store, settings: Settings, claim: Claim, adapter: Adapter) -> None:
+async def _read_earlier(store: Store, most: int, claim: Claim, adapter: Adapter) -> None:
     """Read, once, what was said in the thread or the chain of replies before the bot was called into it."""
     known = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
     first = next((m for m in known if m.turn_id is not None), None)
     if first is None:
         return
-    most = settings.parley_history_messages
     earlier: Sequence[IncomingMessage] = ()
     try:
         if claim.address.thread is not None:

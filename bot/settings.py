@@ -6,6 +6,7 @@ Each field's description is what README's table and `.env.example` say of it. No
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +23,7 @@ from pydantic_settings import (
 )
 
 from bot import crash
+from bot.controls.table import TABLE
 from bot.errors import Problem, SettingsInvalid
 from bot.well_formed import wrong_with_address, wrong_with_secret
 
@@ -90,11 +92,14 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(
         None, description="An OpenAI-compatible service instead of OpenAI: Ollama, vLLM, OpenRouter, Azure."
     )
-    openai_model: str = Field("gpt-5.4-mini", min_length=1, description="The model that answers.")
+    openai_model: str = Field("gpt-5.4-mini", description="The model that answers.")
     openai_temperature: float | None = Field(
-        None, ge=0, le=2, description="0 to 2; unset is the model's own default. Reasoning models take none."
+        None, description="0 to 2; unset is the model's own default. Reasoning models take none."
     )
-    openai_max_output_tokens: int = Field(4096, ge=16, le=200_000, description="The longest answer, in tokens.")
+    openai_max_output_tokens: int = Field(4096, description="The longest answer, in tokens.")
+    openai_reasoning_effort: str | None = Field(
+        None, description="How long a reasoning model thinks: none, minimal, low, medium, high, xhigh."
+    )
 
     database_url: str = Field(
         "sqlite:///data/parley.db",
@@ -103,17 +108,75 @@ class Settings(BaseSettings):
 
     parley_system_message: str = Field(
         DEFAULT_SYSTEM_MESSAGE,
-        min_length=1,
         description="What the model is told before each conversation, unless a channel sets its own.",
     )
-    parley_history_tokens: int = Field(
-        16_000, ge=500, le=1_000_000, description="How many tokens of a conversation the model reads at most."
-    )
+    parley_history_tokens: int = Field(16_000, description="How many tokens of a conversation the model reads at most.")
     parley_history_messages: int = Field(
         200,
-        ge=1,
-        le=1_000,
         description="How many earlier messages are read from the platform when the bot is called into a thread.",
+    )
+    parley_reply_mode: str = Field(
+        "thread",
+        description="What is answered in a channel: `mention` alone, `thread`: also what follows in its threads, "
+        "or `all`.",
+    )
+    parley_reply_in: str = Field(
+        "auto",
+        description="Where a mention is answered: `thread`, `channel`, or `auto`: in a thread on Slack, as a reply on "
+        "Discord.",
+    )
+    parley_streaming: bool = Field(True, description="Whether an answer shows while it grows.")
+    parley_language: str | None = Field(None, description="The language of the answers; unset is the question's.")
+    parley_vision: bool = Field(True, description="Whether the model sees images that are attached.")
+    parley_rights: str = Field("admins", description="Who may change the settings in chat: `admins` or `everyone`.")
+    parley_admins: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="User ids, separated by commas, that may change settings everywhere and are told of trouble.",
+    )
+    parley_allow_users: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="User ids, separated by commas, that alone may ask."
+    )
+    parley_block_users: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="User ids that are not answered."
+    )
+    parley_allow_roles: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="Roles that alone may ask: Discord's ids; on Slack owner, admin, member, guest."
+    )
+    parley_block_roles: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="Roles that are not answered."
+    )
+    parley_allow_channels: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="Channel ids in which alone questions are answered."
+    )
+    parley_block_channels: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="Channel ids in which none are answered."
+    )
+    parley_user_messages_per_minute: int = Field(
+        120, ge=0, le=100_000, description="How many questions a minute one person may ask; 0 is no limit."
+    )
+    parley_channel_messages_per_minute: int = Field(
+        600, ge=0, le=100_000, description="How many questions a minute one channel may ask; 0 is no limit."
+    )
+    parley_workspace_messages_per_minute: int = Field(
+        3_000, ge=0, le=1_000_000, description="How many questions a minute one workspace may ask; 0 is no limit."
+    )
+    parley_admins_exempt: bool = Field(False, description="Whether these limits leave admins alone.")
+    parley_monthly_budget_usd: int | None = Field(
+        None, description="What all answers of a calendar month (UTC) may cost together, in US dollars."
+    )
+    parley_user_monthly_budget_usd: int | None = Field(
+        None, description="What one person's answers of a month may cost, in US dollars."
+    )
+    parley_price: Annotated[tuple[Decimal, Decimal, Decimal] | None, NoDecode] = Field(
+        None,
+        description="What a model costs whose price isn't known: dollars per million tokens, IN/OUT or IN/CACHED/OUT.",
+    )
+    parley_key: str | None = Field(
+        None,
+        description="The secret with the key for all who name none: `research` is `OPENAI_API_KEY_RESEARCH`.",
+    )
+    parley_retention_days: float = Field(
+        0.0, ge=0, le=36_500, description="After how many days what was said is forgotten; 0 is never."
     )
     parley_catch_up_hours: float = Field(
         24.0,
@@ -126,7 +189,7 @@ class Settings(BaseSettings):
         200, ge=1, le=1_000, description="How many messages of each channel and thread are read for that at most."
     )
     parley_concurrency: int = Field(
-        64, ge=1, le=1_000, description="How many conversations are answered at the same time."
+        128, ge=1, le=1_000, description="How many conversations are answered at the same time."
     )
     parley_openai_first_token_timeout: float = Field(
         120.0, gt=0, le=3_600, description="Seconds a model may think before its first word."
@@ -147,10 +210,6 @@ class Settings(BaseSettings):
         "published",
         description="`published`: sends are planned within the platforms' limits; `none`: only obeyed when refused.",
     )
-    parley_admins: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(),
-        description="User ids, separated by commas, that may change settings everywhere and are told of trouble.",
-    )
     parley_health_file: str | None = Field(
         None, description="Where the worker writes how it is, for `parley health`; unset, that is beside the database."
     )
@@ -169,6 +228,14 @@ class Settings(BaseSettings):
     @classmethod
     def _several_keys(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator(*(control.field for control in TABLE), mode="before")
+    @classmethod
+    def _as_in_the_table(cls, value: Any, info: ValidationInfo) -> Any:
+        """What a team can set too is read as it is read from them."""
+        if not isinstance(value, str):
+            return value
+        return next(control.kind.read(value) for control in TABLE if control.field == info.field_name)
 
     @field_validator("parley_platform_limits", "parley_log_level", "parley_log_format", mode="before")
     @classmethod

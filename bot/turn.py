@@ -13,21 +13,27 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import crash, endings, troubles
-from bot.adapter import Adapter
+from bot.adapter import Adapter, OpensThreads, Uploads, Whispers
 from bot.alerts import Alerts
 from bot.asking import Asker
+from bot.commanding import command_in
+from bot.commands import Commands
+from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
 from bot.errors import DeliveryFailure, DeliveryRefused, TurnAbandoned, TurnGivenUp
+from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
+from bot.messages import Reply
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.presence import Presence
 from bot.private import Reaching, write_to
 from bot.question import Question, read_question
 from bot.settings import Settings
+from bot.splitting import split
 from storage import Store
-from storage.records import Answer, Claim, now
+from storage.records import Answer, Claim, StoredMessage, now
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +47,8 @@ MOST_ATTEMPTS = 100
 HAND_OVER_SECONDS = 2.0
 # How long an asker is tried alone whose place takes nothing.
 ALONE_FOR_SECONDS = 60.0
+# Discord's are 1–100 characters long.
+THREAD_NAME_CHARACTERS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ class TurnRunner:
 
     store: Store
     asker: Asker
+    commands: Commands
+    controls: HeldControls
     settings: Settings
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
@@ -67,8 +77,11 @@ class TurnRunner:
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
         ):
             adapter = self.adapters[claim.address.platform]
-            question = await read_question(self.store, self.settings, claim, adapter)
+            question = await read_question(self.store, self.controls, claim, adapter)
             asked = question.own[-1] if question.own else None
+            lease.asker = question.asker
+            if asked is not None and claim.address.thread == asked.platform_id:
+                claim = await self._in_its_thread(lease, adapter, asked)
             presence = Presence(adapter, claim.address)
             preface = late_word((now() - asked.sent_at) / 1_000_000) if asked else ""
             answer = LiveAnswer(
@@ -81,6 +94,7 @@ class TurnRunner:
                 preface=preface,
                 already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
                 before_first=presence.end,
+                previews=question.controls.streaming,
             )
             if asked is None:
                 # Every question of it was deleted: what an earlier attempt has shown goes too.
@@ -89,7 +103,10 @@ class TurnRunner:
                 await self.store.turns.finish(claim, "cancelled")
                 return
             try:
-                outcome = await self._answer(claim, question, answer, presence, preface)
+                if claim.kind == "command" and claim.outcome is None:
+                    outcome = await self._carry_out(claim, question, answer)
+                else:
+                    outcome = await self._answer(lease, question, answer, presence, preface)
             except asyncio.CancelledError:
                 if lease.handing_back:
                     await self._hand_over(answer)
@@ -131,13 +148,58 @@ class TurnRunner:
             log.info("hand_over_unsaid", code="timeout")
         crash.point("at_hand_over")
 
+    async def _in_its_thread(self, lease: Lease, adapter: Adapter, asked: StoredMessage) -> Claim:
+        """Begin the thread in which the answer is to stand; where that can't be, it stands in the channel."""
+        claim = lease.claim
+        if not isinstance(adapter, OpensThreads):
+            return claim
+        name = " ".join(asked.text.split())[:THREAD_NAME_CHARACTERS] or "Conversation"
+        try:
+            await insist(claim.key, lambda: adapter.open_thread(claim.address, asked.platform_id, name))
+        except DeliveryFailure as failure:
+            log.warning("thread_not_begun", code=failure.code)
+            lease.claim = replace(claim, address=replace(claim.address, thread=None))
+        return lease.claim
+
+    async def _carry_out(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:
+        """Do what a command says. What only its giver is to see is whispered, where that can be."""
+        result = await self.commands.run(command_in(claim.payload or ""))
+        shown = result.answer
+        adapter = question.adapter
+        if (file := shown.file) is not None and isinstance(adapter, Uploads):
+            await insist(claim.key, lambda: adapter.upload(claim.address, file))
+        if not result.notice and not claim.direct and await self._whisper(claim, question, shown.text):
+            return Outcome("", None)
+        text = result.notice or shown.text
+        answer.complete(text, to_row(Outcome(text, None)))
+        await answer.run()
+        return Outcome(text, None)
+
+    async def _whisper(self, claim: Claim, question: Question, text: str) -> bool:
+        """Show something to the asker alone; whether that could be."""
+        adapter = question.adapter
+        if not isinstance(adapter, Whispers):
+            return False
+        fits = adapter.describe().fits
+        try:
+            for part in split(text, lambda part: fits(Reply(part))):
+                await insist(
+                    claim.key,
+                    lambda part=part: adapter.whisper(claim.address, question.asker, Reply(part)),  # type: ignore[misc]
+                )
+        except DeliveryFailure as failure:
+            log.info("whisper_refused", code=failure.code)
+            return False
+        return True
+
     async def _answer(
-        self, claim: Claim, question: Question, answer: LiveAnswer, presence: Presence, preface: str
+        self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence, preface: str
     ) -> Outcome:
         """Ask and show at the same time, until the whole answer has landed.
 
         What an earlier attempt got to know of the model is landed as it is.
         """
+        claim = lease.claim
         try:
             async with asyncio.TaskGroup() as group:
                 landing = group.create_task(answer.run(), name="delivery")
@@ -147,7 +209,7 @@ class TurnRunner:
                 else:
                     if not answer.first_id:
                         group.create_task(presence.run(), name="presence")
-                    outcome = await self._ask(claim, question, answer)
+                    outcome = await self._ask(lease, question, answer)
                     if not outcome.failure:
                         outcome = replace(outcome, text=preface + outcome.text)
                     answer.complete(outcome.text, to_row(outcome))
@@ -158,12 +220,30 @@ class TurnRunner:
             raise group.exceptions[0] from None
         return outcome
 
-    async def _ask(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:
+    async def _ask(self, lease: Lease, question: Question, answer: LiveAnswer) -> Outcome:
+        claim = lease.claim
+        if claim.kind == "notice":
+            return Outcome(claim.payload or "", None)
         if claim.crashes < MOST_CRASHES:
-            return await self.asker.ask(claim, question, answer)
+            return await self._ask_until_stopped(lease, question, answer)
         log.error("turn_given_up", kind=TurnGivenUp.__name__, crashes=claim.crashes)
         self.alerts.tell(troubles.given_up(endings.reference(claim)))
         return endings.apology(claim, TurnGivenUp())
+
+    async def _ask_until_stopped(self, lease: Lease, question: Question, answer: LiveAnswer) -> Outcome:
+        """Ask the model; where somebody stops it, the call ends at once and what was said stands."""
+        asking = self.asker.begin(lease.claim, question, answer)
+        answering = asyncio.create_task(asking.run(), name="asking")
+        stopping = asyncio.create_task(lease.stopped.wait(), name="stop")
+        try:
+            await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            answering.cancel()
+            stopping.cancel()
+            await asyncio.gather(answering, stopping, return_exceptions=True)
+        if not answering.cancelled():
+            return answering.result()
+        return endings.stopped(answer.text, lease.stopped_by, asking.broken_off())
 
     async def _finish(self, claim: Claim, question: Question, answer: LiveAnswer, outcome: Outcome) -> None:
         self.alerts.well(troubles.proven_by_landing(claim.address), time.monotonic())

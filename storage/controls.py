@@ -1,28 +1,21 @@
-"""The teams' own settings, by scope."""
+"""The teams' own settings, by scope, and the audit: every change is written in one transaction with its line there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select
 
-from bot.messages import Address
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Scope, StoredSetting, now
-from storage.schema import settings
+from storage.records import AuditLine, Change, Scope, StoredSetting, now
+from storage.schema import audit, settings
 
 _s = settings.c
-AT = (
+OF_WORKSPACE = (
     select(settings)
-    .where(
-        _s.platform == bindparam("platform"),
-        _s.workspace == bindparam("workspace"),
-        or_(
-            and_(_s.channel == "", _s.thread == ""),
-            and_(_s.channel == bindparam("channel"), _s.thread.in_(["", bindparam("thread")])),
-        ),
-    )
+    .where(_s.platform == bindparam("platform"), _s.workspace == bindparam("workspace"))
     .order_by(_s.channel, _s.thread, _s.name)
 )
 PUT = upsert(
@@ -32,61 +25,87 @@ PUT = upsert(
         set_={column: insert.excluded[column] for column in ("value", "set_by", "set_at")},
     ),
 )
-REMOVE = delete(settings).where(
-    _s.platform == bindparam("platform"),
-    _s.workspace == bindparam("workspace"),
-    _s.channel == bindparam("channel"),
-    _s.thread == bindparam("thread"),
-    _s.name == bindparam("name"),
+_this_one = and_(
+    _s.platform == bindparam("of_platform"),
+    _s.workspace == bindparam("of_workspace"),
+    _s.channel == bindparam("of_channel"),
+    _s.thread == bindparam("of_thread"),
+    _s.name == bindparam("of_name"),
+)
+VALUE = select(_s.value).where(_this_one)
+REMOVE = delete(settings).where(_this_one)
+ADD_LINE = insert(audit)
+LINES = (
+    select(audit)
+    .where(audit.c.at >= bindparam("since"))
+    .order_by(audit.c.at.desc(), audit.c.id.desc())
+    .limit(bindparam("most"))
 )
 
 
 class Controls:
-    """The queries of the settings commands."""
+    """The queries of the settings commands and of the audit."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def at(self, address: Address) -> Sequence[StoredSetting]:
-        """Every value that holds at an address: the workspace's first, then the channel's, then the thread's."""
-        return await self._database.read(_at, address)
+    async def of_workspace(self, platform: str, workspace: str) -> Sequence[StoredSetting]:
+        """Every value that is set in a workspace: its own first, then the channels', each with its threads'."""
+        return await self._database.read(_of_workspace, platform, workspace)
 
-    async def put(self, scope: Scope, name: str, value: str, set_by: str) -> None:
-        """Set a value at a scope, over what was there."""
-        await self._database.write(_put, scope, name, value, set_by)
+    async def change(self, change: Change) -> None:
+        """Set a value or take it back, and write down who did."""
+        await self._database.write(_change, change)
 
-    async def remove(self, scope: Scope, name: str) -> bool:
-        """Take a value back at a scope; False where there was none."""
-        return await self._database.write(_remove, scope, name)
+    async def audit(self, since: int, most: int) -> Sequence[AuditLine]:
+        """The newest `most` lines of the audit from a moment on (microseconds since the epoch), newest first."""
+        return await self._database.read(_audit, since, most)
 
 
-def _at(connection: Connection, address: Address) -> Sequence[StoredSetting]:
-    place = {
-        "platform": address.platform,
-        "workspace": address.workspace,
-        "channel": address.channel,
-        "thread": address.thread or "",
-    }
+def _of_workspace(connection: Connection, platform: str, workspace: str) -> Sequence[StoredSetting]:
+    rows = connection.execute(OF_WORKSPACE, {"platform": platform, "workspace": workspace})
     return [
         StoredSetting(Scope(row.platform, row.workspace, row.channel, row.thread), row.name, row.value, *row[6:])
-        for row in connection.execute(AT, place)
+        for row in rows
     ]
 
 
-def _put(connection: Connection, scope: Scope, name: str, value: str, set_by: str) -> None:
-    row = {**_key(scope, name), "value": value, "set_by": set_by, "set_at": now()}
-    connection.execute(PUT[connection.dialect.name], row)
-
-
-def _remove(connection: Connection, scope: Scope, name: str) -> bool:
-    return bool(connection.execute(REMOVE, _key(scope, name)).rowcount)
-
-
-def _key(scope: Scope, name: str) -> dict[str, str]:
-    return {
-        "platform": scope.platform,
-        "workspace": scope.workspace,
-        "channel": scope.channel,
-        "thread": scope.thread,
-        "name": name,
+def _change(connection: Connection, change: Change) -> None:
+    scope, moment = asdict(change.scope), now()
+    key = {f"of_{column}": value for column, value in scope.items()} | {"of_name": change.name}
+    before: str | None = None
+    if change.action in ("set", "reset"):
+        before = connection.scalar(VALUE, key)
+        if change.value is None:
+            connection.execute(REMOVE, key)
+        else:
+            row = {**scope, "name": change.name, "value": change.value, "set_by": change.author_id, "set_at": moment}
+            connection.execute(PUT[connection.dialect.name], row)
+    line = {
+        **scope,
+        "at": moment,
+        "author_id": change.author_id,
+        "author_name": change.author_name,
+        "action": change.action,
+        "name": change.name,
+        "before": before,
+        "after": change.value,
     }
+    connection.execute(ADD_LINE, line)
+
+
+def _audit(connection: Connection, since: int, most: int) -> Sequence[AuditLine]:
+    return [
+        AuditLine(
+            row.id,
+            row.at,
+            Scope(row.platform, row.workspace, row.channel, row.thread),
+            row.author_id,
+            row.author_name,
+            row.action,
+            row.name,
+            row.before,
+            row.after,
+        )
+        for row in connection.execute(LINES, {"since": since, "most": most})
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, false, func, or_, select, union_all, update
 
@@ -24,13 +25,21 @@ _said = select(
     messages.c.attachments,
 ).where(messages.c.deleted == false())
 _in_window = _said.where(
+    messages.c.role != "aside",
     messages.c.conversation_id == bindparam("conversation_id"),
     messages.c.position >= bindparam("start"),
     or_(messages.c.turn_id.is_(None), messages.c.turn_id <= bindparam("turn_id")),
 )
-_asked_before_window = _said.where(messages.c.turn_id == bindparam("turn_id"), messages.c.position < bindparam("start"))
+_asked_before_window = _said.where(
+    messages.c.role != "aside",
+    messages.c.turn_id == bindparam("turn_id"),
+    messages.c.position < bindparam("start"),
+)
 _both = union_all(_in_window, _asked_before_window)
 UNTIL = _both.order_by(_both.selected_columns.position, _both.selected_columns.id)
+ASKED = _said.where(messages.c.turn_id == bindparam("turn_id"), messages.c.role != "assistant").order_by(
+    messages.c.position, messages.c.id
+)
 # Where the story of the turns after this one begins.
 NEXT_ASKED = select(func.min(messages.c.position)).where(
     messages.c.conversation_id == bindparam("conversation_id"),
@@ -62,6 +71,10 @@ class History:
         """
         return await self._database.read(_until, turn_id, conversation_id, start)
 
+    async def asked(self, turn_id: int) -> Sequence[StoredMessage]:
+        """The messages that a turn answers, commands included, oldest first; none that was deleted."""
+        return await self._database.read(_asked, turn_id)
+
     async def move_start(self, conversation_id: int, start: int) -> None:
         """Let the model's window onto a conversation begin later; it never moves back."""
         await self._database.insist(_move_start, conversation_id, start)
@@ -92,6 +105,11 @@ def _before_the_next(
     if next_asked is None:
         return since
     return [message for message in since if message.turn_id is not None or message.position < next_asked]
+
+
+def _asked(connection: Connection, turn_id: int) -> Sequence[StoredMessage]:
+    rows: Sequence[Any] = connection.execute(ASKED, {"turn_id": turn_id}).all()
+    return [StoredMessage(*row) for row in rows]
 
 
 def _move_start(connection: Connection, conversation_id: int, start: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, and_, bindparam, case, exists, insert, literal, select, update
 
@@ -11,7 +11,7 @@ from bot import crash
 from bot.messages import Address, IncomingMessage
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Accepted, Role, micros, now
+from storage.records import Accepted, Role, Ruling, micros, now
 from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns
 
 _this_message = and_(
@@ -39,7 +39,9 @@ _conversation_there = (
 )
 BEGAN = (
     select(messages.c.position)
-    .where(messages.c.conversation_id == _conversation_there, messages.c.turn_id.is_not(None))
+    .where(
+        messages.c.conversation_id == _conversation_there, messages.c.turn_id.is_not(None), messages.c.role != "aside"
+    )
     .order_by(messages.c.position, messages.c.id)
     .limit(1)
 )
@@ -67,6 +69,7 @@ JOIN_TURN = (
         # Asked of the row itself: a worker of another process may be claiming it at this moment.
         turns.c.state == "queued",
         turns.c.attempts == 0,
+        turns.c.kind == "answer",
     )
     # The answer goes to where the latest question was asked.
     .values(thread=case((_newer_question, turns.c.thread), else_=bindparam("to_thread", type_=turns.c.thread.type)))
@@ -86,7 +89,11 @@ RELEASE_HELD = (
     .values(not_before=0)
 )
 NEW_MESSAGE = insert(messages)
-GIVE_TURN = update(messages).where(messages.c.id == bindparam("of_row")).values(turn_id=bindparam("to_turn"))
+GIVE_TURN = (
+    update(messages)
+    .where(messages.c.id == bindparam("of_row"))
+    .values(turn_id=bindparam("to_turn"), role=bindparam("to_role"))
+)
 ADVANCE_CURSOR = upsert(
     cursors,
     lambda insert: insert.on_conflict_do_update(
@@ -165,16 +172,22 @@ class Inbox:
         return await self._database.read(_began, address, root)
 
     async def accept(
-        self, message: IncomingMessage, root: str, *, wants_answer: bool, complete: bool, not_before: int = 0
+        self,
+        message: IncomingMessage,
+        root: str,
+        *,
+        rule: Callable[[], Ruling],
+        complete: bool,
+        not_before: int = 0,
     ) -> Accepted:
-        """Store a message and, where it wants an answer, the turn that will give it, to begin at `not_before`.
+        """Store a message and, where it is to have one, the turn that will answer it, to begin at `not_before`.
 
-        `complete` says of a conversation that this starts that nothing was said in it before. A message known as
-        context alone that now wants an answer (its event came after the history that held it) gets its turn.
+        `rule` says what it is to have. It is asked once of a message that is new, in the order in which messages are
+        stored, and of one known as context alone (its event came after the history that held it), which may get its
+        turn now. It is called in the database's thread. `complete` says of a conversation that this starts that nothing
+        was said in it before.
         """
-        return await self._database.write(
-            _accept, message, root, wants_answer=wants_answer, complete=complete, not_before=not_before
-        )
+        return await self._database.write(_accept, message, root, rule=rule, complete=complete, not_before=not_before)
 
     async def release_held(self, platform: str) -> int:
         """Let the turns begin that were held back on a platform, all those not yet begun; returns how many."""
@@ -212,7 +225,7 @@ def _accept(
     message: IncomingMessage,
     root: str,
     *,
-    wants_answer: bool,
+    rule: Callable[[], Ruling],
     complete: bool,
     not_before: int,
 ) -> Accepted:
@@ -220,14 +233,18 @@ def _accept(
     if known is not None:
         if message.attachments:
             connection.execute(ADD_FILES, {"of_row": known.id, "to_attachments": message.attachments})
-        if known.turn_id is not None or not wants_answer or known.role != "user" or known.deleted:
+        if known.turn_id is not None or known.role != "user" or known.deleted:
             return Accepted("duplicate", known.turn_id)
-        accepted = _turn_for(connection, message, known.conversation_id, not_before)
-        connection.execute(GIVE_TURN, {"of_row": known.id, "to_turn": accepted.turn_id})
+        ruling = rule()
+        if ruling.kind is None:
+            return Accepted("duplicate")
+        accepted = _turn_for(connection, message, known.conversation_id, not_before, ruling)
+        connection.execute(GIVE_TURN, {"of_row": known.id, "to_turn": accepted.turn_id, "to_role": _role(ruling)})
         return accepted
+    ruling = rule()
     conversation_id = _conversation(connection, message, root, complete=complete)
-    accepted = _turn_for(connection, message, conversation_id, not_before) if wants_answer else Accepted("stored")
-    row = {**_row(message, conversation_id, "user"), "turn_id": accepted.turn_id}
+    accepted = _turn_for(connection, message, conversation_id, not_before, ruling)
+    row = {**_row(message, conversation_id, _role(ruling)), "turn_id": accepted.turn_id}
     connection.execute(NEW_MESSAGE, row)
     _advance_cursors(connection, message)
     crash.point("before_commit")
@@ -249,13 +266,24 @@ def _conversation(connection: Connection, message: IncomingMessage, root: str, *
     return conversation_id
 
 
-def _turn_for(connection: Connection, message: IncomingMessage, conversation_id: int, not_before: int) -> Accepted:
+def _role(ruling: Ruling) -> Role:
+    return "aside" if ruling.aside else "user"
+
+
+def _turn_for(
+    connection: Connection, message: IncomingMessage, conversation_id: int, not_before: int, ruling: Ruling
+) -> Accepted:
+    if ruling.kind is None:
+        return Accepted("stored")
     thread = message.address.thread
-    question = {"in_conversation": conversation_id, "to_thread": thread, "at_position": micros(message.sent_at)}
-    waiting: int | None = connection.scalar(JOIN_TURN, question)
-    if waiting is not None:
-        return Accepted("joined", waiting)
+    if ruling.kind == "answer":
+        question = {"in_conversation": conversation_id, "to_thread": thread, "at_position": micros(message.sent_at)}
+        waiting: int | None = connection.scalar(JOIN_TURN, question)
+        if waiting is not None:
+            return Accepted("joined", waiting)
     turn = {
+        "kind": ruling.kind,
+        "payload": ruling.payload,
         "conversation_id": conversation_id,
         "key": turn_key(message),
         "state": "queued",

@@ -10,7 +10,9 @@ from typing import Literal
 
 from bot.messages import Address, Attachment
 
-Role = Literal["user", "assistant"]
+Role = Literal["user", "assistant", "aside"]
+TurnKind = Literal["answer", "command", "notice"]
+Purpose = Literal["answer", "try", "probe"]
 Outcome = Literal["queued", "joined", "stored", "duplicate"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
 
@@ -46,6 +48,19 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a new message is to have: a turn of some `kind`, or none.
+
+    `payload`: the sentence that a notice says, or the command that is to be carried out. `aside`: the message is not
+    part of what the conversation remembers.
+    """
+
+    kind: TurnKind | None
+    payload: str | None = None
+    aside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
 
@@ -66,6 +81,8 @@ class Claim:
     lease_until: int
     created_at: int
     outcome: str | None = None
+    kind: TurnKind = "answer"
+    payload: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """What one turn's model calls took; `cost_micros` in micro-dollars, None where the price is not known."""
+    """What calls to the model took; `cost_micros` in micro-dollars, None where the price is not known."""
 
     user_id: str
     model: str
@@ -217,3 +234,65 @@ class StoredSetting:
     value: str
     set_by: str
     set_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotals:
+    """What was used, all together. `cost_micros` is that of rows whose price is known; `unpriced` are the others."""
+
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost_micros: int
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that somebody did to what is kept: a setting's new value, or None where it is taken back.
+
+    `action` `forget` and `stop` change no setting; `name` then says what was done to.
+    """
+
+    scope: Scope
+    action: Literal["set", "reset", "forget", "stop"]
+    name: str
+    value: str | None
+    author_id: str
+    author_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One line of the audit: who did what, where, and what held before and after."""
+
+    id: int
+    at: int
+    scope: Scope
+    author_id: str
+    author_name: str
+    action: str
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """Who spends where: what usage is counted and budgets are kept by."""
+
+    platform: str
+    workspace: str
+    channel: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What was spent in the present month, in micro-dollars, with what is set aside for questions under way."""
+
+    everywhere: int
+    workspace: int
+    channel: int
+    user: int

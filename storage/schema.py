@@ -133,6 +133,9 @@ turns = Table(
     # Made from the first question's own identity: the same in any process, and after a lost database too.
     Column("key", Name(32), nullable=False),
     Column("state", String(16), nullable=False),  # queued | running | answered | failed | cancelled
+    # What it takes: asking the model, carrying out the command in `payload`, or only saying the sentence there.
+    Column("kind", String(16), nullable=False, server_default=text("'answer'")),  # answer | command | notice
+    Column("payload", Words),
     Column("thread", Name(64)),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # How many of the attempts ended without a word: the process died, or ran into a bug.
@@ -173,7 +176,8 @@ messages = Table(
     Column("workspace", Name(64), nullable=False),
     Column("channel", Name(64), nullable=False),
     Column("platform_id", Name(64), nullable=False),
-    Column("role", String(16), nullable=False),  # user | assistant
+    # A message to the bot that is not part of the conversation, such as a command, is an aside.
+    Column("role", String(16), nullable=False),  # user | assistant | aside
     Column("author_id", Name(64), nullable=False),
     Column("author_name", Words, nullable=False),
     Column("text", Words, nullable=False),
@@ -216,9 +220,13 @@ usage = Table(
     "usage",
     metadata,
     Column("id", RowId, primary_key=True),
-    Column("turn_id", ForeignKey("turns.id"), nullable=False),
+    Column("turn_id", ForeignKey("turns.id")),
     Column("at", BigInteger, nullable=False),
+    Column("platform", Name(32), nullable=False),
+    Column("workspace", Name(64), nullable=False),
+    Column("channel", Name(64), nullable=False),
     Column("user_id", Name(64), nullable=False),
+    Column("purpose", String(16), nullable=False),  # answer | try | probe
     Column("model", Name(128), nullable=False),
     Column("key_label", Name(64), nullable=False),
     Column("requests", Integer, nullable=False),
@@ -232,6 +240,51 @@ usage = Table(
 )
 Index("ix_usage_at", usage.c.at)
 Index("ix_usage_turn", usage.c.turn_id)
+Index("ix_usage_place", usage.c.platform, usage.c.workspace, usage.c.at)
+
+# What was spent in each calendar month (UTC), kept up with every row of usage: a budget is asked before each question.
+spending = Table(
+    "spending",
+    metadata,
+    Column("month", String(7), primary_key=True),  # 2026-11
+    Column("platform", Name(32), primary_key=True),
+    Column("workspace", Name(64), primary_key=True),
+    Column("channel", Name(64), primary_key=True),
+    Column("user_id", Name(64), primary_key=True),
+    Column("micros", BigInteger, nullable=False),
+)
+
+# What a question under way may come to cost at most, set aside of the budgets until it is known.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("key", Name(64), primary_key=True),
+    Column("platform", Name(32), nullable=False),
+    Column("workspace", Name(64), nullable=False),
+    Column("channel", Name(64), nullable=False),
+    Column("user_id", Name(64), nullable=False),
+    Column("micros", BigInteger, nullable=False),
+    # A question that nobody came to settle counts no longer.
+    Column("until", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("platform", Name(32), nullable=False),
+    Column("workspace", Name(64), nullable=False),
+    Column("channel", Name(64), nullable=False),  # empty: the whole workspace
+    Column("thread", Name(64), nullable=False),  # empty: the whole channel
+    Column("author_id", Name(64), nullable=False),
+    Column("author_name", Words, nullable=False),
+    Column("action", String(16), nullable=False),  # set | reset | forget | stop
+    Column("name", Name(64), nullable=False),  # the setting's
+    Column("before", Words),
+    Column("after", Words),
+)
+Index("ix_audit_at", audit.c.at)
 
 cursors = Table(
     "cursors",

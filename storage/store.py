@@ -12,6 +12,7 @@ from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.turns import Turns
+from storage.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Store:
     controls: Controls
     cursors: Cursors
     marks: Marks
+    usage: Usage
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -38,6 +40,7 @@ class Store:
             Controls(database),
             Cursors(database),
             Marks(database),
+            Usage(database),
         )
 
     def begin_work(self) -> SignOfLife:

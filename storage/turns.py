@@ -6,7 +6,6 @@ Every write of a running turn is fenced by (owner, attempt): a worker whose leas
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 
 from sqlalchemy import (
     BigInteger,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -31,11 +29,13 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, UsageRow, micros_of, now
-from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns, usage
+from storage.records import Answer, Backlog, Claim, Spender, StoredPart, TurnState, UsageRow, micros_of, now
+from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns
+from storage.usage import record
 
-# Ids count from 1. An empty list would be spelled as a query of its own.
+# Ids count from 1, and channels have names. An empty list would be spelled as a query of its own.
 _NO_TURN = 0
+_NO_CHANNEL = ""
 _candidate = turns.alias("candidate")
 _other = turns.alias("other")
 _may_run = and_(
@@ -67,6 +67,7 @@ _oldest = (
         exists().where(
             conversations.c.id == _candidate.c.conversation_id,
             conversations.c.platform.in_(bindparam("platforms", expanding=True)),
+            conversations.c.channel.not_in(bindparam("full", expanding=True)),
         ),
     )
     .order_by(_candidate.c.id)
@@ -97,6 +98,8 @@ CLAIM = (
         turns.c.crashes,
         turns.c.created_at,
         turns.c.outcome,
+        turns.c.kind,
+        turns.c.payload,
     )
 )
 PLACE = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
@@ -175,6 +178,7 @@ FINISH = (
         finished_at=bindparam("moment"),
         failure=bindparam("to_failure"),
         outcome=None,
+        payload=None,
     )
 )
 _asked_at = (
@@ -194,7 +198,6 @@ STORE_ANSWER = upsert(
         deleted=~_still_asked,
     ).on_conflict_do_nothing(),
 )
-STORE_USAGE = insert(usage)
 OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
 # Since when the oldest turn waits that nothing but a free worker is missing to.
 WAITING_SINCE = (
@@ -225,16 +228,24 @@ class Turns:
         *,
         at_hand: Collection[int] = (),
         held_until: int = 0,
+        full: Collection[str] = (),
     ) -> Claim | None:
         """Take the oldest turn that may run: none open before it in its conversation and none running there, or its
         own lease run out.
 
         `at_hand` are the turns this worker is running: it need not take them from itself where their leases could not
         be renewed in time. Turns that are held back for older questions are left until `held_until` (microseconds since
-        the epoch) or their release. Returns None where there is nothing to do on these platforms.
+        the epoch) or their release. `full` are channels that have enough of this worker's lanes. Returns None where
+        there is nothing to do on these platforms.
         """
         return await self._database.write(
-            _claim, owner, lease_seconds, sorted(platforms), at_hand=sorted(at_hand), held_until=held_until
+            _claim,
+            owner,
+            lease_seconds,
+            sorted(platforms),
+            at_hand=sorted(at_hand),
+            held_until=held_until,
+            full=sorted(full),
         )
 
     async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> frozenset[int]:
@@ -317,6 +328,7 @@ def _claim(
     *,
     at_hand: Sequence[int],
     held_until: int,
+    full: Sequence[str],
 ) -> Claim | None:
     moment = now()
     lease_until = moment + micros_of(lease_seconds)
@@ -325,6 +337,7 @@ def _claim(
         "platforms": platforms,
         "at_hand": [_NO_TURN, *at_hand],
         "held_until": held_until,
+        "full": [_NO_CHANNEL, *full],
         "to_owner": owner,
         "to_lease": lease_until,
     }
@@ -347,6 +360,8 @@ def _claim(
         lease_until=lease_until,
         created_at=taken.created_at,
         outcome=taken.outcome,
+        kind=taken.kind,
+        payload=taken.payload,
     )
 
 
@@ -429,7 +444,9 @@ def _finish(
         }
         connection.execute(STORE_ANSWER[connection.dialect.name], row)
     if used is not None:
-        connection.execute(STORE_USAGE, {"turn_id": claim.turn_id, "at": moment, **asdict(used)})
+        a = claim.address
+        spender = Spender(a.platform, a.workspace, a.channel, used.user_id)
+        record(connection, spender, used, purpose="answer", turn_id=claim.turn_id, moment=moment)
 
 
 def _open_count(connection: Connection) -> int:

@@ -35,7 +35,6 @@ from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
 from adapters.vitals import Pulse
 from bot.adapter import Description, RateLimit, Sink, Trace, Unread, Vitals
-from bot.command_spec import CommandSpec
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,
@@ -45,6 +44,7 @@ from bot.errors import (
     StorageFailed,
     TokenRefused,
 )
+from bot.interactions import CommandSpec
 from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
@@ -139,6 +139,7 @@ class DiscordAdapter:
             limits=LIMITS,
             preview_seconds=PREVIEW_SECONDS,
             mode=READS_ALL if self._login.client.reads_all else MENTIONS_ONLY,
+            threads=False,
         )
 
     async def send(self, address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None) -> str:

@@ -27,8 +27,8 @@ from adapters.discord.parsing import (
     string,
 )
 from bot.adapter import Sink
-from bot.command_spec import CommandSpec
 from bot.errors import DeliveryFailure, DeliveryUncertain, ParleyError
+from bot.interactions import CommandSpec
 from bot.messages import CommandInvoked
 from bot.splitting import split
 
@@ -155,7 +155,7 @@ async def answer(http: HTTPClient, invocation: Invocation, sink: Sink) -> None:
     if not await _defer(http, invocation):
         return
     try:
-        text = await sink.command(command)
+        text = (await sink.command(command)).text
     except Exception as error:  # noqa: BLE001 - the asker waits for a word, whatever failed
         log.error("command_failed", command=command.name, error=type(error).__name__)
         text = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence

@@ -86,7 +86,7 @@ class Reception:
         address = Address(PLATFORM, self._me.team_id or clean(body.get("team_id")), channel)
         command = CommandInvoked(address, author, name, arguments)
         try:
-            shown = await self._sink.command(command)
+            shown = (await self._sink.command(command)).text
         except Exception as error:  # noqa: BLE001 - who gave the command must hear of it, whatever it was
             log.error("slack_command_failed", command=command.name, error=type(error).__name__)
             shown = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence

@@ -24,12 +24,17 @@ class ModelMessage:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One question to a model. `temperature` 0–2 and `max_output_tokens` are sent only where given."""
+    """One question to a model. `temperature` 0–2, `max_output_tokens` and `reasoning_effort` are sent only where given.
+
+    `keys` names the ring of keys to ask with; the empty name is the host's own.
+    """
 
     model: str
     messages: tuple[ModelMessage, ...]
     temperature: float | None = None
     max_output_tokens: int | None = None
+    reasoning_effort: str | None = None
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)

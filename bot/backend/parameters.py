@@ -12,7 +12,7 @@ from bot.backend.completion import CompletionRequest
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 """OpenAI's name for the limit on the answer, and the older one that many compatible servers know alone."""
-DROPPABLE = {"temperature", "stream_options", "stream", *LIMITS}
+DROPPABLE = {"temperature", "reasoning_effort", "stream_options", "stream", *LIMITS}
 """What an answer can be had without."""
 
 
@@ -34,6 +34,8 @@ def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     }
     if request.temperature is not None:
         body["temperature"] = request.temperature
+    if request.reasoning_effort is not None:
+        body["reasoning_effort"] = request.reasoning_effort
     if request.max_output_tokens is not None:
         limit = next((name for name in LIMITS if name not in refusals.refused), LIMITS[0])
         body[limit] = request.max_output_tokens

@@ -1,13 +1,21 @@
-"""The settings commands: what they change, what they refuse, and what they say."""
+"""The settings commands: what they change, for whom, what they refuse, and what they say."""
+
+from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from bot.command_line import in_message, split_command
 from bot.commands import COMMANDS, Commands
-from bot.controls import CONTROLS, effective
+from bot.controls.effective import Effective
+from bot.controls.held import HeldControls
+from bot.controls.table import CONTROLS, TABLE, Control
+from bot.interactions import FormSubmitted
 from bot.messages import Address, Author, CommandInvoked
+from bot.results import Result
+from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from storage import Store
 
@@ -15,37 +23,88 @@ HERE = Address("slack", "T1", "C1", "1.0")
 THERE = Address("slack", "T1", "C2")
 ADMIN = Author("U1", "Ada", is_admin=True)
 MEMBER = Author("U2", "Bob")
-SETTINGS = Settings(_env_file=None, parley_admins=frozenset({"U3"}), openai_model="gpt-5.4-mini")  # type: ignore[call-arg]
+SETTINGS = Settings(_env_file=None, parley_admins="U3", openai_model="gpt-5.4-mini")  # type: ignore[call-arg, arg-type]
+
+
+async def no_such_model(control: Control, after: Effective, address: Address) -> str:
+    return "there is no such model" if control.name == "model" and after.model == "nothing" else ""
 
 
 @pytest.fixture
-async def commands(tmp_path: Path) -> AsyncIterator[Commands]:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
     store = await Store.open(f"sqlite:///{tmp_path / 'p.db'}")
-    yield Commands(store.controls, SETTINGS)
+    yield store
     await store.close()
 
 
-def command(name: str, *arguments: str, author: Author = ADMIN, address: Address = HERE) -> CommandInvoked:
-    return CommandInvoked(address, author, name, arguments)
+@pytest.fixture
+def held(store: Store) -> HeldControls:
+    return HeldControls(store.controls, SETTINGS)
 
 
-async def test_a_value_holds_in_its_channel_until_it_is_taken_back(commands: Commands) -> None:
-    assert "0.2" in await commands.run(command("set", "temperature", "0,2"))
-    assert effective(SETTINGS, await commands.controls.at(HERE)).temperature == 0.2
-    assert effective(SETTINGS, await commands.controls.at(THERE)).temperature is None
-    assert "(this channel): 0.2" in await commands.run(command("show"))
-    await commands.run(command("reset", "temperature"))
-    assert effective(SETTINGS, await commands.controls.at(HERE)).temperature is None
-    assert "nothing to take back" in await commands.run(command("reset", "temperature"))
+@pytest.fixture
+def commands(held: HeldControls) -> Commands:
+    return Commands(SettingCommands(held, SETTINGS, [no_such_model]), {})
 
 
-async def test_a_system_message_may_have_several_lines(commands: Commands) -> None:
-    await commands.run(command("set", "system", "One.\nTwo.\n\n- three"))
-    assert effective(SETTINGS, await commands.controls.at(HERE)).system == "One.\nTwo.\n\n- three"
+def command(
+    name: str, *arguments: str, author: Author = ADMIN, address: Address = HERE, in_message: bool = False
+) -> CommandInvoked:
+    return CommandInvoked(address, author, name, arguments, in_message=in_message)
+
+
+def said(result: Result) -> str:
+    return result.answer.text
+
+
+async def test_a_value_holds_in_its_channel_until_it_is_taken_back(commands: Commands, held: HeldControls) -> None:
+    result = await commands.run(command("set", "temperature", "0,2"))
+    assert "0.2" in said(result)
+    assert result.notice == "Ada set **temperature** to 0.2 in this channel."
+    assert (await held.at(HERE)).temperature == 0.2
+    assert (await held.at(THERE)).temperature is None
+    assert "- **temperature**: 0.2 _(set for this channel)_" in said(await commands.run(command("show")))
+    result = await commands.run(command("reset", "temperature"))
+    assert result.notice == "Ada took **temperature** back in this channel."
+    assert (await held.at(HERE)).temperature is None
+    nothing = await commands.run(command("reset", "temperature"))
+    assert "nothing to take back" in said(nothing) and not nothing.notice
+
+
+async def test_the_nearest_scope_wins_and_show_tells_which_it_is(commands: Commands, held: HeldControls) -> None:
+    for scope, value in (("thread", "3000"), ("workspace", "1000"), ("channel", "2000")):
+        await commands.run(command("set", "max_tokens", value, scope))
+    assert (await held.at(HERE)).max_tokens == 3000
+    assert (await held.at(Address("slack", "T1", "C1", "2.0"))).max_tokens == 2000
+    assert (await held.at(THERE)).max_tokens == 1000
+    assert (await held.at(Address("slack", "T2", "C1"))).max_tokens == 4096
+    shown = said(await commands.run(command("show")))
+    assert "**max_tokens**: 3000 _(set for this thread)_" in shown
+    assert "**model**: gpt-5.4-mini _(set by the host)_" in shown
+    assert "**reply_mode**: thread _(default)_" in shown
+
+
+async def test_a_thread_is_asked_for_where_a_command_knows_of_none(commands: Commands) -> None:
+    result = await commands.run(command("set", "model", "gpt-4o", "thread", address=THERE))
+    assert "`!set thread model" in said(result) and not result.notice
+
+
+async def test_a_setting_is_refused_where_it_makes_no_sense(commands: Commands) -> None:
+    assert "can be set for the whole workspace, not for this channel" in said(
+        await commands.run(command("set", "user_budget", "5", "channel"))
+    )
+
+
+async def test_a_system_message_may_have_several_lines_and_its_notice_one(
+    commands: Commands, held: HeldControls
+) -> None:
+    result = await commands.run(command("set", "system", "One.\nTwo.\n\n- three"))
+    assert (await held.at(HERE)).system == "One.\nTwo.\n\n- three"
+    assert "\n" not in result.notice
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "why"),
     [
         ("temperature", "9", "from 0 to 2"),
         ("temperature", "warm", "from 0 to 2"),
@@ -53,57 +112,159 @@ async def test_a_system_message_may_have_several_lines(commands: Commands) -> No
         ("max_tokens", "3", "from 16 to 200,000"),
         ("max_tokens", "many", "from 16 to 200,000"),
         ("model", "two words", "one word"),
-        ("system", "   ", "can't be empty"),
+        ("model", "nothing", "there is no such model"),
         ("system", "x" * 20_001, "at most 20,000"),
+        ("reasoning_effort", "lots", "none, minimal, low, medium, high or xhigh"),
+        ("reply_mode", "never", "mention, thread or all"),
+        ("streaming", "perhaps", "on or off"),
+        ("budget", "much", "US dollars"),
+        ("budget", "-1", "US dollars"),
+        ("price", "cheap", "IN/OUT or IN/CACHED/OUT"),
+        ("key", "sk-abcdefghijklmnop", "the name of a secret"),
+        ("allow_users", "<> !", "a list of people"),
     ],
 )
 async def test_a_wrong_value_gets_the_range_and_an_example_and_changes_nothing(
-    commands: Commands, name: str, value: str, said: str
+    commands: Commands, store: Store, name: str, value: str, why: str
 ) -> None:
-    answer = await commands.run(command("set", name, value))
-    assert said in answer and f"/parley set {name}" in answer
-    assert not await commands.controls.at(HERE)
+    result = await commands.run(command("set", name, value))
+    assert why in said(result) and f"/parley set {name} {CONTROLS[name].example}" in said(result)
+    assert not result.notice and value not in said(result)
+    assert not await store.controls.of_workspace("slack", "T1")
+
+
+async def test_the_way_out_is_told_as_the_command_was_given(commands: Commands) -> None:
+    assert "`!set temperature 0.2`" in said(await commands.run(command("set", "temperature", "9", in_message=True)))
 
 
 @pytest.mark.parametrize("verb", ["set", "reset"])
 async def test_a_mistyped_name_gets_the_nearest(commands: Commands, verb: str) -> None:
     arguments = ("temprature", "1") if verb == "set" else ("temprature",)
-    assert "Did you mean **temperature**?" in await commands.run(command(verb, *arguments))
-    assert "There is no setting `zzz`" in await commands.run(command(verb, "zzz", *arguments[1:]))
+    assert "Did you mean **temperature**?" in said(await commands.run(command(verb, *arguments)))
+    assert "There is no setting `zzz`" in said(await commands.run(command(verb, "zzz", *arguments[1:])))
 
 
 @pytest.mark.parametrize("verb", ["set", "reset"])
-async def test_a_member_is_refused_audibly_and_can_still_look(commands: Commands, verb: str) -> None:
+async def test_a_member_is_refused_audibly_and_can_still_look(commands: Commands, store: Store, verb: str) -> None:
     arguments = ("model", "gpt-4o") if verb == "set" else ("model",)
-    assert "Only" in await commands.run(command(verb, *arguments, author=MEMBER))
-    assert not await commands.controls.at(HERE)
-    assert "gpt-5.4-mini" in await commands.run(command("show", author=MEMBER))
+    refused = await commands.run(command(verb, *arguments, author=MEMBER))
+    assert "Only admins" in said(refused) and "PARLEY_ADMINS" in said(refused) and not refused.notice
+    assert not await store.controls.of_workspace("slack", "T1")
+    assert "gpt-5.4-mini" in said(await commands.run(command("show", author=MEMBER)))
 
 
-async def test_a_named_admin_may_set_without_running_the_place(commands: Commands) -> None:
-    assert "gpt-4o" in await commands.run(command("set", "model", "gpt-4o", author=Author("U3", "Eve")))
+async def test_who_is_named_by_the_host_may_set(commands: Commands) -> None:
+    result = await commands.run(command("set", "model", "gpt-4o", author=Author("U3", "Cleo")))
+    assert result.notice
 
 
-async def test_half_a_command_is_explained(commands: Commands) -> None:
-    assert "/parley set temperature 0.2" in await commands.run(command("set", "temperature"))
-    assert "/parley reset system" in await commands.run(command("reset"))
-    assert "`dance`" in await commands.run(command("dance"))
-    for name in ("help", ""):
-        assert "/parley show" in await commands.run(command(name))
+async def test_rights_for_everyone_open_what_is_not_the_admins_alone(commands: Commands) -> None:
+    await commands.run(command("set", "rights", "everyone"))
+    assert (await commands.run(command("set", "temperature", "1", author=MEMBER))).notice
+    for name, value in (("rights", "everyone"), ("budget", "5"), ("block_users", "U9")):
+        refused = await commands.run(command("set", name, value, author=MEMBER))
+        assert f"Only admins may change **{name}**" in said(refused) and not refused.notice
+    assert not (await commands.run(command("set", "temperature", "1", "workspace", author=MEMBER))).notice
+    assert not (
+        await commands.run(command("set", "temperature", "1", author=Author("B1", "a bot", is_bot=True)))
+    ).notice
 
 
-async def test_a_long_system_message_is_shown_by_its_beginning(commands: Commands) -> None:
-    await commands.run(command("set", "system", "word " * 200))
-    assert "(999 characters)" in await commands.run(command("show"))
+async def test_a_conversation_outside_of_every_workspace_sets_for_none(commands: Commands) -> None:
+    direct = Address("discord", "", "D1")
+    refused = await commands.run(command("set", "model", "gpt-4o", "workspace", address=direct))
+    assert "PARLEY_ADMINS" in said(refused) and not refused.notice
 
 
-async def test_every_command_that_is_offered_is_known(commands: Commands) -> None:
+async def test_people_may_be_mentioned_in_a_list(commands: Commands, held: HeldControls) -> None:
+    await commands.run(command("set", "block_users", "<@U7|eve>, <@!88> U9"))
+    assert (await held.at(HERE)).block_users == frozenset({"U7", "88", "U9"})
+
+
+async def test_without_a_value_a_form_opens_with_what_is_set(commands: Commands) -> None:
+    await commands.run(command("set", "system", "Be brief."))
+    form = (await commands.run(command("set", "system"))).answer.form
+    assert form is not None and form.address == Address("slack", "T1", "C1")
+    [field] = form.fields
+    assert (field.name, field.kind, field.value) == ("system", "lines", "Be brief.")
+
+
+async def test_the_form_of_a_channel_changes_what_was_changed_in_it(commands: Commands, held: HeldControls) -> None:
+    await commands.run(command("set", "language", "Deutsch"))
+    opened = (await commands.run(command(""))).answer.form
+    assert opened is not None
+    values = {field.name: field.value for field in opened.fields}
+    assert values["language"] == "Deutsch" and values["model"] == ""
+    values |= {"language": "", "temperature": "0.5", "system": "Line one.\nLine two."}
+    result = await commands.submit(FormSubmitted(opened.address, ADMIN, opened.name, values))
+    assert result.notice == "Ada changed **system**, **temperature**, **language** in this channel."
+    now = await held.at(HERE)
+    assert (now.system, now.temperature, now.language) == ("Line one.\nLine two.", 0.5, None)
+
+
+async def test_a_form_with_one_wrong_field_changes_nothing_and_says_which(commands: Commands, store: Store) -> None:
+    values = {"temperature": "9", "model": "gpt-4o", "streaming": "off"}
+    result = await commands.submit(FormSubmitted(THERE, ADMIN, "settings", values))
+    assert list(result.answer.problems) == ["temperature"]
+    assert not await store.controls.of_workspace("slack", "T1")
+    refused = await commands.submit(FormSubmitted(THERE, MEMBER, "settings", {"model": "gpt-4o"}))
+    assert "Only admins" in refused.answer.problems["model"]
+
+
+async def test_a_member_who_may_change_nothing_gets_no_form(commands: Commands) -> None:
+    result = await commands.run(command("", author=MEMBER))
+    assert result.answer.form is None and "gpt-5.4-mini" in said(result)
+
+
+def test_every_field_of_the_form_offers_choices_only_where_nothing_else_is_possible() -> None:
+    offered = {control.name: control.kind.choices for control in TABLE if control.kind.choices}
+    assert {"temperature", "model", "reply_mode", "streaming"} <= offered.keys()
+
+
+async def test_names_and_values_are_completed(commands: Commands) -> None:
+    complete = commands.setting.complete
+    assert complete(command("set"), "setting", "temp") == ["temperature"]
+    assert complete(command("set"), "setting", "temprature")[0] == "temperature"
+    assert complete(command("set", "reply_mode"), "value", "") == ["mention", "thread", "all"]
+    assert complete(command("set", "model"), "value", "4O")[0] == "gpt-4o"
+    assert complete(command("set", "nothing"), "value", "") == []
+
+
+async def test_every_command_that_is_offered_is_known_to_the_grammar(commands: Commands) -> None:
     for spec in COMMANDS:
-        arguments = ["model", "gpt-4o"][: len(spec.options)]
-        assert "I don't know the command" not in await commands.run(command(spec.name, *arguments))
+        assert in_message(f"!{spec.name} x") is not None
 
 
-def test_every_controls_example_is_a_value_it_takes() -> None:
-    for control in CONTROLS.values():
-        assert control.check(control.example)
-        assert control.default(SETTINGS) == "" or control.check(control.default(SETTINGS))
+@pytest.mark.parametrize(
+    ("typed", "name", "arguments"),
+    [
+        ("", "", ()),
+        ("SHOW", "show", ()),
+        ("set temperature 0.2", "set", ("temperature", "0.2", "")),
+        ("set workspace model gpt-4o", "set", ("model", "gpt-4o", "workspace")),
+        ("set thread system One.\n Two.", "set", ("system", "One.\n Two.", "thread")),
+        ("set system “Be brief.”", "set", ("system", "Be brief.", "")),
+        ('set system Say "hi" often', "set", ("system", 'Say "hi" often', "")),
+        ("set system", "set", ("system",)),
+        ("set", "set", ()),
+        ("reset channel model", "reset", ("model", "channel")),
+        ("reset model", "reset", ("model", "")),
+        ("usage week user", "usage", ("week", "user")),
+        ("usage 'week", "usage", ("'week",)),
+        ("try temperature=0 | why is 'x' so?", "try", ("temperature=0 | why is 'x' so?",)),
+    ],
+)
+def test_what_is_typed_is_taken_apart(typed: str, name: str, arguments: tuple[str, ...]) -> None:
+    assert split_command(typed) == (name, arguments)
+
+
+@pytest.mark.parametrize(
+    "text", ["set x y", "!", "!!set x", "! set x", "!important: do it", "!showcase", "so !set x y"]
+)
+def test_what_only_looks_like_a_command_is_a_question(text: str) -> None:
+    assert in_message(text) is None
+
+
+def test_a_command_in_a_message_is_found() -> None:
+    assert in_message("  !Set temperature 1") == ("set", ("temperature", "1", ""))
+    assert in_message("!stop") == ("stop", ())

@@ -16,6 +16,7 @@ from bot.lease import Lease
 from bot.messages import Address, Author, IncomingMessage
 from storage import Store, dialect
 from storage.records import Claim
+from tests.storage.people import asks
 
 BEGAN = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -31,7 +32,7 @@ async def ask(store: Store, thread: str, number: int) -> None:
     address = Address("slack", "T1", "C1", thread)
     sent = BEGAN + timedelta(seconds=number)
     message = IncomingMessage(address, f"{thread}.{number}", Author("U1", "Ada"), "hi", mentions_bot=True, sent_at=sent)
-    await store.inbox.accept(message, thread, wants_answer=True, complete=True)
+    await store.inbox.accept(message, thread, rule=asks, complete=True)
 
 
 def engine_of(

@@ -27,6 +27,7 @@ from bot.heartbeat import Heartbeat
 from bot.lag import LoopLag
 from bot.messages import Address, Author, IncomingMessage
 from storage import Store
+from tests.storage.people import asks
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ async def test_the_queue_and_its_oldest_question_are_in_it(path: Path, store: St
     address = Address("slack", "T1", "C1", "1.1")
     message = IncomingMessage(address, "1.1", Author("U1", "Ada"), "hi", mentions_bot=True, sent_at=datetime.now(UTC))
     before = time.time()
-    await store.inbox.accept(message, "1.1", wants_answer=True, complete=True)
+    await store.inbox.accept(message, "1.1", rule=asks, complete=True)
     async with beating(heartbeat(path, store)):
         found = await written(path, lambda report: report.queue is not None)
     assert found.queue is not None and found.queue.open == 1

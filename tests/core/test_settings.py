@@ -74,8 +74,8 @@ def test_malformed_and_missing_are_one_list(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("OPENAI_TEMPERATURE", "warm", "it must be a number (it is 'warm')"),
-        ("OPENAI_TEMPERATURE", "2.5", "it must be at most 2"),
+        ("OPENAI_TEMPERATURE", "warm", "it must be a number from 0 to 2 (it is 'warm')"),
+        ("OPENAI_TEMPERATURE", "2.5", "it must be a number from 0 to 2 (it is '2.5')"),
         ("PARLEY_CONCURRENCY", "many", "it must be a whole number"),
         ("PARLEY_CONCURRENCY", "0", "it must be at least 1"),
         ("PARLEY_OPENAI_IDLE_TIMEOUT", "0", "it must be more than 0"),

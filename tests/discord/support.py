@@ -16,9 +16,9 @@ import pytest
 from adapters.discord.adapter import DiscordAdapter
 from adapters.discord.timing import Timing
 from bot.adapter import Description, Missed
-from bot.command_spec import CommandOption, CommandSpec
 from bot.errors import StorageFailed
-from bot.messages import Address, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from bot.interactions import CommandAnswer, CommandOption, CommandSpec, FormSubmitted, HomePage
+from bot.messages import Address, Author, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 from emulators.discord import DiscordServer, DiscordTiming
 from emulators.discord.state import Channel, Message
 
@@ -58,7 +58,10 @@ class Desk:
         self.missed: list[Missed] = []
         self.store_failures = 0
         self.refused_tokens: list[tuple[str, str]] = []
-        self.answer: str | Exception = "All well."
+        self.answer: str | CommandAnswer | Exception = "All well."
+        self.forms: list[FormSubmitted] = []
+        self.form_answer = CommandAnswer("Done.")
+        self.suggestions: tuple[str, ...] = ()
         self._changed = asyncio.Event()
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
@@ -69,13 +72,31 @@ class Desk:
         self.events.append(event)
         self._wake()
 
-    async def command(self, command: CommandInvoked) -> str:
+    async def command(self, command: CommandInvoked) -> CommandAnswer:
         """Keep the command and give the answer."""
         self.commands.append(command)
         self._wake()
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return self.answer if isinstance(self.answer, CommandAnswer) else CommandAnswer(self.answer)
+
+    async def form(self, submitted: FormSubmitted) -> CommandAnswer:
+        """Keep the form and give its answer."""
+        self.forms.append(submitted)
+        self._wake()
+        return self.form_answer
+
+    async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
+        """What of the suggestions fits."""
+        return [name for name in self.suggestions if typed in name]
+
+    async def home(self, person: Author, platform: str, workspace: str) -> HomePage:
+        """Nobody asks for it here."""
+        return HomePage(())
+
+    async def hears_all(self, address: Address) -> bool:
+        """No channel wants everything answered."""
+        return False
 
     def connected(self, description: Description, missed: Missed) -> None:
         """Keep the description."""

@@ -22,7 +22,7 @@ from storage.records import Answer, UsageRow
 from tests.e2e.stage import ROOT, Stage, user_texts
 from tests.e2e.talk import Talk
 from tests.e2e.test_start import Ended, run
-from tests.storage.people import says
+from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 
 QUOTA = "used up its quota"
@@ -195,7 +195,7 @@ async def shelf(on_stage: Stage) -> Stage:
     words = "first line\nsecond \x1b[2Jline \u202e[bold]not markup[/]"
     for number, failure in enumerate((None, "QuotaExhausted", "KeyRefused", "DeliveryRefused is_archived"), start=1):
         asked = says(f"{number}00.1", words, at=number, attachments=(file,))
-        await store.inbox.accept(asked, asked.id, wants_answer=True, complete=True)
+        await store.inbox.accept(asked, asked.id, rule=asks, complete=True)
         claim = await store.turns.claim("w", 60, ["slack"])
         assert claim is not None
         await store.turns.intend_part(claim, 1)
@@ -204,7 +204,7 @@ async def shelf(on_stage: Stage) -> Stage:
         answer = None if failure else Answer(f"{number}00.2", "B", "Parley", "an answer")
         used = UsageRow("U1", "gpt-x", "key 1", 2, 100, 50, 20, 5, estimated=True, cost_micros=42)
         await store.turns.finish(claim, "failed" if failure else "answered", answer=answer, used=used, failure=failure)
-    await store.inbox.accept(says("500.1", at=5), "500.1", wants_answer=True, complete=True)
+    await store.inbox.accept(says("500.1", at=5), "500.1", rule=asks, complete=True)
     await store.close()
     return on_stage
 

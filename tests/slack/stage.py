@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection import Timing
 from bot.adapter import Description, Missed
 from bot.errors import StorageFailed
-from bot.messages import Address, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from bot.interactions import CommandAnswer, FormSubmitted, HomePage
+from bot.messages import Address, Author, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 from emulators.slack import Channel, Message, SlackWorkspace
 
 CONTRACT = Path(__file__).parents[3] / "shared" / "contract" / "contract.py"
@@ -33,7 +34,13 @@ class RecordingSink:
         self.failures: list[Exception] = []
         self.refused = 0
         self.refused_tokens: list[tuple[str, str]] = []
-        self.answer: str | Exception = "Done."
+        self.answer: str | CommandAnswer | Exception = "Done."
+        self.forms: list[FormSubmitted] = []
+        self.form_answer = CommandAnswer("Saved.")
+        self.suggestions: tuple[str, ...] = ()
+        self.visitors: list[tuple[Author, str]] = []
+        self.page = HomePage(())
+        self.all_heard: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         self._changed = asyncio.Condition()
@@ -47,13 +54,28 @@ class RecordingSink:
         self.events.append(event)
         await self._notify()
 
-    async def command(self, command: CommandInvoked) -> str:
+    async def command(self, command: CommandInvoked) -> CommandAnswer:
         await self.gate.wait()
         self.commands.append(command)
         await self._notify()
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return self.answer if isinstance(self.answer, CommandAnswer) else CommandAnswer(self.answer)
+
+    async def form(self, submitted: FormSubmitted) -> CommandAnswer:
+        self.forms.append(submitted)
+        await self._notify()
+        return self.form_answer
+
+    async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
+        return [name for name in self.suggestions if typed in name]
+
+    async def home(self, person: Author, platform: str, workspace: str) -> HomePage:
+        self.visitors.append((person, workspace))
+        return self.page
+
+    async def hears_all(self, address: Address) -> bool:
+        return address.channel in self.all_heard
 
     def connected(self, description: Description, missed: Missed) -> None:
         self.descriptions.append(description)

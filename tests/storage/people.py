@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bot.messages import Address, Attachment, Author, IncomingMessage
+from storage.records import Ruling
 
 EPOCH = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 THREAD = Address("slack", "T1", "C1", "100.1")
@@ -31,3 +32,13 @@ def says(
         attachments=attachments,
         direct=direct,
     )
+
+
+def asks() -> Ruling:
+    """The message is a question, to be answered."""
+    return Ruling("answer")
+
+
+def keeps() -> Ruling:
+    """The message is kept as context alone."""
+    return Ruling(None)

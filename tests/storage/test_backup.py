@@ -16,7 +16,7 @@ from bot.errors import BackupRefused, DatabaseUnusable
 from storage import Store, dialect
 from storage.backup import Backup, back_up
 from tests.e2e import outages
-from tests.storage.people import says
+from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 
 
@@ -51,20 +51,20 @@ async def test_a_backup_holds_all_that_was_committed_and_is_one_file_for_its_own
     store: Store, path: Path, file: Path
 ) -> None:
     for number in range(3):
-        await store.inbox.accept(says(str(number)), "100.1", wants_answer=True, complete=True)
+        await store.inbox.accept(says(str(number)), "100.1", rule=asks, complete=True)
     made = await asyncio.to_thread(back_up, url_of(path), file, replace=False)
     assert made == Backup(file, made.size, 3, made.seconds)
     assert list(file.parent.iterdir()) == [file]
     assert mode_and_size(file) == (0o600, made.size)
     assert rows(file, "PRAGMA journal_mode") == [("delete",)]
     assert rows(file, "SELECT platform_id FROM messages") == [("0",), ("1",), ("2",)]
-    await store.inbox.accept(says("after"), "100.1", wants_answer=True, complete=True)
+    await store.inbox.accept(says("after"), "100.1", rule=asks, complete=True)
 
 
 async def test_a_restored_backup_is_a_database_like_any_other(path: Path, file: Path, tmp_path: Path) -> None:
     back_up(url_of(path), file, replace=False)
     restored = await Store.open(url_of(Path(shutil.copy(file, tmp_path / "restored.db"))))
-    await restored.inbox.accept(says("1"), "100.1", wants_answer=True, complete=True)
+    await restored.inbox.accept(says("1"), "100.1", rule=asks, complete=True)
     assert await restored.turns.open_count() == 1
     await restored.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ from bot.errors import DatabaseUnusable, StorageFailed
 from storage import Store
 from storage.database import Database
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Claim, Decision
-from tests.storage.people import THREAD, says
+from storage.records import Answer, Claim, Decision, Ruling
+from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 from tests.storage.test_turns import ANSWER, EXPIRED, USED, ask, take
 
@@ -200,15 +200,15 @@ async def test_a_question_asked_while_one_is_tried_again_waits_in_a_turn_of_its_
 async def test_a_turn_tried_again_reads_nothing_of_what_came_with_later_turns(
     store: Store, letters: DeadLetters
 ) -> None:
-    async def talk(text: str, at: float, *, wants_answer: bool = False) -> int:
+    async def talk(text: str, at: float, *, rule: Callable[[], Ruling] = keeps) -> int:
         message = says(text, text, at=at)
-        return (await store.inbox.accept(message, "100.1", wants_answer=wants_answer, complete=True)).turn_id or 0
+        return (await store.inbox.accept(message, "100.1", rule=rule, complete=True)).turn_id or 0
 
     await talk("before", 0)
-    failed = await talk("Q1", 1, wants_answer=True)
+    failed = await talk("Q1", 1, rule=asks)
     await store.turns.finish(await take(store), "failed", failure="QuotaExhausted")
     await talk("soon after", 2)
-    await talk("Q2", 3, wants_answer=True)
+    await talk("Q2", 3, rule=asks)
     claim = await take(store)
     await store.turns.finish(claim, "answered", answer=Answer("a2", "B", "Parley", "A2"))
     await talk("long after", 4)
@@ -220,7 +220,7 @@ async def test_a_turn_tried_again_reads_nothing_of_what_came_with_later_turns(
 
     assert texts(await store.history.until(failed, 1, 0)) == ["before", "soon after", "Q1"]
     await store.turns.finish(again, "answered", answer=Answer("a1", "B", "Parley", "A1"))
-    last = texts(await store.history.until(await talk("Q9", 9, wants_answer=True), 1, 0))
+    last = texts(await store.history.until(await talk("Q9", 9, rule=asks), 1, 0))
     assert last == ["before", "Q1", "A1", "soon after", "Q2", "A2", "long after", "Q9"]
 
 

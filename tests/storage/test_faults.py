@@ -14,14 +14,14 @@ from sqlalchemy import Connection, text
 
 from bot.errors import StorageFailed
 from storage import Store, dialect
-from tests.storage.people import THREAD, says
+from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 
 COUNT = "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM turns), (SELECT count(*) FROM conversations)"
 
 
 async def accept(store: Store, message_id: str, words: str = "hello") -> None:
-    await store.inbox.accept(says(message_id, words), "100.1", wants_answer=True, complete=True)
+    await store.inbox.accept(says(message_id, words), "100.1", rule=asks, complete=True)
 
 
 async def test_a_write_while_another_program_holds_the_file_fails_and_the_next_succeeds(
@@ -55,7 +55,7 @@ from pathlib import Path
 from bot import logs
 from bot.errors import StorageFailed
 from storage import Store
-from tests.storage.people import says
+from tests.storage.people import asks, says
 
 logs.configure("critical", "json")
 
@@ -64,7 +64,7 @@ def limit(size):
 
 async def main(path):
     store = await Store.open(f"sqlite:///{path}")
-    accept = lambda i, words: store.inbox.accept(says(i, words), "100.1", wants_answer=True, complete=True)
+    accept = lambda i, words: store.inbox.accept(says(i, words), "100.1", rule=asks, complete=True)
     await accept("1", "fits")
     limit(Path(path + "-wal").stat().st_size + 10_000)
     try:
@@ -101,7 +101,7 @@ async def test_a_damaged_file_fails_what_touches_the_damage(path: Path) -> None:
         await store.history.until(1, 1, 0)
     with pytest.raises(StorageFailed, match="malformed"):
         await accept(store, "2")
-    await store.controls.at(THREAD)
+    await store.controls.of_workspace("slack", "T1")
     await store.close()
     assert rows(path, "SELECT count(*) FROM turns") == [(1,)]
 
@@ -119,7 +119,7 @@ async def test_no_failure_repeats_what_people_wrote(store: Store) -> None:
         await store.database.write(twice)
     assert "UNIQUE constraint failed" in str(raised.value)
     assert "a secret" not in f"{raised.value} {raised.value.__cause__}"
-    assert await store.controls.at(THREAD) == []
+    assert await store.controls.of_workspace("slack", "T1") == []
 
 
 async def test_work_that_raises_is_undone_and_what_it_raised_arrives(store: Store, path: Path) -> None:

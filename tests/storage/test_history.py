@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from bot.messages import Address
 from storage import Store
-from storage.records import Answer, Scope, micros
-from tests.storage.people import THREAD, says
+from storage.records import Answer, Change, Ruling, Scope, micros
+from tests.storage.people import THREAD, asks, keeps, says
 
 
-async def ask(store: Store, text: str, at: float, *, wants_answer: bool = True) -> int:
-    accepted = await store.inbox.accept(says(text, text, at=at), "100.1", wants_answer=wants_answer, complete=True)
+async def ask(store: Store, text: str, at: float, *, rule: Callable[[], Ruling] = asks) -> int:
+    accepted = await store.inbox.accept(says(text, text, at=at), "100.1", rule=rule, complete=True)
     return accepted.turn_id or 0
 
 
@@ -57,14 +57,14 @@ async def test_a_question_that_came_late_is_read_last_by_its_turn_and_stands_in_
 
 async def test_talk_after_the_question_is_read_before_it_and_talk_between_two_stays_between(store: Store) -> None:
     await ask(store, "Q1", 1)
-    await ask(store, "between", 2, wants_answer=False)
+    await ask(store, "between", 2, rule=keeps)
     turn_id = await ask(store, "Q3", 3)
-    await ask(store, "after", 4, wants_answer=False)
+    await ask(store, "after", 4, rule=keeps)
     assert await read(store, turn_id) == ["after", "Q1", "between", "Q3"]
 
 
 async def test_a_question_from_before_the_window_is_read_all_the_same(store: Store) -> None:
-    await ask(store, "old", 4, wants_answer=False)
+    await ask(store, "old", 4, rule=keeps)
     await ask(store, "Q5", 5)
     await answer(store, "A5")
     late = await ask(store, "Q3", 3)
@@ -83,7 +83,7 @@ async def test_messages_of_one_moment_are_read_in_the_order_they_came(store: Sto
 async def test_conversations_do_not_mix(store: Store) -> None:
     turn_id = await ask(store, "Q1", 1)
     elsewhere = says("2", "elsewhere", address=replace(THREAD, thread="200.1"))
-    await store.inbox.accept(elsewhere, "200.1", wants_answer=False, complete=True)
+    await store.inbox.accept(elsewhere, "200.1", rule=keeps, complete=True)
     assert await read(store, turn_id) == ["Q1"]
 
 
@@ -96,33 +96,42 @@ async def test_the_window_moves_forward_only(store: Store) -> None:
     assert claim.context_start == 500
 
 
-async def test_settings_hold_from_the_workspace_down_to_the_thread(store: Store) -> None:
+def change(scope: Scope, value: str | None, by: str = "U1") -> Change:
+    return Change(scope, "reset" if value is None else "set", "model", value, by, f"name of {by}")
+
+
+async def test_the_settings_of_a_workspace_are_read_from_the_widest_to_the_nearest(store: Store) -> None:
     workspace, channel, thread = (
         Scope("slack", "T1"),
         Scope("slack", "T1", "C1"),
         Scope("slack", "T1", "C1", "100.1"),
     )
     for scope, value in ((thread, "3"), (workspace, "1"), (channel, "2")):
-        await store.controls.put(scope, "model", value, "U1")
-    for elsewhere in (Scope("slack", "T2"), Scope("discord", "T1"), Scope("slack", "T1", "C2")):
-        await store.controls.put(elsewhere, "model", "no", "U1")
-    found = await store.controls.at(THREAD)
+        await store.controls.change(change(scope, value))
+    for elsewhere in (Scope("slack", "T2"), Scope("discord", "T1")):
+        await store.controls.change(change(elsewhere, "no"))
+    found = await store.controls.of_workspace("slack", "T1")
     assert [(s.scope, s.value, s.set_by) for s in found] == [
         (workspace, "1", "U1"),
         (channel, "2", "U1"),
         (thread, "3", "U1"),
     ]
-    in_channel = await store.controls.at(Address("slack", "T1", "C1"))
-    assert [s.value for s in in_channel] == ["1", "2"]
 
 
-async def test_a_setting_is_replaced_and_taken_back(store: Store) -> None:
+async def test_a_setting_is_replaced_and_taken_back_and_the_audit_tells_who_did(store: Store) -> None:
     scope = Scope("slack", "T1", "C1")
-    await store.controls.put(scope, "model", "old", "U1")
-    await store.controls.put(scope, "model", "new", "U2")
-    [setting] = await store.controls.at(THREAD)
+    await store.controls.change(change(scope, "old"))
+    await store.controls.change(change(scope, "new", by="U2"))
+    [setting] = await store.controls.of_workspace("slack", "T1")
     assert (setting.name, setting.value, setting.set_by) == ("model", "new", "U2")
     assert setting.set_at > 0
-    assert await store.controls.remove(scope, "model")
-    assert not await store.controls.remove(scope, "model")
-    assert await store.controls.at(THREAD) == []
+    await store.controls.change(change(scope, None, by="U3"))
+    assert await store.controls.of_workspace("slack", "T1") == []
+    lines = await store.controls.audit(0, 10)
+    assert [(line.author_id, line.action, line.before, line.after) for line in lines] == [
+        ("U3", "reset", "new", None),
+        ("U2", "set", "old", "new"),
+        ("U1", "set", None, "old"),
+    ]
+    assert lines[0].scope == scope and lines[0].author_name == "name of U3"
+    assert await store.controls.audit(lines[0].at, 1) == [lines[0]]

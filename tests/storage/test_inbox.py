@@ -12,7 +12,7 @@ from bot.messages import Address, Attachment
 from storage import Store
 from storage.inbox import turn_key
 from storage.records import Answer
-from tests.storage.people import EPOCH, THREAD, says
+from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 CHANNEL = Address("discord", "G1", "C9")
 
@@ -27,9 +27,7 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
 
 async def accept(store: Store, *args: object, **kwargs: object) -> tuple[str, int | None]:
     message = says(*args, **kwargs)  # type: ignore[arg-type]
-    accepted = await store.inbox.accept(
-        message, message.address.thread or message.id, wants_answer=True, complete=False
-    )
+    accepted = await store.inbox.accept(message, message.address.thread or message.id, rule=asks, complete=False)
     return accepted.outcome, accepted.turn_id
 
 
@@ -50,11 +48,11 @@ async def test_the_same_message_again_is_a_duplicate_and_changes_nothing(store: 
 async def test_the_event_that_comes_second_brings_the_files_the_first_lacked(store: Store, path: Path) -> None:
     file = Attachment("plan.pdf", "application/pdf", 9, "https://files/plan.pdf")
     await accept(store, "1", "read this")
-    await store.inbox.accept(replace(says("1"), attachments=(file,)), "100.1", wants_answer=True, complete=False)
+    await store.inbox.accept(replace(says("1"), attachments=(file,)), "100.1", rule=asks, complete=False)
     [(files,)] = rows(path, "SELECT attachments FROM messages")
     assert "plan.pdf" in str(files)
     other = replace(file, name="other.pdf")
-    await store.inbox.accept(replace(says("1"), attachments=(other,)), "100.1", wants_answer=True, complete=False)
+    await store.inbox.accept(replace(says("1"), attachments=(other,)), "100.1", rule=asks, complete=False)
     assert rows(path, "SELECT attachments FROM messages") == [(files,)]
 
 
@@ -64,15 +62,15 @@ async def test_the_same_id_in_another_channel_is_another_message(store: Store) -
 
 
 async def test_a_message_that_wants_no_answer_is_kept_without_a_turn(store: Store, path: Path) -> None:
-    accepted = await store.inbox.accept(says("1"), "100.1", wants_answer=False, complete=False)
+    accepted = await store.inbox.accept(says("1"), "100.1", rule=keeps, complete=False)
     assert (accepted.outcome, accepted.turn_id) == ("stored", None)
     assert rows(path, "SELECT count(*) FROM turns") == [(0,)]
-    again = await store.inbox.accept(says("1"), "100.1", wants_answer=False, complete=False)
+    again = await store.inbox.accept(says("1"), "100.1", rule=keeps, complete=False)
     assert again.outcome == "duplicate"
 
 
 async def test_a_message_known_as_context_gets_its_turn_when_it_wants_an_answer(store: Store, path: Path) -> None:
-    await store.inbox.accept(says("1"), "100.1", wants_answer=False, complete=False)
+    await store.inbox.accept(says("1"), "100.1", rule=keeps, complete=False)
     outcome, turn_id = await accept(store, "1")
     assert outcome == "queued"
     assert rows(path, "SELECT turn_id FROM messages") == [(turn_id,)]
@@ -80,7 +78,7 @@ async def test_a_message_known_as_context_gets_its_turn_when_it_wants_an_answer(
 
 
 async def test_a_deleted_context_message_gets_no_turn_any_more(store: Store, path: Path) -> None:
-    await store.inbox.accept(says("1"), "100.1", wants_answer=False, complete=False)
+    await store.inbox.accept(says("1"), "100.1", rule=keeps, complete=False)
     await store.inbox.delete(THREAD, "1")
     assert await accept(store, "1") == ("duplicate", None)
     assert rows(path, "SELECT count(*) FROM turns") == [(0,)]
@@ -109,12 +107,12 @@ async def test_a_turn_that_was_handed_back_is_not_joined(store: Store) -> None:
 
 async def test_the_answer_goes_to_the_thread_of_the_latest_question(store: Store) -> None:
     channel = Address("discord", "G1", "C9")
-    await store.inbox.accept(says("7", at=1, address=channel), "7", wants_answer=True, complete=True)
+    await store.inbox.accept(says("7", at=1, address=channel), "7", rule=asks, complete=True)
     in_thread = says("8", at=2, address=replace(channel, thread="7"))
-    assert (await store.inbox.accept(in_thread, "7", wants_answer=True, complete=False)).outcome == "joined"
+    assert (await store.inbox.accept(in_thread, "7", rule=asks, complete=False)).outcome == "joined"
     # A question that was asked earlier and came later does not move it back.
     late = says("6", at=0, address=channel)
-    assert (await store.inbox.accept(late, "7", wants_answer=True, complete=False)).outcome == "joined"
+    assert (await store.inbox.accept(late, "7", rule=asks, complete=False)).outcome == "joined"
     claim = await store.turns.claim("w", 60, ["discord"])
     assert claim is not None
     assert claim.address == replace(channel, thread="7")
@@ -122,7 +120,7 @@ async def test_the_answer_goes_to_the_thread_of_the_latest_question(store: Store
 
 async def test_a_conversation_says_whether_it_is_direct_and_complete(store: Store) -> None:
     dm = Address("slack", "T1", "D1")
-    await store.inbox.accept(says("1", address=dm, direct=True), "", wants_answer=True, complete=True)
+    await store.inbox.accept(says("1", address=dm, direct=True), "", rule=asks, complete=True)
     claim = await store.turns.claim("w", 60, ["slack"])
     assert claim is not None
     assert (claim.direct, claim.complete, claim.root, claim.address) == (True, True, "", dm)
@@ -136,7 +134,7 @@ async def test_a_conversation_is_known_once_something_was_accepted_in_it(store: 
 
 
 async def test_the_root_is_found_by_a_question_by_an_answer_and_by_any_part_of_one(store: Store) -> None:
-    await store.inbox.accept(says("q", address=CHANNEL), "q", wants_answer=True, complete=True)
+    await store.inbox.accept(says("q", address=CHANNEL), "q", rule=asks, complete=True)
     claim = await store.turns.claim("w", 60, ["discord"])
     assert claim is not None
     for number, platform_id in ((1, "a1"), (2, "a2")):
@@ -207,7 +205,7 @@ async def test_the_cursor_of_each_thread_is_its_newest_message_in_whatever_order
 ) -> None:
     for message_id, at in (("2", 2.0), ("3", 3.0), ("1", 1.0)):
         await accept(store, message_id, at=at)
-    await store.inbox.accept(says("9", address=CHANNEL, at=9), "9", wants_answer=True, complete=True)
+    await store.inbox.accept(says("9", address=CHANNEL, at=9), "9", rule=asks, complete=True)
     micros = int(EPOCH.timestamp()) * 1_000_000
     assert rows(path, "SELECT platform, channel, thread, platform_id, position FROM cursors ORDER BY platform") == [
         ("discord", "C9", "", "9", micros + 9_000_000),
@@ -219,8 +217,8 @@ async def test_the_cursor_of_each_thread_is_its_newest_message_in_whatever_order
 async def test_what_no_database_takes_in_a_text_is_replaced_and_found_again(store: Store, bad: str) -> None:
     file = Attachment(bad, "text/plain", 3, "https://files.example/a")
     message = replace(says(bad, bad, attachments=(file,)), address=replace(THREAD, thread=bad))
-    accepted = await store.inbox.accept(message, bad, wants_answer=True, complete=True)
-    again = await store.inbox.accept(message, bad, wants_answer=True, complete=True)
+    accepted = await store.inbox.accept(message, bad, rule=asks, complete=True)
+    again = await store.inbox.accept(message, bad, rule=asks, complete=True)
     assert (accepted.outcome, again.outcome) == ("queued", "duplicate")
     assert await store.inbox.root_of(message.address, bad) is not None
     [stored] = await store.history.until(accepted.turn_id or 0, 1, 0)

@@ -1,10 +1,10 @@
 """Named moments: what happens at most once in a while."""
 
-import sqlite3
 import time
 from pathlib import Path
 
 from storage import Store
+from tests.storage.test_migrating import make
 
 
 async def test_something_is_due_once_in_its_time_for_all_workers(store: Store, path: Path) -> None:
@@ -32,19 +32,9 @@ async def test_a_database_knows_when_it_was_made(store: Store) -> None:
     assert await store.marks.born() == born
 
 
-async def test_a_database_of_before_is_as_old_as_its_first_conversation(path: Path) -> None:
-    with sqlite3.connect(path, isolation_level=None) as raw:
-        for statement in (
-            "DROP TABLE marks",
-            "DROP INDEX ix_cursors_recent",
-            "DROP INDEX ix_turns_failed",
-            "ALTER TABLE turns DROP COLUMN outcome",
-            "UPDATE alembic_version SET version_num = '0001'",
-            "INSERT INTO conversations (platform, workspace, channel, root, direct, complete, created_at) "
-            "VALUES ('slack', 'T1', 'C1', '100.1', 0, 1, 1234567)",
-        ):
-            raw.execute(statement)
-    raw.close()
+async def test_a_database_of_before_is_as_old_as_its_first_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    make(path, "0001", created_at=1234567)
     store = await Store.open(f"sqlite:///{path}")
     assert await store.marks.born() == 1234567
     await store.close()

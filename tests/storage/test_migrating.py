@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine, event
 from bot.errors import DatabaseUnusable
 from storage import Store, database
 from tests.e2e import outages
-from tests.storage.people import says
+from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 
 
@@ -32,7 +32,7 @@ def _config() -> Config:
 VERSIONS = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
-def make(path: Path, version: str) -> None:
+def make(path: Path, version: str, created_at: int = 17) -> None:
     """A database as that version left it, with a conversation in it."""
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
@@ -42,7 +42,8 @@ def make(path: Path, version: str) -> None:
         connection.exec_driver_sql(
             "INSERT INTO conversations"
             " (platform, workspace, channel, root, direct, complete, context_start, created_at)"
-            " VALUES ('slack', 'T1', 'C1', '100.1', 0, 1, 0, 17)"
+            " VALUES ('slack', 'T1', 'C1', '100.1', 0, 1, 0, ?)",
+            (created_at,),
         )
     engine.dispose()
     rows(path, "PRAGMA journal_mode=WAL")
@@ -63,7 +64,7 @@ async def test_a_database_of_any_earlier_version_is_migrated_with_all_that_is_in
     path = tmp_path / "parley.db"
     make(path, version)
     store = await Store.open(f"sqlite:///{path}")
-    accepted = await store.inbox.accept(says("1"), "100.1", wants_answer=True, complete=True)
+    accepted = await store.inbox.accept(says("1"), "100.1", rule=asks, complete=True)
     await store.close()
     assert accepted.outcome == "queued"
     assert rows(path, "SELECT root, created_at FROM conversations") == [("100.1", 17)]

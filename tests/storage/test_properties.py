@@ -20,7 +20,7 @@ from bot.errors import LeaseLost
 from bot.messages import Address, IncomingMessage
 from storage import Store
 from storage.records import Answer, Claim
-from tests.storage.people import says
+from tests.storage.people import asks, keeps, says
 
 T = TypeVar("T")
 EXPIRED, LONG = -3600.0, 3600.0
@@ -92,7 +92,7 @@ class Interleaving(RuleBasedStateMachine):
     def accepted(self, question: Question, addressed: bool, *, new: bool) -> None:
         conversation = question.message.address.thread or ""
         accepted = self.do(
-            self.store.inbox.accept(question.message, conversation, wants_answer=addressed, complete=True)
+            self.store.inbox.accept(question.message, conversation, rule=asks if addressed else keeps, complete=True)
         )
         question.addressed = question.addressed or (addressed and not question.deleted)
         if not addressed or question.turn is not None or question.deleted:

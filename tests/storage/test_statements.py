@@ -15,8 +15,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from storage import Store, controls, cursors, dead_letters, history, inbox, marks, schema, turns
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Claim, Scope
-from tests.storage.people import THREAD, says
+from storage.records import Answer, Change, Claim, Scope
+from tests.storage.people import THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -58,9 +58,9 @@ async def _all_queries(store: Store, number: int) -> None:
     thread = THREAD.__class__("slack", "T1", "C1", f"q{number}")
     question = says(f"q{number}", at=number, address=thread)
     for _ in range(2):
-        await store.inbox.accept(question, f"q{number}", wants_answer=True, complete=False)
+        await store.inbox.accept(question, f"q{number}", rule=asks, complete=False)
     joins = says(f"j{number}", at=number, address=thread)
-    await store.inbox.accept(joins, f"q{number}", wants_answer=True, complete=False)
+    await store.inbox.accept(joins, f"q{number}", rule=asks, complete=False)
     await store.inbox.began(thread, f"q{number}")
     await store.inbox.root_of(thread, f"q{number}")
     await store.inbox.root_of(thread, "nobody's")
@@ -69,10 +69,12 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.inbox.remember(claim.conversation_id, [says(f"e{number}", at=-1, address=thread)], "B")
     await store.history.until(claim.turn_id, claim.conversation_id, 0)
     await store.history.move_start(claim.conversation_id, 1)
-    await store.controls.at(thread)
+    await store.history.asked(claim.turn_id)
+    await store.controls.of_workspace("slack", "T1")
     scope = Scope("slack", "T1", "C1")
-    await store.controls.put(scope, "model", "m", "U1")
-    await store.controls.remove(scope, "model")
+    await store.controls.change(Change(scope, "set", "model", "m", "U1", "Ada"))
+    await store.controls.change(Change(scope, "reset", "model", None, "U1", "Ada"))
+    await store.controls.audit(0, 10)
     await store.marks.due("told", 60)
     await store.marks.due("told", 60)
     await store.marks.clear("told")
@@ -99,9 +101,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.turns.backlog()
     await store.turns.finish(again, "failed", failure="StreamCut")
     last = await _as_operator(DeadLetters(store.database), store, again.turn_id)
-    await store.inbox.accept(
-        says(f"n{number}", at=number, address=thread), f"q{number}", wants_answer=False, complete=True
-    )
+    await store.inbox.accept(says(f"n{number}", at=number, address=thread), f"q{number}", rule=keeps, complete=True)
     await store.history.until(again.turn_id, again.conversation_id, 0)
     await store.turns.finish(last, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
     assert await store.turns.claim("w", 60, ["slack"]) is None

@@ -17,7 +17,7 @@ from bot.errors import LeaseLost, StorageFailed
 from storage import Store, database, dialect, trouble
 from storage.records import Answer
 from tests.e2e import outages
-from tests.storage.people import says
+from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 
 
@@ -38,7 +38,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def fail(store: Store, times: int) -> None:
     for number in range(times):
         with pytest.raises(StorageFailed):
-            await store.inbox.accept(says(str(number), "a secret"), "100.1", wants_answer=True, complete=True)
+            await store.inbox.accept(says(str(number), "a secret"), "100.1", rule=asks, complete=True)
 
 
 async def test_a_trouble_is_said_once_then_counted_then_it_is_well_again(
@@ -98,7 +98,7 @@ async def test_damage_is_never_said_to_be_well_again(path: Path, monkeypatch: py
 
 async def test_the_writes_of_an_answer_under_way_wait_for_the_database(impatient: None, path: Path) -> None:
     store = await Store.open(f"sqlite:///{path}")
-    await store.inbox.accept(says("1"), "100.1", wants_answer=True, complete=True)
+    await store.inbox.accept(says("1"), "100.1", rule=asks, complete=True)
     claim = await store.turns.claim("w", 60, ["slack"])
     assert claim is not None
     holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

@@ -12,7 +12,7 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
 from storage.records import Answer, Backlog, Claim, StoredPart, UsageRow
-from tests.storage.people import THREAD, says
+from tests.storage.people import THREAD, asks, says
 from tests.storage.test_inbox import rows
 
 EXPIRED = -1.0
@@ -22,9 +22,7 @@ USED = UsageRow("U1", "gpt", "key 1", 1, 100, 50, 20, 5, estimated=False, cost_m
 
 async def ask(store: Store, message_id: str, thread: str = "100.1", *, at: float = 0.0, platform: str = "slack") -> int:
     address = Address(platform, "T1", "C1", thread)
-    accepted = await store.inbox.accept(
-        says(message_id, at=at, address=address), thread, wants_answer=True, complete=True
-    )
+    accepted = await store.inbox.accept(says(message_id, at=at, address=address), thread, rule=asks, complete=True)
     assert accepted.turn_id is not None
     return accepted.turn_id
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from storage import Store
-from tests.storage.people import says
+from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 from tests.storage.worker import HELD_SECONDS, MESSAGES
 
@@ -55,7 +55,7 @@ def test_two_workers_on_one_new_file_answer_every_message_once(tmp_path: Path) -
 
 
 async def test_a_killed_workers_turn_is_taken_over_once_its_lease_has_run_out(store: Store, path: Path) -> None:
-    await store.inbox.accept(says("1"), "100.1", wants_answer=True, complete=True)
+    await store.inbox.accept(says("1"), "100.1", rule=asks, complete=True)
     with _worker("hold", path, "dead") as dead:
         assert dead.stdout is not None
         assert await asyncio.to_thread(dead.stdout.readline) == "true\n"
@@ -69,7 +69,7 @@ async def test_a_killed_workers_turn_is_taken_over_once_its_lease_has_run_out(st
 async def test_a_worker_killed_in_the_middle_of_a_write_leaves_neither_half_of_it_nor_a_lock(
     store: Store, path: Path
 ) -> None:
-    await store.inbox.accept(says("1"), "100.1", wants_answer=True, complete=True)
+    await store.inbox.accept(says("1"), "100.1", rule=asks, complete=True)
     with _worker("stick", path, "dead") as dead:
         assert dead.stdout is not None
         assert await asyncio.to_thread(dead.stdout.readline) == "true\n"

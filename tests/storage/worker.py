@@ -14,7 +14,7 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
 from storage.records import Answer
-from tests.storage.people import says
+from tests.storage.people import asks, says
 
 MESSAGES = 40
 CONVERSATIONS = 7
@@ -41,7 +41,7 @@ async def race(store: Store, name: str) -> None:
             number = numbers.pop()
             thread = f"t{number % CONVERSATIONS}"
             message = says(f"m{number}", at=number, address=Address("slack", "T1", "C1", thread))
-            accepted = await store.inbox.accept(message, thread, wants_answer=True, complete=True)
+            accepted = await store.inbox.accept(message, thread, rule=asks, complete=True)
             outcomes[message.id] = accepted.outcome
         claim = await store.turns.claim(name, LEASE_SECONDS, ["slack"])
         if claim is None:

@@ -1,0 +1,94 @@
+"""How many questions a minute: one token bucket for each person, channel and workspace, in this process's memory.
+
+A bucket holds a minute's worth and fills evenly. What is held of it is one number, the moment at which it will be full
+again (the generic cell rate algorithm). A restart fills all of them: a limit keeps a flood out, and does no accounts.
+The buckets are asked from the database's one writing thread, in the order in which messages are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bot.messages import Address, Author
+
+MINUTE = 60.0
+# So many buckets are kept before those that are full again are dropped.
+MOST_BUCKETS = 10_000
+
+Whose = Literal["user", "channel", "workspace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A limit was reached: whose, how many a minute it allows, seconds until the next, and whether that is news."""
+
+    whose: Whose
+    amount: int
+    seconds: float
+    news: bool
+
+
+@dataclass(slots=True)
+class _Bucket:
+    full_at: float = 0.0
+    told_until: float = 0.0
+
+
+@dataclass(slots=True)
+class Limits:
+    """The buckets; an amount of 0 is no limit. All times are monotonic seconds."""
+
+    user: int
+    channel: int
+    workspace: int
+    _buckets: dict[tuple[str, ...], _Bucket] = field(default_factory=dict)
+
+    def take(self, author: Author, address: Address, now: float) -> Hit | None:
+        """Take one question out of each bucket it falls under; None where there was one in all of them.
+
+        Where one is empty nothing is taken, so that somebody's refused questions do not use up the channel's.
+        """
+        asked = list(self._asked(author, address))
+        for whose, amount, bucket in asked:
+            wait = bucket.full_at - now - MINUTE * (amount - 1) / amount
+            if wait > 0:
+                news = now >= bucket.told_until
+                if news:
+                    # Until it has been full once: then it is another flood.
+                    bucket.told_until = max(bucket.full_at, now + MINUTE)
+                return Hit(whose, amount, wait, news)
+        for _, amount, bucket in asked:
+            bucket.full_at = max(bucket.full_at, now) + MINUTE / amount
+        self._drop_the_full(now)
+        return None
+
+    def _asked(self, author: Author, address: Address) -> Iterator[tuple[Whose, int, _Bucket]]:
+        place = (address.platform, address.workspace)
+        keys: tuple[tuple[Whose, int, tuple[str, ...]], ...] = (
+            ("user", self.user, ("user", *place, author.id)),
+            ("channel", self.channel, ("channel", *place, address.channel)),
+            ("workspace", self.workspace, ("workspace", *place)),
+        )
+        for whose, amount, key in keys:
+            if amount:
+                yield whose, amount, self._buckets.setdefault(key, _Bucket())
+
+    def _drop_the_full(self, now: float) -> None:
+        if len(self._buckets) > MOST_BUCKETS:
+            self._buckets = {
+                key: bucket for key, bucket in self._buckets.items() if max(bucket.full_at, bucket.told_until) > now
+            }
+
+
+def notice(hit: Hit) -> str:
+    """What the asker is told."""
+    many = f"{hit.amount} {'question' if hit.amount == 1 else 'questions'} a minute"
+    whose = {
+        "user": f"I answer each of you up to {many}, and you have had yours",
+        "channel": f"I answer up to {many} in one channel, and this one has had its share",
+        "workspace": f"I answer up to {many} in the whole workspace, and they are used up",
+    }[hit.whose]
+    seconds = max(1, round(hit.seconds))
+    return f"That was a lot at once: {whose}. Please ask again in {seconds} {'second' if seconds == 1 else 'seconds'}."

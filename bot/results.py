@@ -1,0 +1,18 @@
+"""What a command comes to inside the core: what its giver sees, and what the channel is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.interactions import CommandAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`answer` is for the eyes of the one who gave the command; `notice`, one line of Markdown, for everybody there.
+
+    A command that changes nothing for others has no notice.
+    """
+
+    answer: CommandAnswer
+    notice: str = ""

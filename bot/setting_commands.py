@@ -1,0 +1,299 @@
+"""`show`, `set`, `reset`, and the form that does the same: a team's settings, changed by whoever may.
+
+A wrong value changes nothing. What a setting may be stands in the table (`bot.controls.table`), who may in
+`bot.policy`; whether a model or the host knows what is named, the checks that are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from bot.controls.effective import Effective, effective
+from bot.controls.held import HeldControls
+from bot.controls.kinds import Words
+from bot.controls.table import CONTROLS, EVERYWHERE, TABLE, Control, Level, nearest
+from bot.interactions import CommandAnswer, Form, FormField, FormSubmitted
+from bot.messages import Address, Author, CommandInvoked
+from bot.policy import refuse_setting
+from bot.results import Result
+from bot.settings import Settings
+from storage.records import Change, Scope, StoredSetting
+
+log = structlog.get_logger(__name__)
+
+# A system message is shown in full up to this length, and by its beginning beyond.
+SHOWN_CHARACTERS = 300
+# What a notice in the channel can carry on its one line.
+NOTICE_CHARACTERS = 80
+FORM = "settings"
+_WHERE: Mapping[Level, str] = {"workspace": "the whole workspace", "channel": "this channel", "thread": "this thread"}
+_SOURCES = {
+    "default": "default",
+    "environment": "set by the host",
+    "workspace": "set for the workspace",
+    "channel": "set for this channel",
+    "thread": "set for this thread",
+}
+FORM_FIELDS = tuple(control for control in TABLE if control.who == "rights" and "channel" in control.levels)
+
+# Why a setting can't be so, given what would hold then; the empty text where it can. May ask the model's provider.
+Check = Callable[[Control, Effective, Address], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingCommands:
+    """The commands of the settings. `checks` are asked of each new value, in order."""
+
+    controls: HeldControls
+    settings: Settings
+    checks: Sequence[Check] = ()
+
+    async def show(self, command: CommandInvoked) -> Result:
+        """Every value that holds where the command was given, and where each comes from. Raises `StorageFailed`."""
+        now = await self.controls.at(command.address)
+        where = "thread" if command.address.thread else "channel"
+        lines = [f"- **{c.name}**: {_shown(c, now)} _({_SOURCES[now.sources[c.name]]})_" for c in TABLE]
+        return Result(CommandAnswer(f"What holds in this {where}:\n\n" + "\n".join(lines)))
+
+    async def set(self, command: CommandInvoked) -> Result:
+        """Give a setting a value; without one, the form to write it into. Raises `StorageFailed`."""
+        name, value, asked = (*command.arguments, "", "", "")[:3]
+        if not name:
+            return _told(
+                f"Name a setting and its value, for example `{_way(command)}set temperature 0.2`.\n\n{names()}"
+            )
+        control = CONTROLS.get(name.lower())
+        if control is None:
+            return _told(unknown(name))
+        level = _level(control, asked)
+        wrong = self._wrong_place(command, control, level) or await self._refusal(command, control, level)
+        if wrong:
+            return _told(wrong)
+        if not value.strip():
+            return await self._ask_for(command, control, level)
+        try:
+            stored = control.kind.write(control.kind.read(value))
+        except ValueError as mistake:
+            return _told(_left(command, control, str(mistake)))
+        scope = _scope(command.address, level)
+        after = await self._after(command.address, {control.name: stored}, scope)
+        for check in self.checks:
+            if objection := await check(control, after, command.address):
+                return _told(_left(command, control, objection))
+        await self._write(scope, control, stored, command.author)
+        said = f"From the next question on, **{control.name}** in {_WHERE[level]} is: {_shortened(stored)}"
+        notice = f"{_who(command.author)} set **{control.name}** to {_on_a_line(stored)} in {_WHERE[level]}."
+        return Result(CommandAnswer(said), notice)
+
+    async def reset(self, command: CommandInvoked) -> Result:
+        """Take a setting's value back, so that the next wider one holds. Raises `StorageFailed`."""
+        name, asked = (*command.arguments, "", "")[:2]
+        if not name:
+            return _told(f"Name the setting to take back, for example `{_way(command)}reset system`.\n\n{names()}")
+        control = CONTROLS.get(name.lower())
+        if control is None:
+            return _told(unknown(name))
+        level = _level(control, asked)
+        wrong = self._wrong_place(command, control, level) or await self._refusal(command, control, level)
+        if wrong:
+            return _told(wrong)
+        scope = _scope(command.address, level)
+        if control.name not in {setting.name for setting in await self.controls.set_at(scope)}:
+            return _told(f"**{control.name}** is not set in {_WHERE[level]}; there is nothing to take back.")
+        await self._write(scope, control, None, command.author)
+        now = await self.controls.at(command.address)
+        back = f"{_shown(control, now)} _({_SOURCES[now.sources[control.name]]})_"
+        said = f"**{control.name}** is no longer set in {_WHERE[level]}. Now it is: {back}"
+        notice = f"{_who(command.author)} took **{control.name}** back in {_WHERE[level]}."
+        return Result(CommandAnswer(said), notice)
+
+    async def form(self, command: CommandInvoked) -> Result:
+        """The form with a channel's own settings; for who may change none, what holds. Raises `StorageFailed`."""
+        now = await self.controls.at(command.address)
+        allowed = [
+            control
+            for control in FORM_FIELDS
+            if not refuse_setting(
+                command.author, command.address, control, "channel", effective=now, settings=self.settings
+            )
+        ]
+        if not allowed:
+            return await self.show(command)
+        own = await self._own(command.address)
+        fields = tuple(_field(control, own.get(control.name, ""), now) for control in allowed)
+        shown = await self.show(command)
+        place = _channel(command.address)
+        return Result(CommandAnswer(shown.answer.text, form=Form(FORM, "Settings here", place, fields)))
+
+    async def submit(self, submitted: FormSubmitted) -> Result:
+        """Take a form in: every field that was changed, or nothing where one is wrong. Raises `StorageFailed`."""
+        own = await self._own(submitted.address)
+        changed = {
+            CONTROLS[name]: text.strip()
+            for name, text in submitted.values.items()
+            if name in CONTROLS and text.strip() != own.get(name, "")
+        }
+        place = CommandInvoked(submitted.address, submitted.author, FORM)
+        scope = _scope(submitted.address, "channel")
+        problems: dict[str, str] = {}
+        stored: dict[str, str | None] = {}
+        for control, text in changed.items():
+            wrong = self._wrong_place(place, control, "channel") or await self._refusal(place, control, "channel")
+            try:
+                stored[control.name] = control.kind.write(control.kind.read(text)) if text and not wrong else None
+            except ValueError as mistake:
+                wrong = f"{str(mistake)[:1].upper()}{str(mistake)[1:]}, for example: {control.example}"
+            if wrong:
+                problems[control.name] = wrong
+        if not problems:
+            after = await self._after(submitted.address, stored, scope)
+            for control in changed:
+                for check in self.checks:
+                    if stored[control.name] and (objection := await check(control, after, submitted.address)):
+                        problems.setdefault(control.name, f"{objection[:1].upper()}{objection[1:]}.")
+        if problems:
+            return Result(CommandAnswer("Nothing was changed.", problems=problems))
+        for control in changed:
+            if stored[control.name] != own.get(control.name):
+                await self._write(scope, control, stored[control.name], submitted.author)
+        if not changed:
+            return _told("Nothing was changed.")
+        listed = ", ".join(f"**{control.name}**" for control in changed)
+        said = f"From the next question on, this holds here: {listed}. `/parley show` tells all of it."
+        return Result(CommandAnswer(said), f"{_who(submitted.author)} changed {listed} in this channel.")
+
+    def complete(self, command: CommandInvoked, option: str, typed: str) -> list[str]:
+        """What may be meant by what is typed in an option: a setting's name, or a value of it."""
+        if option == "setting":
+            begun = [name for name in CONTROLS if typed.lower() in name]
+            return begun or nearest(typed)
+        control = CONTROLS.get(command.arguments[0].lower()) if command.arguments else None
+        if control is None or option != "value":
+            return []
+        return [choice for choice in control.kind.choices if typed.lower() in choice.lower()]
+
+    async def _ask_for(self, command: CommandInvoked, control: Control, level: Level) -> Result:
+        way = (
+            f"Give it a value: {control.kind.range}. For example: `{_way(command)}set {control.name} {control.example}`"
+        )
+        if level != "channel":
+            return _told(way)
+        own = await self._own(command.address)
+        field = _field(control, own.get(control.name, ""), await self.controls.at(command.address))
+        form = Form(FORM, f"{control.name} here"[:24], _channel(command.address), (field,))
+        return Result(CommandAnswer(way, form=form))
+
+    def _wrong_place(self, command: CommandInvoked, control: Control, level: Level) -> str:
+        if level not in control.levels:
+            places = " or ".join(_WHERE[each] for each in control.levels)
+            return f"**{control.name}** can be set for {places}, not for {_WHERE[level]}."
+        if level == "thread" and not command.address.thread:
+            return (
+                "I can't see which thread you mean: a slash command says nothing of it. "
+                f"Write it in the thread, as a message to me: `!set thread {control.name} {control.example}`"
+            )
+        return ""
+
+    async def _refusal(self, command: CommandInvoked, control: Control, level: Level) -> str:
+        now = await self.controls.at(command.address)
+        return refuse_setting(command.author, command.address, control, level, effective=now, settings=self.settings)
+
+    async def _own(self, address: Address) -> dict[str, str]:
+        return {setting.name: setting.value for setting in await self.controls.set_at(_scope(address, "channel"))}
+
+    async def _after(self, address: Address, changes: Mapping[str, str | None], scope: Scope) -> Effective:
+        """What would hold at an address once these values of a scope are changed."""
+        scopes = [_scope(address, level) for level in EVERYWHERE if level != "thread" or address.thread]
+        after = []
+        for each in scopes:
+            kept = [s for s in await self.controls.set_at(each) if each != scope or s.name not in changes]
+            new = [StoredSetting(scope, name, value, "", 0) for name, value in changes.items() if value is not None]
+            after += [*kept, *(new if each == scope else ())]
+        return effective(self.settings, after)
+
+    async def _write(self, scope: Scope, control: Control, value: str | None, author: Author) -> None:
+        action: Literal["set", "reset"] = "reset" if value is None else "set"
+        await self.controls.change(Change(scope, action, control.name, value, author.id, author.name))
+        log.info(f"setting_{action}", setting=control.name, channel=scope.channel, by=author.id)
+
+
+def names() -> str:
+    """Every setting with its help and its range, as a list."""
+    return "\n".join(f"- **{control.name}**: {control.help} ({control.kind.range})" for control in TABLE)
+
+
+def unknown(name: str) -> str:
+    """What to say of a setting that there isn't."""
+    shown = " ".join(name.split())[:40].replace("`", "'")
+    near = nearest(name)
+    if not near:
+        return f"There is no setting `{shown}`.\n\n{names()}"
+    meant = " or ".join(f"**{each}**" for each in near)
+    return f"There is no setting `{shown}`. Did you mean {meant}? `/parley help` lists all of them."
+
+
+def _told(text: str) -> Result:
+    return Result(CommandAnswer(text))
+
+
+def _left(command: CommandInvoked, control: Control, why: str) -> str:
+    way = f"`{_way(command)}set {control.name} {control.example}`"
+    return f"I left **{control.name}** as it is: {why}. For example: {way}"
+
+
+def _way(command: CommandInvoked) -> str:
+    return "!" if command.in_message else "/parley "
+
+
+def _level(control: Control, asked: str) -> Level:
+    level = next((level for level in EVERYWHERE if level == asked), None)
+    if level is not None:
+        return level
+    return "channel" if "channel" in control.levels else control.levels[0]
+
+
+def _scope(address: Address, level: Level) -> Scope:
+    channel = address.channel if level != "workspace" else ""
+    return Scope(address.platform, address.workspace, channel, (address.thread or "") if level == "thread" else "")
+
+
+def _channel(address: Address) -> Address:
+    return Address(address.platform, address.workspace, address.channel)
+
+
+def _field(control: Control, own: str, now: Effective) -> FormField:
+    holds = _on_a_line(now.shown(control.name))
+    is_long = isinstance(control.kind, Words) and not control.kind.one_line
+    few = 0 < len(control.kind.choices) <= len(control.kind.range.split(", ")) + 1
+    return FormField(
+        control.name,
+        control.name,
+        "lines" if is_long else "choice" if few and control.kind.range.startswith(control.kind.choices[0]) else "line",
+        value=own,
+        hint=f"{control.help[:1].upper()}{control.help[1:]}: {control.kind.range}. "
+        + ("Empty takes it back." if own else f"Not set here; {holds} holds."),
+        choices=tuple(control.kind.choices),
+    )
+
+
+def _shown(control: Control, now: Effective) -> str:
+    return _shortened(now.shown(control.name))
+
+
+def _shortened(value: str) -> str:
+    if len(value) <= SHOWN_CHARACTERS:
+        return value
+    return f"{value[:SHOWN_CHARACTERS].rstrip()}… ({len(value):,} characters)"
+
+
+def _on_a_line(value: str) -> str:
+    line = " ".join(value.split())
+    return line if len(line) <= NOTICE_CHARACTERS else f"{line[:NOTICE_CHARACTERS].rstrip()}…"
+
+
+def _who(author: Author) -> str:
+    return author.name or "Somebody"

@@ -1,0 +1,25 @@
+"""Intake over a store, as the application builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.admission import Admission
+from bot.controls.held import HeldControls
+from bot.intake import Intake
+from bot.limits import Limits
+from bot.settings import Settings
+from storage import Store
+
+
+def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings: object) -> Intake:
+    """An intake whose stops go nowhere and whose platforms answer as they are used to."""
+    chosen = Settings(**settings, _env_file=None)  # type: ignore[arg-type, call-arg]
+    return Intake(
+        inbox=store.inbox,
+        controls=HeldControls(store.controls, chosen),
+        admission=Admission(chosen, Limits(0, 0, 0)),
+        platforms=lambda _: None,
+        on_work=on_work,
+        on_stop=lambda _message, _root: None,
+    )
