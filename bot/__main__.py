@@ -83,6 +83,30 @@ def demo(
 
 
 @cli.command()
+def chat(
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting for this conversation, such as temperature=0.2."),
+    ] = None,
+) -> None:
+    """Talk to the bot in the terminal: the same engine and database, no platform. Ctrl-D ends it."""
+    from bot import chat as talking
+    from bot import logs, settings
+
+    logs.configure("error", "auto")
+    try:
+        changed = talking.changes(given or [])
+        known, problems = settings.read()
+        if needed := [problem for problem in problems if not problem.variable.startswith(("SLACK_", "DISCORD_"))]:
+            raise SettingsInvalid(needed)
+        if sys.stdin.isatty():
+            typer.echo(talking.WELCOME)
+        _drive(talking.talk(known, changed))
+    except StartFailed as failed:
+        _refuse(failed)
+
+
+@cli.command()
 def doctor() -> None:
     """Check the settings, the database, the model and the platforms, and say what would cure what is wrong."""
     import asyncio

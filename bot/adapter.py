@@ -292,6 +292,15 @@ class Whispers(Protocol):
 
 
 @runtime_checkable
+class HearsEnds(Protocol):
+    """Wants to know when an answer has ended, in whatever way."""
+
+    def ended(self, address: Address) -> None:
+        """Nothing more of this answer comes, in this try of it. Never raises."""
+        ...
+
+
+@runtime_checkable
 class Uploads(Protocol):
     """Can put a file into a channel or a thread."""
 

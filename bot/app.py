@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -39,6 +39,7 @@ from bot.pacing import Pace
 from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from bot.stopping import Stopping
+from bot.trying import Trying
 from bot.turn import TurnRunner
 from storage import Store
 
@@ -118,6 +119,8 @@ class App:
     async def _platform(self, name: str, adapter: Adapter) -> None:
         try:
             await adapter.start(self.desk)
+            # It was stopped, or nothing more can come from it.
+            self.stop()
         except StartFailed as refusal:
             log.error("platform_refused", platform=name)
             if name in self.desk.connected_adapters:
@@ -178,8 +181,11 @@ def build_backend(settings: Settings, on_key_failed: KeyFailed | None = None) ->
 
 
 @asynccontextmanager
-async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncIterator[App]:
-    """A worker with its database open; `stop` ends its serving. Raises `DatabaseUnusable`."""
+async def build(
+    settings: Settings, stop: asyncio.Event | None = None, offered: Mapping[str, Adapter] | None = None
+) -> AsyncIterator[App]:
+    """A worker with its database open; `stop` ends its serving. `offered` are platforms in place of those whose tokens
+    are set. Raises `DatabaseUnusable`."""
     store = await Store.open(settings.database_url)
     life = store.begin_work()
     # Reading the ranks takes 0.15 s of computing, which the first question should not wait for.
@@ -197,7 +203,9 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
         async with build_backend(settings, on_key_failed) as backend:
             asker = Asker(store.history, backend, settings, alerts)
             controls = HeldControls(store.controls, settings)
-            others: dict[str, Run] = {}
+            limits = limits_of(settings)
+            trying = Trying(controls, settings, backend, store.usage, limits, connected)
+            others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings), others)
             runner = TurnRunner(store, asker, commands, controls, settings, connected, paces, alerts)
             engine = Engine(
@@ -209,7 +217,7 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
                 lease_seconds=settings.parley_lease_seconds,
                 held_until=lambda: max(holds.values(), default=0),
             )
-            offered = build_adapters(settings)
+            offered = build_adapters(settings) if offered is None else offered
             stopping = Stopping(engine, settings)
             others["stop"] = stopping.run
 
@@ -219,7 +227,7 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
             intake = Intake(
                 store.inbox,
                 controls,
-                Admission(settings, limits_of(settings)),
+                Admission(settings, limits),
                 describe,
                 engine.wake,
                 stopping.at_once,

@@ -2,11 +2,12 @@
 
 A bucket holds a minute's worth and fills evenly. What is held of it is one number, the moment at which it will be full
 again (the generic cell rate algorithm). A restart fills all of them: a limit keeps a flood out, and does no accounts.
-The buckets are asked from the database's one writing thread, in the order in which messages are stored.
+Messages ask from the database's one writing thread, in the order in which they are stored; a command from the loop's.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -44,12 +45,17 @@ class Limits:
     channel: int
     workspace: int
     _buckets: dict[tuple[str, ...], _Bucket] = field(default_factory=dict)
+    _one_by_one: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, author: Author, address: Address, now: float) -> Hit | None:
         """Take one question out of each bucket it falls under; None where there was one in all of them.
 
         Where one is empty nothing is taken, so that somebody's refused questions do not use up the channel's.
         """
+        with self._one_by_one:
+            return self._take(author, address, now)
+
+    def _take(self, author: Author, address: Address, now: float) -> Hit | None:
         asked = list(self._asked(author, address))
         for whose, amount, bucket in asked:
             wait = bucket.full_at - now - MINUTE * (amount - 1) / amount

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import crash, endings, troubles
-from bot.adapter import Adapter, OpensThreads, Uploads, Whispers
+from bot.adapter import Adapter, HearsEnds, OpensThreads, Uploads, Whispers
 from bot.alerts import Alerts
 from bot.asking import Asker
 from bot.commanding import command_in
@@ -123,6 +123,8 @@ class TurnRunner:
             finally:
                 if not answer.posted:
                     await presence.clear(left_behind=claim.attempt > 1)
+                if isinstance(adapter, HearsEnds):
+                    adapter.ended(claim.address)
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""

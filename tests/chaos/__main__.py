@@ -74,11 +74,13 @@ def main(
             f"{so_far.answered} of {so_far.questions} answered, {so_far.flaws.total()} flaws",
             highlight=False,
         )
+        for report in so_far.reports[len(told) : SHOWN_REPORTS]:
+            typer.echo(report)
+        told[:] = so_far.reports
 
+    told: list[str] = []
     whole = run(kills, seed, lanes, folder, tell=tell, seconds=minutes * 60)
     seconds = time.monotonic() - began
-    for report in whole.reports[:SHOWN_REPORTS]:
-        typer.echo(report)
     lines = table.lines(whole, seconds)
     typer.echo("\n".join(lines))
     if whole.flaws:

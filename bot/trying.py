@@ -1,0 +1,209 @@
+"""`try`: one question, asked once with the present settings and once with others, for the eyes of one person.
+
+Nothing of it is remembered by a conversation, and nothing is set. It counts as a question: against the limits on
+messages, in the usage, and in the budgets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+
+from bot import context, limits
+from bot.adapter import Adapter, KnowsPlaces
+from bot.backend import models
+from bot.backend.client import Backend
+from bot.backend.completion import CompletionRequest, Finished, ModelMessage, Restarted, Text
+from bot.controls.effective import Effective
+from bot.controls.held import HeldControls
+from bot.controls.table import CONTROLS, Control
+from bot.errors import ModelFailure
+from bot.interactions import CommandAnswer
+from bot.limits import Limits
+from bot.messages import CommandInvoked, Place
+from bot.policy import is_admin, refuse_question
+from bot.results import Result
+from bot.setting_commands import Check, unknown
+from bot.settings import Settings
+from storage.records import Spender, UsageRow
+from storage.usage import Usage
+
+log = structlog.get_logger(__name__)
+
+# What changes an answer to one question on its own.
+TRIABLE = ("system", "model", "temperature", "max_tokens", "reasoning_effort", "language")
+# Two answers and what stands around them must fit into the five posts that answer a command on Slack.
+LONGEST_SHOWN = 6_000
+WAY = "Write it as `try NAME=VALUE … | question`, for example `try temperature=0 model=gpt-4o | Name three rivers.`"
+CURLED = str.maketrans("“”„", '"""')
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be tried: the values by their settings, and the question."""
+
+    values: Mapping[str, str]
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """Asks for `try`. `adapters` are those connected by now; `checks` are those of `set`."""
+
+    controls: HeldControls
+    settings: Settings
+    backend: Backend
+    usage: Usage
+    limits: Limits
+    adapters: Mapping[str, Adapter]
+    checks: Sequence[Check] = ()
+
+    async def run(self, command: CommandInvoked) -> Result:
+        """Ask both ways at once and show both answers. Raises `StorageFailed`."""
+        try:
+            wish = read_wish(command.arguments[0] if command.arguments else "")
+        except ValueError as mistake:
+            return _told(str(mistake))
+        now = await self.controls.at(command.address)
+        refused = self._refusal(command, now)
+        if refused:
+            return _told(refused)
+        changed = replace(now, **{name: CONTROLS[name].kind.read(value) for name, value in wish.values.items()})
+        for name in wish.values:
+            for check in self.checks:
+                if objection := await check(CONTROLS[name], changed, command.address):
+                    return _told(f"I can't try that **{name}**: {objection}.")
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(self._ask(command, wish, each)) for each in (now, changed)]
+        tried = ", ".join(f"{name} = {_brief(value)}" for name, value in wish.values.items())
+        before, after = (task.result() for task in asked)
+        return _told(f"**As it is set here** ({_as_set(now, wish)})\n\n{before}\n\n**With {tried}**\n\n{after}")
+
+    def _refusal(self, command: CommandInvoked, now: Effective) -> str:
+        author, address = command.author, command.address
+        admin = is_admin(author, self.settings)
+        if not admin and (why := refuse_question(author, address, now, direct=False)):
+            return why
+        # One in a message was counted when the message came.
+        if command.in_message or (admin and now.admins_exempt):
+            return ""
+        hit = self.limits.take(author, address, time.monotonic())
+        return limits.notice(hit) if hit is not None else ""
+
+    async def _ask(self, command: CommandInvoked, wish: Wish, chosen: Effective) -> str:
+        adapter = self.adapters.get(command.address.platform)
+        knows = adapter is not None and isinstance(adapter, KnowsPlaces)
+        place = await adapter.place(command.address) if knows else Place()
+        name = adapter.describe().bot_name if adapter is not None else "Parley"
+        scene = context.Scene(
+            command.address, place, name, direct=False, today=datetime.now(UTC).date(), language=chosen.language
+        )
+        who = command.author.name or "Someone"
+        request = CompletionRequest(
+            model=chosen.model,
+            messages=(
+                ModelMessage("system", context.system_message(chosen.system, scene, [who])),
+                ModelMessage("user", f"{who}: {wish.question}"),
+            ),
+            temperature=chosen.temperature,
+            max_output_tokens=chosen.max_tokens,
+            reasoning_effort=chosen.reasoning_effort,
+            keys=chosen.key or "",
+        )
+        try:
+            said, finished = await self._complete(request)
+        except ModelFailure as failure:
+            log.warning("try_failed", kind=type(failure).__name__, detail=failure.detail)
+            return failure.sentence
+        await self._count(command, finished)
+        if not said.strip():
+            return "_The model had nothing to say to that._"
+        return said.strip() if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN].rstrip()}…\n\n_(cut here)_"
+
+    async def _complete(self, request: CompletionRequest) -> tuple[str, Finished]:
+        said: list[str] = []
+        async with aclosing(self.backend.stream(request)) as events:
+            async for event in events:
+                match event:
+                    case Text(text):
+                        said.append(text)
+                    case Restarted():
+                        said.clear()
+                    case Finished():
+                        return "".join(said), event
+        raise AssertionError("a stream that does not raise ends with Finished")
+
+    async def _count(self, command: CommandInvoked, finished: Finished) -> None:
+        address, used = command.address, finished.usage
+        row = UsageRow(
+            user_id=command.author.id,
+            model=finished.model,
+            key_label=finished.key_label,
+            requests=finished.attempts,
+            prompt_tokens=used.prompt_tokens,
+            cached_tokens=used.cached_tokens,
+            completion_tokens=used.completion_tokens,
+            reasoning_tokens=used.reasoning_tokens,
+            estimated=used.estimated,
+            cost_micros=models.cost_micros(finished.model, used),
+        )
+        spender = Spender(address.platform, address.workspace, address.channel, command.author.id)
+        await self.usage.add(spender, "try", row)
+
+
+def read_wish(text: str) -> Wish:
+    """What stands after `try`. Raises ValueError with what is wrong and the way out."""
+    settings, bar, question = text.partition("|")
+    if not bar or not question.strip():
+        raise ValueError(f"What shall I ask? {WAY}")
+    try:
+        words = shlex.split(settings.translate(CURLED))
+    except ValueError:
+        raise ValueError(f"A quote is never closed. {WAY}") from None
+    values: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        control = CONTROLS.get(name.lower())
+        if not equals:
+            raise ValueError(f"I don't understand `{_plain(word)}`. {WAY}")
+        if control is None:
+            raise ValueError(unknown(name))
+        values[control.name] = _read(control, value)
+    if not values:
+        raise ValueError(f"What shall be different? {WAY}")
+    return Wish(values, question.strip())
+
+
+def _read(control: Control, value: str) -> str:
+    if control.name not in TRIABLE:
+        listed = ", ".join(TRIABLE)
+        raise ValueError(f"**{control.name}** makes no difference to one answer. What can be tried: {listed}.")
+    try:
+        return control.kind.write(control.kind.read(value))
+    except ValueError as mistake:
+        example = f"`try {control.name}={shlex.quote(control.example)} | question`"
+        raise ValueError(f"I can't try that **{control.name}**: {mistake}. For example: {example}") from None
+
+
+def _as_set(now: Effective, wish: Wish) -> str:
+    return ", ".join(f"{name} = {_brief(now.shown(name))}" for name in wish.values)
+
+
+def _brief(value: str) -> str:
+    line = " ".join(value.split())
+    return line if len(line) <= 40 else f"{line[:40].rstrip()}…"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())[:40].replace("`", "'")
+
+
+def _told(text: str) -> Result:
+    return Result(CommandAnswer(text))
