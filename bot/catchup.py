@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 # Events overtake each other, and one may have been lost just before a later one was stored.
 OVERLAP_SECONDS = 600.0
 # New questions wait so long at most for older ones to be read, so that answers keep their order.
-HOLD_SECONDS = 3.0
+HOLD_SECONDS = 10.0
 # The most recently used places are read first; with more than these a platform's limits would keep them for minutes.
 MOST_PLACES = 300
 # A platform or a database that is down is asked again.
