@@ -176,6 +176,7 @@ async def test_a_parameter_that_a_model_refused_is_left_out_from_then_on(on_stag
     on_stage.openai.faults.add(CHAT, errors.unsupported_parameter("temperature"))
     async with on_stage.worker() as worker:
         await corner.ask()
+        await corner.answered(worker)
         await corner.ask()
         await corner.answered(worker, 2)
     assert ["temperature" in call.body for call in on_stage.openai.calls].count(True) <= 2
