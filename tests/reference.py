@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bot.controls.table import TABLE, Control
 from bot.settings import DEFAULT_SYSTEM_MESSAGE, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 EXAMPLE = ROOT / ".env.example"
-BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+SETTINGS, CONTROLS = "settings", "controls"
 
 _GROUPS = {
     "slack_bot_token": "Slack: both tokens turn it on",
@@ -47,17 +48,31 @@ def env_example() -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_table(readme: str) -> str:
-    """README's text with the table between its marks made anew."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
+def controls_table() -> str:
+    """README's table of what can be set in chat: name, what it is, what it may be, and where."""
+    rows = ["| setting | what it is | what it may be | for |", "|---|---|---|---|"]
+    rows += [f"| `{c.name}`{_mark(c)} | {c.help} | {c.kind.range} | {', '.join(c.levels)} |" for c in TABLE]
+    return "\n".join(rows)
+
+
+def _mark(control: Control) -> str:
+    return " *" if control.who == "admins" else ""
+
+
+def with_tables(readme: str) -> str:
+    """README's text with the tables between their marks made anew."""
+    for name, table in ((SETTINGS, settings_table()), (CONTROLS, controls_table())):
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, rest = readme.split(begin)
+        _, after = rest.split(end)
+        readme = f"{before}{begin}\n{table}\n{end}{after}"
+    return readme
 
 
 def main() -> None:
     """Rewrite both files."""
     EXAMPLE.write_text(env_example())
-    README.write_text(with_table(README.read_text()))
+    README.write_text(with_tables(README.read_text()))
 
 
 if __name__ == "__main__":

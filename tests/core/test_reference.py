@@ -5,7 +5,7 @@ from tests import reference
 
 def test_the_readme_lists_every_setting_as_the_code_has_it() -> None:
     readme = reference.README.read_text()
-    assert reference.with_table(readme) == readme, "run: python -m tests.reference"
+    assert reference.with_tables(readme) == readme, "run: python -m tests.reference"
 
 
 def test_the_example_environment_lists_every_setting_as_the_code_has_it() -> None:
