@@ -14,6 +14,7 @@ from typing import Literal, Protocol, runtime_checkable
 from bot.interactions import CommandAnswer, FormSubmitted, HomePage, OutgoingFile
 from bot.messages import (
     Address,
+    Attachment,
     Author,
     CommandInvoked,
     IncomingMessage,
@@ -306,6 +307,15 @@ class Uploads(Protocol):
 
     async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
         """Post the file, with `text` (Markdown that fits one message) beside it. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """Can read what came with a message."""
+
+    async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
+        """The file's bytes, from the platform's own hosts. Raises a `DeliveryFailure`."""
         ...
 
 

@@ -36,6 +36,7 @@ from bot.lag import LoopLag
 from bot.limits import Limits
 from bot.notices import Notices
 from bot.pacing import Pace
+from bot.pictures import Pictures
 from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from bot.stopping import Stopping
@@ -207,7 +208,7 @@ async def build(
             trying = Trying(controls, settings, backend, store.usage, limits, connected)
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings), others)
-            runner = TurnRunner(store, asker, commands, controls, settings, connected, paces, alerts)
+            runner = TurnRunner(store, asker, commands, controls, settings, connected, paces, alerts, Pictures())
             engine = Engine(
                 store.turns,
                 life,

@@ -126,7 +126,7 @@ class Asking:
             lambda text: tokens.count(text, model),
             lambda text, n: tokens.truncate(text, n, model),
         )
-        prompt = context.build(system, question.history, budget)
+        prompt = context.build(system, question.history, budget, question.pictures)
         if prompt.start is not None:
             await self._asker.history.move_start(self._claim.conversation_id, prompt.start)
         return CompletionRequest(

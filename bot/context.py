@@ -6,11 +6,11 @@ message changes only with the day and the people, and the window onto the histor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bot.backend.completion import ModelMessage
+from bot.backend.completion import ModelMessage, Picture
 from bot.messages import Address, Place
 from storage.records import StoredMessage
 
@@ -81,13 +81,25 @@ def speakers(history: Sequence[StoredMessage]) -> dict[str, str]:
     return found
 
 
-def build(system: str, history: Sequence[StoredMessage], budget: Budget) -> Prompt:
+def build(
+    system: str,
+    history: Sequence[StoredMessage],
+    budget: Budget,
+    pictures: Mapping[int, Sequence[Picture | str]] | None = None,
+) -> Prompt:
     """The messages for the model: the system message and as much of the history as the budget takes, newest kept.
 
-    The newest message always fits: where it alone is too long it is cut, with a note that says so.
+    The newest message always fits: where it alone is too long it is cut, with a note that says so. `pictures`, by the
+    messages' ids, go with what was said; a text among them says of one why it can't be shown.
     """
-    lines = [_line(message) for message in history]
-    sizes = [budget.count(line) + FRAMING for line in lines]
+    shown = pictures or {}
+    images = [tuple(p for p in shown.get(message.id, ()) if isinstance(p, Picture)) for message in history]
+    notes = ["".join(f"\n{p}" for p in shown.get(message.id, ()) if isinstance(p, str)) for message in history]
+    lines = [_line(message) + note for message, note in zip(history, notes, strict=True)]
+    sizes = [
+        budget.count(line) + FRAMING + sum(picture.tokens for picture in each)
+        for line, each in zip(lines, images, strict=True)
+    ]
     room = max(budget.tokens - FRAMING, 1)
     first, start = 0, None
     if sum(sizes) > room:
@@ -96,8 +108,8 @@ def build(system: str, history: Sequence[StoredMessage], budget: Budget) -> Prom
         if sizes[first] > room:
             lines[first] = _cut(lines[first], room - FRAMING, budget)
     turns = [
-        ModelMessage("assistant" if message.role == "assistant" else "user", line)
-        for message, line in zip(history[first:], lines[first:], strict=True)
+        ModelMessage("assistant" if message.role == "assistant" else "user", line, each)
+        for message, line, each in zip(history[first:], lines[first:], images[first:], strict=True)
     ]
     return Prompt((ModelMessage("system", system), *turns), start)
 

@@ -10,10 +10,12 @@ import structlog
 
 from bot import context
 from bot.adapter import Adapter, FollowsReplies, KnowsPlaces
+from bot.backend.completion import Picture
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.errors import DeliveryFailure
 from bot.messages import IncomingMessage, Place
+from bot.pictures import Pictures
 from storage import Store
 from storage.records import Claim, StoredMessage
 
@@ -31,9 +33,12 @@ class Question:
     scene: context.Scene
     asker: str
     own: Sequence[StoredMessage]
+    pictures: Mapping[int, Sequence[Picture | str]]
 
 
-async def read_question(store: Store, controls: HeldControls, claim: Claim, adapter: Adapter) -> Question:
+async def read_question(
+    store: Store, controls: HeldControls, pictures: Pictures, claim: Claim, adapter: Adapter
+) -> Question:
     """Read what a turn asks; of one that asks no model, who gave it alone. Raises `StorageFailed`."""
     effective = await controls.at(claim.address)
     if claim.kind == "answer":
@@ -59,6 +64,7 @@ async def read_question(store: Store, controls: HeldControls, claim: Claim, adap
         ),
         asker=own[-1].author_id if own else "",
         own=own,
+        pictures=await pictures.of(adapter, history) if effective.vision and claim.kind == "answer" else {},
     )
 
 

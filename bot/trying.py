@@ -98,10 +98,9 @@ class Trying:
         return limits.notice(hit) if hit is not None else ""
 
     async def _ask(self, command: CommandInvoked, wish: Wish, chosen: Effective) -> str:
-        adapter = self.adapters.get(command.address.platform)
-        knows = adapter is not None and isinstance(adapter, KnowsPlaces)
-        place = await adapter.place(command.address) if knows else Place()
-        name = adapter.describe().bot_name if adapter is not None else "Parley"
+        adapter = self.adapters[command.address.platform]
+        place = await adapter.place(command.address) if isinstance(adapter, KnowsPlaces) else Place()
+        name = adapter.describe().bot_name
         scene = context.Scene(
             command.address, place, name, direct=False, today=datetime.now(UTC).date(), language=chosen.language
         )

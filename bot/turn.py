@@ -27,6 +27,7 @@ from bot.lease import Lease
 from bot.messages import Reply
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
+from bot.pictures import Pictures
 from bot.presence import Presence
 from bot.private import Reaching, write_to
 from bot.question import Question, read_question
@@ -49,6 +50,7 @@ HAND_OVER_SECONDS = 2.0
 ALONE_FOR_SECONDS = 60.0
 # Discord's are 1–100 characters long.
 THREAD_NAME_CHARACTERS = 90
+NO_FILE = "The picture that belongs here could not be uploaded: I may lack the permission for files."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class TurnRunner:
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
     alerts: Alerts
+    pictures: Pictures
 
     async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -77,7 +80,7 @@ class TurnRunner:
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
         ):
             adapter = self.adapters[claim.address.platform]
-            question = await read_question(self.store, self.controls, claim, adapter)
+            question = await read_question(self.store, self.controls, self.pictures, claim, adapter)
             asked = question.own[-1] if question.own else None
             lease.asker = question.asker
             if asked is not None and claim.address.thread == asked.platform_id:
@@ -168,11 +171,15 @@ class TurnRunner:
         result = await self.commands.run(command_in(claim.payload or ""))
         shown = result.answer
         adapter = question.adapter
-        if (file := shown.file) is not None and isinstance(adapter, Uploads):
-            await insist(claim.key, lambda: adapter.upload(claim.address, file))
-        if not result.notice and not claim.direct and await self._whisper(claim, question, shown.text):
-            return Outcome("", None)
         text = result.notice or shown.text
+        if (file := shown.file) is not None and isinstance(adapter, Uploads):
+            try:
+                await insist(claim.key, lambda: adapter.upload(claim.address, file))
+            except DeliveryFailure as failure:
+                log.warning("file_not_uploaded", code=failure.code)
+                text += f"\n\n_{NO_FILE}_"
+        if not result.notice and not claim.direct and await self._whisper(claim, question, text):
+            return Outcome("", None)
         answer.complete(text, to_row(Outcome(text, None)))
         await answer.run()
         return Outcome(text, None)

@@ -15,11 +15,20 @@ FinishReason = Literal["stop", "length", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as a data URL, and what it counts in tokens."""
+
+    url: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelMessage:
-    """One message of the prompt."""
+    """One message of the prompt, with the images that came with it."""
 
     role: Role
     content: str
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.backend.completion import CompletionRequest
+from bot.backend.completion import CompletionRequest, ModelMessage
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 """OpenAI's name for the limit on the answer, and the older one that many compatible servers know alone."""
@@ -28,7 +28,7 @@ def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     """The body of a chat completion, without what the model refused before."""
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "messages": [{"role": message.role, "content": _content(message)} for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -44,3 +44,11 @@ def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     if "stream" not in body:
         body.pop("stream_options", None)
     return body
+
+
+def _content(message: ModelMessage) -> str | list[dict[str, Any]]:
+    """A text alone as text, which every compatible server takes; with images as a list of parts."""
+    if not message.pictures:
+        return message.content
+    images = [{"type": "image_url", "image_url": {"url": picture.url}} for picture in message.pictures]
+    return [{"type": "text", "text": message.content}, *images]

@@ -31,8 +31,11 @@ def count(text: str, model: str) -> int:
 
 
 def count_messages(messages: Sequence[ModelMessage], model: str) -> int:
-    """Tokens of a prompt: each text, its role, 3 around each message, and 3 for the beginning of the answer."""
-    return PER_MESSAGE + sum(PER_MESSAGE + 1 + count(message.content, model) for message in messages)
+    """Tokens of a prompt: each text and image, its role, 3 around each message, and 3 for the answer's beginning."""
+    return PER_MESSAGE + sum(
+        PER_MESSAGE + 1 + count(message.content, model) + sum(picture.tokens for picture in message.pictures)
+        for message in messages
+    )
 
 
 def truncate(text: str, tokens: int, model: str) -> str:
