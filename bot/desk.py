@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -54,11 +54,17 @@ class Desk:
 
     async def command(self, command: CommandInvoked) -> CommandAnswer:
         """Carry a command out. Whatever fails is a sentence, not a silence."""
-        return await self._carry_out(lambda: self.commands.run(command), command.address, command.name, command.id)
+        answer, _ = await self._carry_out(lambda: self.commands.run(command), command.address, command.name, command.id)
+        return answer
 
     async def form(self, submitted: FormSubmitted) -> CommandAnswer:
-        """Take a form in."""
-        return await self._carry_out(lambda: self.commands.submit(submitted), submitted.address, submitted.form, "")
+        """Take a form in. What fails is a problem of its first field: the form stays open, with what was typed."""
+        answer, failed = await self._carry_out(
+            lambda: self.commands.submit(submitted), submitted.address, submitted.form, ""
+        )
+        if failed and submitted.values:
+            return replace(answer, problems={next(iter(submitted.values)): answer.text})
+        return answer
 
     async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
         """What may be meant by what is typed."""
@@ -97,18 +103,19 @@ class Desk:
 
     async def _carry_out(
         self, run: Callable[[], Awaitable[Result]], address: Address, name: str, key: str
-    ) -> CommandAnswer:
+    ) -> tuple[CommandAnswer, bool]:
+        """The answer, and whether it says that something failed."""
         try:
             result = await run()
         except StorageFailed as failure:
             log.error("command_failed", command=name, reason=str(failure))
-            return CommandAnswer(DATABASE_TROUBLE)
+            return CommandAnswer(DATABASE_TROUBLE), True
         except ParleyError as failure:
             log.error("command_failed", command=name, kind=type(failure).__name__)
-            return CommandAnswer(failure.sentence)
+            return CommandAnswer(failure.sentence), True
         except Exception:
             log.exception("command_failed", command=name)
-            return CommandAnswer(ParleyError.sentence)
+            return CommandAnswer(ParleyError.sentence), True
         if result.notice:
             self.notices.post(address, result.notice, key or secrets.token_hex(8))
-        return result.answer
+        return result.answer, False

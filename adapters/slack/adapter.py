@@ -1,7 +1,8 @@
 """`SlackAdapter`: the platform as the core sees it. It starts, stops, sends, edits, reads back and describes itself.
 
-The parts are next door: the websocket in `connection.py`, Bolt in `bolt.py`, what arrives in `reception.py`, rendering
-in `mrkdwn.py`. Here they are put together, and here it is decided what a failing call means.
+The parts are next door: the websocket in `connection.py`, Bolt in `bolt.py`, what arrives in `reception.py` and
+`interactive.py`, rendering in `mrkdwn.py`. Here they are put together, and here it is decided what a failing call
+means.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
 from adapters.slack.history import find_own, metadata_of, read_rows
 from adapters.slack.inbound import to_markdown
+from adapters.slack.interactive import Interactive
 from adapters.slack.missed import read_missed
 from adapters.slack.names import Lookups
 from adapters.slack.parsing import (
@@ -34,11 +36,15 @@ from adapters.slack.parsing import (
     read_person,
 )
 from adapters.slack.reception import Reception
+from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
+from adapters.slack.uploads import upload
 from adapters.slack.web import open_session, web_client
+from adapters.slack.whispers import body_of, whisper
 from adapters.vitals import Pulse
 from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
-from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain
+from bot.errors import DeliveryDelayed, DeliveryUncertain
+from bot.interactions import OutgoingFile
 from bot.messages import Address, IncomingMessage, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
@@ -55,31 +61,15 @@ PREVIEW_SECONDS = 1.0
 # A refusal of the token while running may be Slack's hiccup: so many in a row are waited out.
 _REFUSALS_BORNE = 4
 
-# After these, or a page that is no answer of the method's at all, the status line is not tried again.
-_NO_STATUS_HERE = frozenset(
-    {
-        "unknown_method",
-        "missing_scope",
-        "not_allowed",
-        "not_allowed_token_type",
-        "no_permission",
-        "access_denied",
-        "method_deprecated",
-        "deprecated_endpoint",
-        "feature_not_enabled",
-    }
-)
-
 
 class SlackAdapter:
     """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
 
-    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`, `ReachesPeople` and
-    `ReportsVitals`.
+    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`, `ReachesPeople`,
+    `Whispers`, `Uploads` and `ReportsVitals`.
     """
 
-    # https://docs.slack.dev/reference/methods/assistant.threads.setStatus: the status fades after two minutes.
-    status_seconds = 100.0
+    status_seconds = STATUS_SECONDS
 
     def __init__(
         self,
@@ -100,8 +90,7 @@ class SlackAdapter:
         self._sink: Sink | None = None
         self._refusals = 0
         self._connected_before = False
-        self._status_works = True
-        self._no_status_before = 0.0
+        self._status = StatusLine(self._web, self._timing.status)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -138,7 +127,7 @@ class SlackAdapter:
                 metadata=metadata_of(key),
                 unfurl_links=False,
                 unfurl_media=False,
-                **_body(reply),
+                **body_of(reply),
             )
         )
         ts = answer.get("ts")
@@ -148,7 +137,7 @@ class SlackAdapter:
 
     async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
         """Give one of the bot's messages a new text; its metadata stays. Raises a `DeliveryFailure`."""
-        body = _body(reply)
+        body = body_of(reply)
         if "text" in body:
             body["blocks"] = []  # or the blocks Slack made of an earlier `markdown_text` would go on being shown
         with self._delivery(editing=True):
@@ -207,25 +196,17 @@ class SlackAdapter:
 
     async def show_status(self, address: Address, text: str) -> None:
         """Show `text` under the bot's name in the thread, or clear it. Never raises, gives up where it can't be had."""
-        loop = asyncio.get_running_loop()
-        if address.thread is None or not self._status_works or loop.time() < self._no_status_before:
-            return
-        try:
-            async with asyncio.timeout(self._timing.status):
-                await ask(
-                    self._web.assistant_threads_setStatus(
-                        channel_id=address.channel, thread_ts=address.thread, status=text
-                    )
-                )
-        except TimeoutError:
-            self._no_status_before = loop.time() + self.status_seconds
-            log.info("slack_status_failed", code="timeout")
-        except SlackFault as fault:
-            if fault.limited:
-                self._no_status_before = loop.time() + (fault.retry_after or self.status_seconds)
-            elif fault.code in _NO_STATUS_HERE or 400 <= fault.status < 500 or fault.code == "unreadable":
-                self._status_works = False
-            log.info("slack_status_failed", code=fault.code, again=self._status_works)
+        await self._status.show(address, text)
+
+    async def whisper(self, address: Address, user_id: str, reply: Reply) -> None:
+        """Show one message to one person alone; it goes when they reload. Raises a `DeliveryFailure`."""
+        with self._delivery():
+            await whisper(self._web, address, user_id, reply)
+
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
+        """Post a file into the thread; needs the scope files:write. Raises a `DeliveryFailure`."""
+        with self._delivery():
+            await upload(self._web, address, file, text)
 
     def is_person(self, user_id: str) -> bool:
         """Whether an id has the form of Slack's: https://docs.slack.dev/reference/objects/user-object"""
@@ -270,10 +251,11 @@ class SlackAdapter:
             self._web.session = session
             try:
                 me = self._me = await self._introduce()
-                reception = Reception(me, self._people, sink, session, self._timing)
-                app = build_app(self._web, me, reception.take, reception.hand)
+                reception = Reception(me, self._people, sink, self._timing)
+                interactive = Interactive(me, self._web, session, self._people, sink=sink, timing=self._timing)
+                app = build_app(self._web, me, reception.take, interactive)
 
-                async def handle(envelope: dict[str, Any]) -> bool:
+                async def handle(envelope: dict[str, Any]) -> dict[str, Any] | None:
                     return await dispatch(app, reception.take, envelope)
 
                 def connected(missed: Missed) -> None:
@@ -284,7 +266,7 @@ class SlackAdapter:
                 try:
                     await stay_connected(self._socket_url, session, handle, connected, self._timing, pulse=self._pulse)
                 finally:
-                    await reception.close()
+                    await interactive.close()
             finally:
                 await self._people.close()
                 await self._places.close()
@@ -366,12 +348,3 @@ class SlackAdapter:
 
 def _fits(reply: Reply) -> bool:
     return mrkdwn.fits(reply.text, reply.mentions)
-
-
-def _body(reply: Reply) -> dict[str, Any]:
-    """The reply in the form it fits: `text`, or `markdown_text`, which excludes it."""
-    shown = mrkdwn.render(reply.text, reply.mentions)
-    name, content = ("text", shown.text) if shown.text is not None else ("markdown_text", shown.markdown_text)
-    if not content or not content.strip():
-        raise DeliveryRefused("no_text")
-    return {name: content}

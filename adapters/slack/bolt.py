@@ -1,15 +1,16 @@
 """The Bolt app: from an envelope to the right hands, and the rule that an event is stored before it is acknowledged.
 
 Bolt runs `take` as the first of its middleware, so an event is durable before there is an answer to acknowledge with.
-Nothing is left to tasks of Bolt's own: listeners run before the answer (`process_before_response`), and the one there
-is only hands the command on.
+Nothing is left to tasks of Bolt's own: listeners run before the answer (`process_before_response`), and those there are
+only hand on what people do; a form's answer is waited for, as it goes out with the acknowledgement.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
@@ -26,14 +27,35 @@ NOT_STORED = 503
 _STORED = 200
 
 Take = Callable[[dict[str, Any]], Awaitable[bool]]
-Hand = Callable[[dict[str, Any]], None]
+_HOME_OPENED = "app_home_opened"
 
 
-def build_app(web: AsyncWebClient, me: Identity, take: Take, hand: Hand) -> AsyncApp:
-    """`take` stores an event's payload and says whether it could; `hand` passes a command's payload on at once."""
+class Hands(Protocol):
+    """Who takes what people do with the bot's controls; each call but `submit` returns at once."""
+
+    def command(self, body: dict[str, Any]) -> None:
+        """A slash command."""
+        ...
+
+    def press(self, body: dict[str, Any]) -> None:
+        """A button."""
+        ...
+
+    def visit(self, body: dict[str, Any]) -> None:
+        """The bot's own page."""
+        ...
+
+    async def submit(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A form; returns what to acknowledge it with."""
+        ...
+
+
+def build_app(web: AsyncWebClient, me: Identity, take: Take, hands: Hands) -> AsyncApp:
+    """`take` stores an event's payload and says whether it could; `hands` take the payloads of all else."""
 
     async def store(body: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> BoltResponse | None:
-        if "event" not in body:
+        event = body.get("event")
+        if "event" not in body or (isinstance(event, dict) and event.get("type") == _HOME_OPENED):
             await next_()
             return None
         return BoltResponse(status=_STORED if await take(body) else NOT_STORED, body="")
@@ -63,24 +85,40 @@ def build_app(web: AsyncWebClient, me: Identity, take: Take, hand: Hand) -> Asyn
     @app.command(re.compile(".*"))
     async def command(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        hand(body)
+        hands.command(body)
+
+    @app.block_action(re.compile(".*"))
+    async def press(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        hands.press(body)
+
+    @app.view_submission(re.compile(".*"))
+    async def submit(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack(await hands.submit(body) or "")
+
+    @app.event(_HOME_OPENED)
+    async def visit(body: dict[str, Any]) -> None:
+        hands.visit(body)
 
     return app
 
 
-async def dispatch(app: AsyncApp, take: Take, envelope: dict[str, Any]) -> bool:
-    """Whether to acknowledge the envelope: all but what could not be stored, so that Slack gives up on the rest."""
+async def dispatch(app: AsyncApp, take: Take, envelope: dict[str, Any]) -> dict[str, Any] | None:
+    """What to acknowledge the envelope with; None for what could not be stored, so that Slack sends it again."""
     kind, payload = word(envelope.get("type")), envelope.get("payload")
     if not isinstance(payload, dict):
         log.warning("slack_envelope_malformed", kind=kind)
-        return True
+        return {}
     try:
         request = AsyncBoltRequest(mode="socket_mode", body=payload)
     except (AttributeError, TypeError, ValueError, LookupError):
         # Some field that Bolt looks at is of no type it expects; the message itself may be sound.
         log.warning("slack_payload_odd", kind=kind)
-        return await take(payload)
+        return {} if await take(payload) else None
     response = await app.async_dispatch(request)
     if response.status not in (_STORED, NOT_STORED):
         log.info("slack_envelope_ignored", kind=kind, status=response.status)
-    return response.status != NOT_STORED
+    if response.status == NOT_STORED:
+        return None
+    answer = json.loads(response.body) if response.status == _STORED and response.body else {}
+    return answer if isinstance(answer, dict) else {}

@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 # Far above what Slack sends; a frame past it ends the socket instead of filling the memory.
 MAX_FRAME = 16 * 1024 * 1024
 
-Handle = Callable[[dict[str, Any]], Awaitable[bool]]
+# What to acknowledge an envelope with: nothing to add is an empty payload, None leaves it unacknowledged.
+Handle = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Timing:
     say hello; `settle`: for what is under way when a socket or the adapter ends; `pause_first` to `pause_most`: backoff
     between attempts, doubling; `steady`: a socket that lived as long needs no backoff after it; `call`: one Web API
     call; `lookup`: people's names, before an event is stored (Slack waits 3 s for the ack) or a history is given;
-    `status`: one status call, or a place's names.
+    `status`: one status call, or a place's names; `trigger`: how long after a command or a press a form is still
+    opened, and `submission`: how long a form that was sent is waited for, of the three seconds that Slack gives either.
 
     A socket is given up when, for so many pings' time, nothing at all came on it (`silent`), none of them was answered,
     whatever else came (`deaf`), or where Slack pings of its own accord, neither a ping of its nor an envelope came
@@ -61,6 +63,8 @@ class Timing:
     call: float = 10.0
     lookup: float = 1.5
     status: float = 1.0
+    trigger: float = 2.5
+    submission: float = 2.0
 
     def pause(self, attempt: int, at_least: float | None = None) -> float:
         """How long to wait before attempt number `attempt`, from 1 on; `at_least` is what the other side asked for."""
@@ -69,7 +73,7 @@ class Timing:
 
 
 class Connection:
-    """One websocket from its URL to its end. `handle` says of each envelope whether to acknowledge it.
+    """One websocket from its URL to its end. `handle` says of each envelope whether to acknowledge it, and with what.
 
     From the moment that a successor is needed, `ending` is set, and `reason` and `detail` say why.
     """
@@ -195,9 +199,10 @@ class Connection:
                 self._end("asked_to" if self._ready.done() else "refused", word(message.get("reason")))
 
     async def _answer(self, socket: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
-        if not await self._handle(envelope):
+        payload = await self._handle(envelope)
+        if payload is None:
             return
-        response = SocketModeResponse(envelope["envelope_id"]).to_dict()
+        response = SocketModeResponse(envelope["envelope_id"], payload or None).to_dict()
         try:
             await socket.send_json(response)
         except (aiohttp.ClientError, OSError) as error:

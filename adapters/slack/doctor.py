@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.connection import Timing
 from adapters.slack.failures import SlackFault, ask, ask_with_headers
-from adapters.slack.manifest import ALERT_SCOPES, EVENT_SCOPES, NEEDED_SCOPES
+from adapters.slack.manifest import EVENT_SCOPES, NEEDED_SCOPES, OPTIONAL_SCOPES
 from adapters.slack.parsing import clean
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, CURES, refusal, unusable
 from adapters.slack.web import open_session, proxy_for, web_client
@@ -54,10 +54,9 @@ async def _bot(web: AsyncWebClient, token: str) -> list[Check]:
     granted = {scope.strip() for scope in headers["x-oauth-scopes"].split(",")}
     missing = [scope for scope in NEEDED_SCOPES if scope not in granted]
     if not missing:
-        mute = [scope for scope in ALERT_SCOPES if scope not in granted]
-        without = f"; without {', '.join(mute)} the people in PARLEY_ADMINS are told of trouble in the log alone"
-        detail = f"all {len(NEEDED_SCOPES)} that are needed" + (without if mute else "")
-        return [identity, Check("Slack scopes", True, detail)]
+        lacks = [f"without {scope} {cost}" for scope, cost in OPTIONAL_SCOPES.items() if scope not in granted]
+        detail = "; ".join([f"all {len(NEEDED_SCOPES)} that are needed", *lacks])
+        return [identity, Check("Slack scopes", True, detail, _REINSTALL if lacks else "")]
     deaf = [event for event, scope in sorted(EVENT_SCOPES.items()) if scope in missing]
     detail = f"missing: {', '.join(missing)}" + (f"; so no {', '.join(deaf)} events" if deaf else "")
     return [identity, Check("Slack scopes", False, detail, _REINSTALL)]

@@ -18,6 +18,7 @@ _DESCRIPTION_LIMIT = 140
 METHOD_SCOPES: dict[str, tuple[str, ...]] = {
     "auth.test": (),
     "chat.postMessage": ("chat:write",),
+    "chat.postEphemeral": ("chat:write",),
     "chat.update": ("chat:write",),
     "chat.delete": ("chat:write",),
     "chat.stopStream": ("chat:write",),
@@ -28,6 +29,11 @@ METHOD_SCOPES: dict[str, tuple[str, ...]] = {
     "users.conversations": ("channels:read", "groups:read", "im:read", "mpim:read"),
     "conversations.open": ("im:write",),
     "users.info": ("users:read",),
+    "files.getUploadURLExternal": ("files:write",),
+    "files.completeUploadExternal": ("files:write",),
+    "views.open": (),
+    "views.update": (),
+    "views.publish": (),
 }
 
 # https://docs.slack.dev/reference/events
@@ -39,14 +45,21 @@ EVENT_SCOPES: dict[str, str] = {
     "message.mpim": "mpim:history",
 }
 
-# What answering works without: the agent view's place in Slack's top bar, and direct messages to the admins.
+# Slack sends these to every app that asks for them.
+OTHER_EVENTS: tuple[str, ...] = ("app_home_opened",)
+
+# What answering works without: the agent view's place in Slack's top bar, direct messages to the admins, and files.
 VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
-ALERT_SCOPES: tuple[str, ...] = METHOD_SCOPES["conversations.open"]
+OPTIONAL_SCOPES: dict[str, str] = {
+    "im:write": "the people in PARLEY_ADMINS are told of trouble in the log alone",
+    "files:write": "no chart comes with `/parley usage`, and buttons, forms and the Home tab may be off",
+}
+"""Each scope that an app from an older manifest may lack, and what it then does without."""
 
 NEEDED_SCOPES: tuple[str, ...] = tuple(
     sorted(
         ({s for scopes in METHOD_SCOPES.values() for s in scopes} | set(EVENT_SCOPES.values()) | {"commands"})
-        - set(ALERT_SCOPES)
+        - set(OPTIONAL_SCOPES)
     )
 )
 
@@ -72,7 +85,7 @@ def manifest(name: str = "Parley", description: str = DESCRIPTION, *, usage: str
         "features": {
             "bot_user": {"display_name": name, "always_online": True},
             "app_home": {
-                "home_tab_enabled": False,
+                "home_tab_enabled": True,
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },
@@ -89,9 +102,10 @@ def manifest(name: str = "Parley", description: str = DESCRIPTION, *, usage: str
                 }
             ],
         },
-        "oauth_config": {"scopes": {"bot": sorted({*NEEDED_SCOPES, *VIEW_SCOPES, *ALERT_SCOPES})}},
+        "oauth_config": {"scopes": {"bot": sorted({*NEEDED_SCOPES, *VIEW_SCOPES, *OPTIONAL_SCOPES})}},
         "settings": {
-            "event_subscriptions": {"bot_events": sorted(EVENT_SCOPES)},
+            "event_subscriptions": {"bot_events": sorted((*EVENT_SCOPES, *OTHER_EVENTS))},
+            "interactivity": {"is_enabled": True},
             "org_deploy_enabled": False,
             "socket_mode_enabled": True,
             "token_rotation_enabled": False,

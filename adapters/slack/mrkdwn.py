@@ -16,7 +16,7 @@ from adapters.blocks import lay_out
 from adapters.markdown import TASK_BOX, parse
 from adapters.slack.mrkdwn_inline import ZERO_WIDTH_SPACE, defuse, escape, native_text, render_inline
 
-__all__ = ["MARKDOWN_LIMIT", "TEXT_LIMIT", "SlackText", "escape", "fits", "measure", "render"]
+__all__ = ["MARKDOWN_LIMIT", "TEXT_LIMIT", "SlackText", "as_mrkdwn", "escape", "fits", "length", "measure", "render"]
 
 TEXT_LIMIT = 3_900
 """Characters of mrkdwn that `fits` allows. Slack takes 4,000 (documented for chat.update; chat.postMessage was seen to
@@ -53,17 +53,28 @@ def render(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> SlackTe
     """
     people = tuple(mentions.items())
     rendered = _render(markdown, people)
-    if rendered.text is not None and _length(rendered.text) > _HARD_TEXT_LIMIT:
+    if rendered.text is not None and length(rendered.text) > _HARD_TEXT_LIMIT:
         native = native_text(markdown, dict(people))
-        if _length(native) <= _HARD_MARKDOWN_LIMIT:
+        if length(native) <= _HARD_MARKDOWN_LIMIT:
             return SlackText(markdown_text=native)
     return rendered
+
+
+def as_mrkdwn(markdown: str) -> str:
+    """Write `markdown` where Slack takes mrkdwn alone: what that cannot say stands there as it was written, as code.
+
+    Never raises; never pings anyone.
+    """
+    rendered = _render(markdown, ())
+    if rendered.text is not None:
+        return rendered.text
+    return defuse("\n".join(_Mrkdwn({}).code(markdown.strip(), "")))
 
 
 def measure(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:
     """Return the length of the rendered form in UTF-16 units, the widest of the ways Slack may count."""
     rendered = _render(markdown, tuple(mentions.items()))
-    return _length(rendered.text or rendered.markdown_text or "")
+    return length(rendered.text or rendered.markdown_text or "")
 
 
 def fits(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> bool:
@@ -72,8 +83,8 @@ def fits(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> bool:
         return True
     rendered = _render(markdown, tuple(mentions.items()))
     if rendered.text is not None:
-        return _length(rendered.text) <= TEXT_LIMIT
-    return _length(rendered.markdown_text or "") <= MARKDOWN_LIMIT
+        return length(rendered.text) <= TEXT_LIMIT
+    return length(rendered.markdown_text or "") <= MARKDOWN_LIMIT
 
 
 def most(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:
@@ -95,10 +106,11 @@ def most(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:
     if not markdown.isascii():
         grown += 9 * sum(len(address[0]) for address in _FOREIGN_ADDRESS.finditer(markdown))
     longest = max((len(user) for user in mentions.values()), default=0) + len("<@>")
-    return _length(markdown) + grown + count("@") * longest + 16
+    return length(markdown) + grown + count("@") * longest + 16
 
 
-def _length(text: str) -> int:
+def length(text: str) -> int:
+    """The length of a text in UTF-16 units, the widest of the ways Slack may count."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

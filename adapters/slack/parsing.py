@@ -22,6 +22,10 @@ PLATFORM = "slack"
 # https://docs.slack.dev/reference/events/message lists the subtypes; these are the ones in which somebody speaks.
 _SPEECH = frozenset({None, "file_share", "thread_broadcast", "me_message", "bot_message"})
 _SLACKBOT = "USLACKBOT"
+# https://docs.slack.dev/reference/objects/user-object; a stranger is of another workspace, by a shared channel.
+_OWNER = ("is_owner", "is_primary_owner")
+_ADMIN = ("is_admin",)
+_GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger")
 # Everybody who is named is asked for with a call of its own (`users.info`, 100 a minute): the rest stay `@someone`.
 _MOST_PEOPLE = 30
 
@@ -44,11 +48,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What `users.info` says of somebody."""
+    """What `users.info` says of somebody; see `Author` for `roles`."""
 
     name: str
     is_bot: bool = False
     is_admin: bool = False
+    roles: frozenset[str] | None = None
 
 
 def parse_event(
@@ -191,7 +196,7 @@ def _author(event: Mapping[str, Any], me: Identity, people: Mapping[str, Person]
     if user is None:
         return None
     person = people.get(user) or read_person({"profile": event.get("user_profile")}) or Person("")
-    return Author(user, person.name, is_bot=person.is_bot, is_admin=person.is_admin)
+    return Author(user, person.name, person.is_bot, person.is_admin, person.roles)
 
 
 def read_person(user: object) -> Person | None:
@@ -201,8 +206,20 @@ def read_person(user: object) -> Person | None:
     name = next((found for candidate in candidates if (found := clean(candidate).strip())), clean(profile.get("name")))
     if not name:
         return None
-    is_admin = any(record.get(flag) is True for flag in ("is_admin", "is_owner", "is_primary_owner"))
-    return Person(name, is_bot=record.get("is_bot") is True, is_admin=is_admin)
+    is_admin = any(record.get(flag) is True for flag in (*_ADMIN, *_OWNER))
+    return Person(name, is_bot=record.get("is_bot") is True, is_admin=is_admin, roles=_roles(record))
+
+
+def _roles(record: Mapping[str, Any]) -> frozenset[str] | None:
+    """What somebody is in the workspace; None where the user object does not say."""
+    if not any(flag in record for flag in (*_OWNER, *_ADMIN, *_GUEST)):
+        return None
+    roles = {"guest"} if any(record.get(flag) is True for flag in _GUEST) else {"member"}
+    if any(record.get(flag) is True for flag in _OWNER):
+        roles.add("owner")
+    if any(record.get(flag) is True for flag in _ADMIN):
+        roles.add("admin")
+    return frozenset(roles)
 
 
 def _workspace(payload: Mapping[str, Any], me: Identity) -> str:

@@ -219,6 +219,19 @@ def slash_command(core: Core, user: User, channel: Channel, command: str, text: 
     }
 
 
+def home_opened(core: Core, user: User, tab: str) -> Json:
+    """app_home_opened; with the view that is there already, if one was published."""
+    body: Json = {
+        "type": "app_home_opened",
+        "user": user.id,
+        "channel": core.dm(user).id,
+        "tab": tab,
+        "event_ts": core.new_ts(),
+    }
+    standing = core.homes.get(user.id) if tab == "home" else None
+    return body | ({"view": standing} if standing else {})
+
+
 def _interaction(core: Core, kind: str, user: User) -> Json:
     return {
         "type": kind,
@@ -254,6 +267,16 @@ def block_actions(core: Core, user: User, message: Message, action: Json, *, res
     if message.ephemeral_to is None:
         body["message"] = message_json(core, message)
     return body
+
+
+def view_actions(core: Core, user: User, view: Json, action: Json) -> Json:
+    """A press in a modal or on the Home tab: no channel, no message and no response_url."""
+    return _interaction(core, "block_actions", user) | {
+        "container": {"type": "view", "view_id": view["id"]},
+        "view": view,
+        "state": {"values": {}},
+        "actions": [action | {"action_ts": core.new_ts()}],
+    }
 
 
 def view_submission(core: Core, user: User, view: Json, values: Json) -> Json:

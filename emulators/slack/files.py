@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LOGIN_PAGE = (
     "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><body>Sign in to your workspace</body></html>"
 )
+MOST_ALT_TEXT = 1_000
 _GET_URL = {"filename": "str!", "length": "int!", "alt_txt": "str", "snippet_type": "str"}
 _COMPLETE = {
     "files": "list!",
@@ -38,9 +39,11 @@ def get_upload_url(core: Core, arguments: Json) -> Json:
             "invalid_arguments", messages=("[ERROR] must be greater than or equal to 1 [json-pointer:/length]",)
         )
     name = arguments["filename"]
-    file = File(
-        core.new_id("F"), name, mimetypes.guess_type(name)[0] or "text/plain", core.bot.id, length=arguments["length"]
-    )
+    if len(arguments.get("alt_txt", "")) > MOST_ALT_TEXT:
+        raise SlackError("alt_txt_too_large")
+    media_type = mimetypes.guess_type(name)[0] or "text/plain"
+    file = File(core.new_id("F"), name, media_type, core.bot.id, length=arguments["length"])
+    file.alt_text = arguments.get("alt_txt", "")
     core.files[file.id] = file
     return {"upload_url": f"{core.base_url}/upload/v1/{file.id}", "file_id": file.id}
 
@@ -74,6 +77,10 @@ def complete(core: Core, arguments: Json) -> Json:
     targets = [arguments["channel_id"]] if arguments.get("channel_id") else (arguments.get("channels") or "").split(",")
     blocks = chat.structured(arguments.get("blocks"), "invalid_blocks")
     chat.check_blocks(blocks)
+    if any(block["type"] == "markdown" for block in blocks):  # slackapi/python-slack-sdk, issue 1756
+        raise SlackError("internal_error")
+    if len(arguments.get("initial_comment") or "") > chat.MOST_TEXT:
+        raise SlackError("msg_too_long")
     places = []
     for target in filter(None, targets):
         channel = core.writable(target)

@@ -61,7 +61,7 @@ class Timing:
 
 @dataclass(slots=True)
 class User:
-    """A member of the workspace; `bot_id` is set for the app's bot user and other bots."""
+    """A member of the workspace, or a guest in it; `bot_id` is set for the app's bot user and other bots."""
 
     id: str
     name: str
@@ -69,6 +69,8 @@ class User:
     admin: bool = False
     bot_id: str | None = None
     deleted: bool = False
+    owner: bool = False
+    guest: bool = False
 
 
 @dataclass(slots=True)
@@ -106,6 +108,7 @@ class File:
     length: int = 0
     uploaded: bool = False
     completed: bool = False
+    alt_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,16 @@ class Message:
     def streaming(self) -> bool:
         """Whether a stream still runs on the message."""
         return self.stream is not None and self.stream.state == "streaming"
+
+
+@dataclass(slots=True)
+class Modal:
+    """A modal on somebody's screen; `errors` are those shown beside its inputs, by block id."""
+
+    user: str
+    view: Json
+    is_open: bool = True
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The people of the workspace: what tests and the demo let them do (write, edit, delete, react, press).
+"""The people of the workspace: what tests and the demo let them do (write, edit, delete, react, command).
 
 Each act changes the workspace as the platform would and sends the events the app would get for it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from emulators.slack import directory, events, response_urls
 from emulators.slack import text as markup
@@ -20,10 +20,20 @@ from emulators.slack.state import ResponseUrl
 class People(Core):
     """The control API's acts; see `SlackWorkspace`."""
 
-    def add_user(self, name: str, *, admin: bool = False, bot: bool = False, real_name: str | None = None) -> User:
+    def add_user(
+        self,
+        name: str,
+        *,
+        admin: bool = False,
+        owner: bool = False,
+        guest: bool = False,
+        bot: bool = False,
+        real_name: str | None = None,
+    ) -> User:
         """A new member; `bot` makes it another app's bot user."""
         bot_id = self.new_id("B") if bot else None
-        user = User(self.new_id("U"), name.lower(), real_name or name.title(), admin, bot_id)
+        shown = real_name or name.title()
+        user = User(self.new_id("U"), name.lower(), shown, admin, bot_id, owner=owner, guest=guest)
         self.users[user.id] = user
         return user
 
@@ -164,48 +174,14 @@ class People(Core):
         message.stream.state = "stopped"
         self.note(message, "person")
 
-    async def open_home(self, user: User) -> None:
-        """A person opens the app's Home tab."""
-        if "app_home_opened" in self.subscriptions:
-            body: Json = {"type": "app_home_opened", "user": user.id, "channel": self.dm(user).id, "tab": "home"}
-            self.send_event(body | {"event_ts": self.new_ts()})
-        await asyncio.sleep(0)
-
     async def slash(self, user: User, channel: Channel, command: str, text: str = "") -> Delivery:
         """A person runs a slash command; what the ack carries is shown to them as if posted to the response_url."""
         response = ResponseUrl(user.id, channel.id, None, None)
         url = self.new_response_url(response)
         payload = events.slash_command(self, user, channel, command, text, response_url=url)
-        return await self._interact("slash_commands", payload, response, accepts=True)
+        return await self.interact("slash_commands", payload, response, accepts=True)
 
-    async def press(
-        self, user: User, message: Message, action_id: str, value: str | None = None, *, element: Json | None = None
-    ) -> Delivery:
-        """A person presses a button of the message; `element` replaces the action for selects and the like.
-
-        Raises LookupError when the message shows no element with that action_id.
-        """
-        block, found = _element(message.blocks, action_id)
-        action: Json = {
-            "action_id": action_id,
-            "block_id": block.get("block_id", ""),
-            "type": found.get("type", "button"),
-        }
-        if "text" in found:
-            action["text"] = found["text"]
-        if (chosen := value if value is not None else found.get("value")) is not None:
-            action["value"] = chosen
-        response = ResponseUrl(user.id, message.channel, message.ts, message.thread_ts)
-        url = self.new_response_url(response)
-        payload = events.block_actions(self, user, message, action | (element or {}), response_url=url)
-        return await self._interact("interactive", payload, response, accepts=False)
-
-    async def submit_view(self, user: User, view: Json, values: Json) -> Delivery:
-        """A person submits a modal with these `state.values`; the ack may carry errors or an update."""
-        payload = events.view_submission(self, user, view, values)
-        return await self._interact("interactive", payload, None, accepts=True)
-
-    async def _interact(
+    async def interact(
         self,
         kind: Literal["slash_commands", "interactive"],
         payload: Json,
@@ -244,19 +220,3 @@ class People(Core):
             await self.socket.send_raw(frame)
             return None
         return self.socket.dispatch("events_api", frame)
-
-
-def _element(blocks: list[Json], action_id: str) -> tuple[Json, Json]:
-    def find(node: Any) -> Json | None:
-        if isinstance(node, dict):
-            if node.get("action_id") == action_id:
-                return node
-            return next((found for value in node.values() if (found := find(value))), None)
-        if isinstance(node, list):
-            return next((found for value in node if (found := find(value))), None)
-        return None
-
-    for block in blocks:
-        if found := find(block):
-            return block, found
-    raise LookupError(f"no element with action_id {action_id} in the message")

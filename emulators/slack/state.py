@@ -22,6 +22,7 @@ from emulators.slack.model import (
     File,
     Json,
     Message,
+    Modal,
     Ping,
     SlackError,
     Status,
@@ -55,7 +56,9 @@ BOT_SCOPES = frozenset(
         "users:read",
     ]
 )
-SUBSCRIPTIONS = frozenset(["app_mention", "message.channels", "message.groups", "message.im", "message.mpim"])
+SUBSCRIPTIONS = frozenset(
+    ["app_home_opened", "app_mention", "message.channels", "message.groups", "message.im", "message.mpim"]
+)
 BOT_TOKEN = "xoxb-1-parley-bot"
 APP_TOKEN = "xapp-1-A0PARLEY01-1-parley"
 
@@ -100,6 +103,7 @@ class State:
         timing: Timing | None = None,
         limits: Limits = "published",
         drop_unconnected: bool = False,
+        home_tab: bool = True,
     ) -> None:
         self.team_id, self.team_name, self.domain = team_id, team_name, team_name.lower().replace(" ", "-")
         self.app_id, self.bot_token, self.app_token = app_id, bot_token, app_token
@@ -111,6 +115,7 @@ class State:
         self.complaints: list[str] = []
         self.auth_error: str | None = None
         self.parent_on_every_page = True
+        self.home_tab = home_tab
         self.socket = SocketMode(app_id, self.timing, self.changed, self.complaints, drop_unconnected=drop_unconnected)
         self.bot = User(bot_user_id, bot_name.lower(), bot_name, bot_id=bot_id)
         self.users: dict[str, User] = {self.bot.id: self.bot}
@@ -122,6 +127,7 @@ class State:
         self.statuses: list[Status] = []
         self.ephemerals: list[Message] = []
         self.views: list[Json] = []
+        self.modals: list[Modal] = []
         self.homes: dict[str, Json] = {}
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
@@ -238,7 +244,7 @@ class State:
 
     def new_trigger(self, user: str) -> str:
         """A fresh trigger_id."""
-        trigger = f"{next(self._numbers)}.{next(self._numbers)}.{uuid.uuid4().hex[:32]}"
+        trigger = f"{next(self._numbers):011}.{next(self._numbers):09}.{uuid.uuid4().hex}"
         self.triggers[trigger] = Trigger(time.monotonic(), user)
         return trigger
 

@@ -1,4 +1,4 @@
-"""views.open and views.publish: modals against a fresh trigger_id, and the Home tab."""
+"""views.open, views.update and views.publish: modals against a fresh trigger_id, and the Home tab."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulators.slack import blocks as blockkit
 from emulators.slack.method import Method
-from emulators.slack.model import Json, SlackError
+from emulators.slack.model import Json, Modal, SlackError
 
 if TYPE_CHECKING:
     from emulators.slack.core import Core
@@ -18,6 +18,7 @@ MOST_BLOCKS = 100
 MOST_BYTES = 250_000
 MOST_TITLE = 24
 MOST_PRIVATE_METADATA = 3_000
+MOST_CALLBACK_ID = 255
 _KNOWN = frozenset(
     [
         "type",
@@ -54,21 +55,24 @@ def _problems(view: Any, kind: str) -> list[str]:
             found.append(f"[ERROR] must be plain_text of 1 to {MOST_TITLE} characters [json-pointer:/view/{name}]")
     if len(view.get("private_metadata") or "") > MOST_PRIVATE_METADATA:
         found.append("[ERROR] must be less than 3001 characters [json-pointer:/view/private_metadata]")
-    found += blockkit.problems(view.get("blocks"), most=MOST_BLOCKS)
+    found += blockkit.problems(view.get("blocks"), most=MOST_BLOCKS, allowed=blockkit.IN_VIEWS)
+    if kind == "home" and (view.get("submit") or view.get("close")):
+        found.append("[ERROR] a home view has neither submit nor close [json-pointer:/view]")
+    if len(view.get("callback_id") or "") > MOST_CALLBACK_ID:
+        found.append("[ERROR] must be less than 256 characters [json-pointer:/view/callback_id]")
     if not found and kind == "modal" and not view.get("submit") and any(b["type"] == "input" for b in view["blocks"]):
         found.append("[ERROR] missing required field: submit [json-pointer:/view]")
     return found
 
 
-def _checked(core: Core, arguments: Json, kind: str) -> Json:
-    view = arguments["view"]
+def checked(core: Core, view: Json, kind: str, identity: str | None = None) -> Json:
+    """A view as the platform keeps it, under its id or a new one; raises invalid_arguments, view_too_large."""
     if found := _problems(view, kind):
         raise SlackError("invalid_arguments", messages=tuple(found))
     if len(json.dumps(view)) > MOST_BYTES:
         raise SlackError("view_too_large")
-    for number, block in enumerate(view["blocks"]):
-        block.setdefault("block_id", f"v{number}")
-    identity = core.new_id("V")
+    blocks = [{"block_id": f"v{number}"} | block for number, block in enumerate(view["blocks"])]
+    identity = identity or core.new_id("V")
     defaults: Json = {
         "private_metadata": "",
         "callback_id": "",
@@ -82,6 +86,7 @@ def _checked(core: Core, arguments: Json, kind: str) -> Json:
         "clear_on_close": False,
         "notify_on_close": False,
         **view,
+        "blocks": blocks,
         "id": identity,
         "team_id": core.team_id,
         "app_id": core.app_id,
@@ -101,26 +106,49 @@ def open_view(core: Core, arguments: Json) -> Json:
         raise SlackError("exchanged_trigger_id")
     if time.monotonic() - trigger.issued > core.timing.trigger_life:
         raise SlackError("expired_trigger_id")
-    view = _checked(core, arguments, "modal")
+    view = checked(core, arguments["view"], "modal")
     trigger.exchanged = True
     core.views.append(view)
+    core.modals.append(Modal(trigger.user, view))
+    core.changed()
     return {"view": view}
+
+
+def update_view(core: Core, arguments: Json) -> Json:
+    wanted = arguments.get("view_id")
+    if not wanted and not arguments.get("external_id"):
+        raise SlackError("invalid_arguments", messages=("[ERROR] missing required field: view_id or external_id",))
+    for modal in core.modals:
+        if modal.is_open and wanted in (None, modal.view["id"]):
+            if arguments.get("external_id", modal.view["external_id"]) != modal.view["external_id"]:
+                continue
+            if arguments.get("hash", modal.view["hash"]) != modal.view["hash"]:
+                raise SlackError("hash_conflict")
+            modal.view, modal.errors = checked(core, arguments["view"], "modal", modal.view["id"]), {}
+            core.changed()
+            return {"view": modal.view}
+    raise SlackError("not_found")
 
 
 def publish_view(core: Core, arguments: Json) -> Json:
     if arguments["user_id"] not in core.users:
         raise SlackError("invalid_arguments", messages=("[ERROR] invalid `user_id`",))
+    if not core.home_tab:
+        raise SlackError("not_enabled")
     standing = core.homes.get(arguments["user_id"])
     if arguments.get("hash") and (standing is None or standing["hash"] != arguments["hash"]):
         raise SlackError("hash_conflict")
-    core.homes[arguments["user_id"]] = view = _checked(core, arguments, "home")
+    core.homes[arguments["user_id"]] = view = checked(core, arguments["view"], "home")
+    core.changed()
     return {"view": view}
 
 
 _OPEN = {"view": "json!", "trigger_id": "str?", "interactivity_pointer": "str?"}
+_UPDATE = {"view": "json!", "view_id": "str", "external_id": "str", "hash": "str"}
 _PUBLISH = {"view": "json!", "user_id": "str!", "hash": "str", "interactivity_pointer": "str"}
 
 METHODS = [
     Method("views.open", _OPEN, open_view, "t4"),
+    Method("views.update", _UPDATE, update_view, "t4"),
     Method("views.publish", _PUBLISH, publish_view, "t4"),
 ]

@@ -1,6 +1,7 @@
 """`SlackWorkspace`: the emulated workspace as a server on loopback with its control API, for tests and the demo.
 
-The state is `core`'s, the acts are `people`'s; this room starts and stops the server and offers views of the state.
+The state is `core`'s, the acts are `people`'s and `surfaces`'; this room starts and stops the server and offers views
+of the state.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from typing import Self
 from aiohttp import web
 
 from emulators.slack import web_api
-from emulators.slack.model import Ack, Channel, Delivery, Message, Ping
-from emulators.slack.people import People
+from emulators.slack.model import Ack, Channel, Delivery, Message, Ping, User
 from emulators.slack.socket_mode import Connection, DisconnectReason, Manner
+from emulators.slack.surfaces import Surfaces
 
 
-class SlackWorkspace(People):
+class SlackWorkspace(Surfaces):
     """A workspace with one app installed, speaking Slack's Web API and Socket Mode on 127.0.0.1.
 
     Arguments (all by name, all with defaults): `team_id`, `team_name`, `bot_name`, `bot_user_id`, `bot_id`, `app_id`,
     `bot_token`, `app_token`, `scopes`, `subscriptions` (event names as in a manifest), `timing`, `limits` ("published"
-    or "none"), `drop_unconnected` (events sent while no socket is open are lost instead of retried).
+    or "none"), `drop_unconnected` (events sent while no socket is open are lost instead of retried), `home_tab`
+    (whether the app has one).
     """
 
     _runner: web.AppRunner | None = None
@@ -62,6 +64,16 @@ class SlackWorkspace(People):
         """The app's standing messages: everywhere, in a conversation, or in one thread."""
         chosen = [channel] if channel is not None else list(self.channels.values())
         return [m for one in chosen for m in self.messages(one, thread_ts) if m.user == self.bot.id]
+
+    def whispers(self, user: User, channel: Channel | str, thread_ts: str | None = None) -> list[Message]:
+        """What the person alone sees in a conversation or a thread: the app's ephemeral messages to them."""
+        channel_id = channel if isinstance(channel, str) else channel.id
+        return [
+            message
+            for message in self.ephemerals
+            if (message.ephemeral_to, message.channel, message.thread_ts) == (user.id, channel_id, thread_ts)
+            and not message.deleted
+        ]
 
     @property
     def crowd_pings(self) -> list[Ping]:

@@ -143,7 +143,7 @@ def sound_events(draw: st.DrawFn, scene: Scene) -> Json:
 
 def callbacks(scene: Scene) -> st.SearchStrategy[Any]:
     """An event's whole payload, spoiled."""
-    return spoiled(sound_events(scene).map(lambda event: events.callback(scene.slack, event, f"Ev{next(_numbers)}")))
+    return spoiled(sound_events(scene).map(lambda event: events.callback(scene.slack, event, f"Ev{next(_numbers):09}")))
 
 
 def rows(scene: Scene) -> st.SearchStrategy[Any]:
@@ -165,12 +165,21 @@ def interactions(draw: st.DrawFn, scene: Scene) -> Json:
     slack, message = scene.slack, draw(messages(scene))
     match draw(st.sampled_from(["press", "modal", "shortcut", "suggestion"])):
         case "press":
-            action = {"type": "button", "action_id": "stop", "block_id": "b", "value": MARK}
+            name = draw(st.sampled_from(["stop", "parley_settings"]))
+            action = {"type": "button", "action_id": name, "block_id": "b", "value": MARK}
             return events.block_actions(slack, scene.ada, message, action, response_url="http://127.0.0.1:1/x")
         case "modal":
-            view = {"id": "V1", "type": "modal", "callback_id": "settings", "private_metadata": MARK}
+            metadata = json.dumps({"form": "settings", "channel": scene.storm.id, "thread": None, "home": False})
+            view = {
+                "id": "V1",
+                "type": "modal",
+                "callback_id": draw(st.sampled_from(["settings", "parley_form"])),
+                "private_metadata": draw(st.sampled_from([metadata, MARK, "[1]", "{}"])),
+                "title": {"type": "plain_text", "text": "Settings"},
+                "blocks": [],
+            }
             return events.view_submission(
-                slack, scene.ada, view, {"b": {"a": {"type": "plain_text_input", "value": MARK}}}
+                slack, scene.ada, view, {"1:a": {"a": {"type": "plain_text_input", "value": MARK}}}
             )
         case kind:
             name = "message_action" if kind == "shortcut" else "block_suggestion"

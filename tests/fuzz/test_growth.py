@@ -14,9 +14,10 @@ import pytest
 from adapters.discord import markdown as discord_markdown
 from adapters.discord.parsing import Surroundings, parse_message
 from adapters.markdown import parse
-from adapters.slack import inbound, mrkdwn, slash
+from adapters.slack import inbound, mrkdwn
 from adapters.slack.parsing import Identity, parse_event, people_in
 from bot import logs
+from bot.command_line import split_command
 from bot.splitting import close_open
 from tests.fuzz.budget import LONG, count
 
@@ -69,7 +70,7 @@ def _discord_message(text: str) -> None:
 READERS: dict[str, Callable[[str], object]] = {
     "a Slack event": _slack_event,
     "a Discord message": _discord_message,
-    "a command": lambda text: (slash.split_command(f"set a {text}"), slash.split_command(f"b {text}")),
+    "a command": lambda text: (split_command(f"set a {text}"), split_command(f"b {text}")),
     "Slack's notation": inbound.to_markdown,
     "the size of a Slack message": mrkdwn.most,
     "the mentions of a Discord message": discord_markdown.mentioned_ids,

@@ -9,19 +9,22 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack import inbound, mrkdwn, slash
+from adapters.slack import forms, inbound, mrkdwn
 from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.connection import _read_json
 from adapters.slack.failures import SlackFault, as_delivery_failure
 from adapters.slack.parsing import Identity, Person, clean, is_ours, parse_event, parse_row, people_in, read_person
 from adapters.slack.web import web_client
+from bot.command_line import split_command
 from bot.errors import DeliveryFailure
+from bot.interactions import CommandAnswer
 from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited
 from emulators.slack import SlackWorkspace
 from tests.fuzz.budget import count, examples
 from tests.fuzz.checks import are_flags, is_count, is_moment, is_storable, is_text
-from tests.fuzz.slack_frames import Scene, callbacks, envelopes, rows
+from tests.fuzz.slack_frames import Scene, callbacks, envelopes, interactions, rows
 from tests.fuzz.spoiling import JUNK, TEXTS, garbled, spoiled
+from tests.slack.stage import KeepingHands
 
 SCENE = Scene.of(SlackWorkspace())
 ME = Identity(SCENE.slack.bot.id, "B0PARLEY01", "Parley", SCENE.slack.team_id, "Testers")
@@ -68,25 +71,37 @@ def test_any_event_is_read(payload: Any) -> None:
 
 
 def test_any_envelope_is_dispatched() -> None:
-    handed: list[dict[str, Any]] = []
+    hands = KeepingHands()
 
     async def take(payload: dict[str, Any]) -> bool:
-        handed.append(payload)
+        hands.given.append(payload)
         return True
 
-    app = build_app(web_client("xoxb-x", "http://127.0.0.1:1/api/", 1), ME, take, handed.append)
+    app = build_app(web_client("xoxb-x", "http://127.0.0.1:1/api/", 1), ME, take, hands)
     with asyncio.Runner() as runner:
 
         @examples(0.1, quick=80)
         @given(envelopes(SCENE) | garbled(envelopes(SCENE).map(json.dumps)).map(_read_json))
         def dispatched(envelope: Any) -> None:
-            handed.clear()
+            hands.given.clear()
             if isinstance(envelope, dict):
-                assert runner.run(dispatch(app, take, envelope)) is True
-            assert len(handed) <= 1
+                assert runner.run(dispatch(app, take, envelope)) == {}
+            assert len(hands.given) <= 1
             count("Slack envelopes, dispatched")
 
         dispatched()
+
+
+@examples(0.05, quick=80)
+@given(spoiled(interactions(SCENE).map(lambda body: body.get("view"))) | JUNK)
+def test_any_view_is_read_and_answered(view: Any) -> None:
+    submission = forms.read(view, "T1")
+    if submission is not None:
+        assert all(is_storable(text) for text in (*submission.values, *submission.values.values()))
+        answer = CommandAnswer("x", problems=dict.fromkeys(submission.values, "**wrong**"))
+        assert forms.again(submission, answer)["type"] == "modal"
+        assert forms.refusal(submission, answer.problems)["response_action"] in ("errors", "update")
+    count("Slack views, read")
 
 
 @examples(0.05, quick=80)
@@ -115,7 +130,7 @@ def test_any_text_is_translated_both_ways(text: str, names: dict[str, str]) -> N
     assert isinstance(inbound.text_of_blocks([{"type": "markdown", "text": text}], [{"text": text}]), str)
     written = mrkdwn.render(text[:12_000], {name: user for name, user in names.items() if user})
     assert (written.text is None) is not (written.markdown_text is None)
-    name, arguments = slash.split_command(text[:40_000])
+    name, arguments = split_command(text[:40_000])
     assert all(is_text(word) for word in (name, *arguments))
     count("Slack texts, translated")
 

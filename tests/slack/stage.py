@@ -36,10 +36,12 @@ class RecordingSink:
         self.refused_tokens: list[tuple[str, str]] = []
         self.answer: str | CommandAnswer | Exception = "Done."
         self.forms: list[FormSubmitted] = []
-        self.form_answer = CommandAnswer("Saved.")
+        self.form_answer: CommandAnswer | Exception = CommandAnswer("Saved.")
+        self.form_gate = asyncio.Event()
+        self.form_gate.set()
         self.suggestions: tuple[str, ...] = ()
         self.visitors: list[tuple[Author, str]] = []
-        self.page = HomePage(())
+        self.page: HomePage | Exception = HomePage(())
         self.all_heard: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -65,6 +67,9 @@ class RecordingSink:
     async def form(self, submitted: FormSubmitted) -> CommandAnswer:
         self.forms.append(submitted)
         await self._notify()
+        await self.form_gate.wait()
+        if isinstance(self.form_answer, Exception):
+            raise self.form_answer
         return self.form_answer
 
     async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
@@ -72,6 +77,8 @@ class RecordingSink:
 
     async def home(self, person: Author, platform: str, workspace: str) -> HomePage:
         self.visitors.append((person, workspace))
+        if isinstance(self.page, Exception):
+            raise self.page
         return self.page
 
     async def hears_all(self, address: Address) -> bool:
@@ -95,6 +102,22 @@ class RecordingSink:
     async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+class KeepingHands:
+    """Keeps what it is given of what people do with the bot's controls."""
+
+    def __init__(self) -> None:
+        self.given: list[dict[str, Any]] = []
+
+    def command(self, body: dict[str, Any]) -> None:
+        self.given.append(body)
+
+    press = visit = command
+
+    async def submit(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.given.append(body)
+        return {}
 
 
 def storage_failure() -> StorageFailed:

@@ -340,3 +340,35 @@ async def test_stopping_does_not_wait_for_ever_for_an_event_that_hangs(
         async with asyncio.timeout(FAST.settle + 1.5):
             await adapter.stop()
         assert slack.acks == []
+
+
+async def test_in_a_channel_where_everything_is_answered_the_authors_of_ordinary_messages_are_known(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    ada = slack.add_user("ada", owner=True, real_name="Ada Lovelace")
+    guest = slack.add_user("guest", guest=True)
+    busy, eager = slack.add_channel("busy"), slack.add_channel("eager")
+    sink.all_heard = {eager.id}
+    async with running(slack, sink):
+        before = calls(slack, "users.info")
+        await slack.say(ada, busy, "just talk")
+        await sink.wait_for(lambda: len(sink.messages) == 1)
+        assert calls(slack, "users.info") == before
+        assert sink.messages[0].author.roles is None
+        await slack.say(ada, eager, "just talk")
+        await slack.say(guest, eager, "more talk")
+        await sink.wait_for(lambda: len(sink.messages) == 3)
+        first, second = (message.author for message in sink.messages[1:])
+        assert (first.name, first.is_admin, first.roles) == ("ada", True, frozenset({"owner", "admin", "member"}))
+        assert (second.is_admin, second.roles) == (False, frozenset({"guest"}))
+        assert calls(slack, "users.info") == before + 2
+
+
+async def test_roles_that_could_not_be_had_are_not_known(slack: SlackWorkspace, sink: RecordingSink) -> None:
+    ada = slack.add_user("ada", admin=True)
+    dm = slack.open_dm(ada)
+    async with running(slack, sink):
+        slack.faults.add("users.info", Fault("answer", 503))
+        await slack.say(ada, dm, "hello")
+        await sink.wait_for(lambda: sink.messages)
+        assert (sink.messages[0].author.is_admin, sink.messages[0].author.roles) == (False, None)

@@ -22,6 +22,7 @@ from adapters.slack.parsing import (
 )
 from adapters.slack.web import web_client
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited
+from tests.slack.stage import KeepingHands
 
 ME = Identity("UBOT", "BBOT", "Parley", "T1", "Acme")
 PEOPLE = {"U1": Person("Ada", is_admin=True), "U2": Person("Bob")}
@@ -295,14 +296,26 @@ def test_the_people_to_look_up_are_the_author_and_the_mentioned() -> None:
     [
         ({"profile": {"display_name": "ada", "real_name": "Ada L."}, "name": "al"}, Person("ada")),
         ({"profile": {"display_name": " ", "real_name": "Ada L."}, "name": "al"}, Person("Ada L.")),
-        ({"real_name": "Ada L.", "name": "al", "is_owner": True}, Person("Ada L.", is_admin=True)),
-        ({"name": "al", "is_admin": True, "is_bot": False}, Person("al", is_admin=True)),
+        (
+            {"real_name": "Ada L.", "name": "al", "is_owner": True},
+            Person("Ada L.", is_admin=True, roles=frozenset({"owner", "member"})),
+        ),
+        (
+            {"name": "al", "is_admin": True, "is_owner": False},
+            Person("al", is_admin=True, roles=frozenset({"admin", "member"})),
+        ),
+        ({"name": "al", "is_restricted": True, "is_admin": False}, Person("al", roles=frozenset({"guest"}))),
+        ({"name": "al", "is_ultra_restricted": True}, Person("al", roles=frozenset({"guest"}))),
+        ({"name": "al", "is_stranger": True}, Person("al", roles=frozenset({"guest"}))),
+        ({"name": "al", "is_admin": False, "is_restricted": False}, Person("al", roles=frozenset({"member"}))),
         ({"name": "robot", "is_bot": True}, Person("robot", is_bot=True)),
         ({"profile": None, "name": 5}, None),
         (None, None),
     ],
 )
-def test_a_person_is_called_by_the_display_name_first(user: Any, person: Person | None) -> None:
+def test_a_person_is_called_by_the_display_name_first_and_has_the_roles_slack_tells_of(
+    user: Any, person: Person | None
+) -> None:
     assert read_person(user) == person
 
 
@@ -374,8 +387,8 @@ def test_no_envelope_makes_the_dispatch_raise_and_all_that_is_stored_is_acknowle
     async def take(_: dict[str, Any]) -> bool:
         return True
 
-    app = build_app(web_client("xoxb-1", "http://127.0.0.1:9/api/", 1.0), ME, take, lambda body: None)
-    assert asyncio.run(dispatch(app, take, {**envelope, "payload": payload})) is True
+    app = build_app(web_client("xoxb-1", "http://127.0.0.1:9/api/", 1.0), ME, take, KeepingHands())
+    assert asyncio.run(dispatch(app, take, {**envelope, "payload": payload})) == {}
 
 
 @pytest.mark.parametrize("gap", [" ", "\n", "\t", "<@UBOT>", "```a```", "<"])

@@ -11,7 +11,7 @@ import pytest
 
 import adapters.slack
 from adapters.slack.doctor import check
-from adapters.slack.manifest import METHOD_SCOPES, NEEDED_SCOPES, manifest
+from adapters.slack.manifest import METHOD_SCOPES, NEEDED_SCOPES, OPTIONAL_SCOPES, manifest
 from bot.checks import Check
 from emulators.faults import Fault
 from emulators.slack import SlackWorkspace
@@ -23,6 +23,7 @@ PUBLISHED = CONTRACT.parent / "slack-methods.json"
 def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
     made = manifest(usage="help | show")
     assert made["settings"]["event_subscriptions"]["bot_events"] == [
+        "app_home_opened",
         "app_mention",
         "message.channels",
         "message.groups",
@@ -36,6 +37,7 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "channels:read",
         "chat:write",
         "commands",
+        "files:write",
         "groups:history",
         "groups:read",
         "im:history",
@@ -46,7 +48,8 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "users:read",
     ]
     assert made["settings"]["socket_mode_enabled"] is True
-    assert "interactivity" not in made["settings"]  # no button is ever shown
+    assert made["settings"]["interactivity"] == {"is_enabled": True}
+    assert made["features"]["app_home"]["home_tab_enabled"] is True
     assert made["features"]["app_home"]["messages_tab_enabled"] is True
     assert made["features"]["app_home"]["messages_tab_read_only_enabled"] is False
     (command,) = made["features"]["slash_commands"]
@@ -105,7 +108,7 @@ async def test_the_doctor_names_missing_scopes_and_the_events_they_cost(slack: S
     assert "parley manifest" in scopes.cure
 
 
-async def test_the_doctor_finds_an_app_without_direct_messages_sound_and_says_what_it_lacks(
+async def test_the_doctor_finds_an_app_of_an_older_manifest_sound_and_says_what_it_lacks_and_the_cure(
     slack: SlackWorkspace,
 ) -> None:
     slack.scopes.clear()
@@ -113,6 +116,11 @@ async def test_the_doctor_finds_an_app_without_direct_messages_sound_and_says_wh
     scopes = (await examine(slack))["Slack scopes"]
     assert scopes.ok
     assert "im:write" in scopes.detail and "PARLEY_ADMINS" in scopes.detail
+    assert "files:write" in scopes.detail and "chart" in scopes.detail
+    assert "parley manifest" in scopes.cure
+    slack.scopes.update(OPTIONAL_SCOPES)
+    whole = (await examine(slack))["Slack scopes"]
+    assert (whole.detail, whole.cure) == (f"all {len(NEEDED_SCOPES)} that are needed", "")
 
 
 async def test_the_doctor_says_so_where_slack_tells_no_scopes(slack: SlackWorkspace) -> None:

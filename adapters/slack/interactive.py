@@ -1,0 +1,287 @@
+"""What people do with the bot's own controls: `/parley`, buttons, forms and the Home tab, each handed to the core.
+
+A form must be opened within three seconds of the command or press it answers, and a form that was sent be answered
+within three seconds too (https://docs.slack.dev/interactivity/handling-user-interaction): what comes too late for
+that is said in words. Every use of a control is carried out once, however often Slack tells of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack import forms, response_urls
+from adapters.slack.blockkit import SETTINGS
+from adapters.slack.connection import Timing
+from adapters.slack.failures import SlackFault, ask
+from adapters.slack.home import home_view
+from adapters.slack.names import Lookups
+from adapters.slack.once import OnceEach
+from adapters.slack.parsing import PLATFORM, Identity, Person, clean, unescape
+from adapters.slack.uploads import upload
+from adapters.slack.whispers import tell
+from bot.adapter import Sink
+from bot.command_line import split_command
+from bot.errors import ParleyError
+from bot.interactions import CommandAnswer, Form, FormSubmitted, HomePage, HomeSection, OutgoingFile
+from bot.messages import Address, Author, CommandInvoked
+
+log = structlog.get_logger(__name__)
+
+# A view that is changed at once could be overtaken by the acknowledgement that changes it too.
+_AFTER_ACKNOWLEDGEMENT = 0.5
+
+_NOT_SHOWN = "I couldn't put the picture into this channel just now."
+_WHY_NOT_SHOWN = {
+    "missing_scope": (
+        "I couldn't put the picture into this channel: I lack the scope `files:write`. "
+        "An admin can paste what `parley manifest slack` prints, and install the app again."
+    ),
+    "not_in_channel": "I couldn't put the picture into this channel, as I'm not in it. Invite me, and ask again.",
+}
+_WHY_NOT_SHOWN["channel_not_found"] = _WHY_NOT_SHOWN["not_in_channel"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One command or press: where and whose, and how it can be answered.
+
+    `until`: the loop's time from which on its trigger is taken for too old to open a form.
+    """
+
+    address: Address
+    author: Author
+    id: str
+    trigger: str
+    response_url: object
+    until: float
+    at_home: bool = False
+
+
+class Interactive:
+    """Takes in what people do with the controls of one workspace, for as long as the adapter serves."""
+
+    def __init__(
+        self,
+        me: Identity,
+        web: AsyncWebClient,
+        session: aiohttp.ClientSession,
+        people: Lookups[Person],
+        *,
+        sink: Sink,
+        timing: Timing,
+    ) -> None:
+        self._me = me
+        self._web = web
+        self._session = session
+        self._people = people
+        self._sink = sink
+        self._timing = timing
+        self._uses = OnceEach()
+        self._home_works = True
+
+    def command(self, body: Mapping[str, Any]) -> None:
+        """Start on a slash command."""
+        until = self._too_late()
+        self._uses.begin(body.get("trigger_id"), lambda: self._command(body, until))
+
+    def press(self, body: Mapping[str, Any]) -> None:
+        """Start on what a button asks for."""
+        until = self._too_late()
+        self._uses.begin(body.get("trigger_id"), lambda: self._press(body, until))
+
+    def visit(self, body: Mapping[str, Any]) -> None:
+        """Start on the page of somebody who opened the Home tab."""
+        event = _dict(body.get("event"))
+        user = clean(event.get("user"))
+        if user and event.get("tab") == "home":
+            self._uses.begin(body.get("event_id"), lambda: self._show_home(user))
+
+    async def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Take a form in; what to acknowledge it with."""
+        carried = self._uses.begin(body.get("trigger_id"), lambda: self._submit(body))
+        payload: dict[str, Any] = await asyncio.shield(carried)
+        return payload
+
+    async def close(self) -> None:
+        """Give what is under way a moment to be answered, then end it."""
+        await self._uses.close(self._timing.settle)
+
+    # Commands and presses
+
+    async def _command(self, body: Mapping[str, Any], until: float) -> None:
+        user, channel = clean(body.get("user_id")), clean(body.get("channel_id"))
+        if not user or not channel:
+            log.warning("slack_command_malformed")
+            return
+        author = await self._author(user, clean(body.get("user_name")))
+        name, arguments = split_command(unescape(clean(body.get("text"))))
+        address = Address(PLATFORM, self._me.team_id or clean(body.get("team_id")), channel)
+        trigger = clean(body.get("trigger_id"))
+        use = _Use(address, author, _id_of(trigger), trigger, body.get("response_url"), until)
+        await self._carry_out(use, name, arguments)
+
+    async def _press(self, body: Mapping[str, Any], until: float) -> None:
+        actions = body.get("actions")
+        pressed = [_dict(action) for action in (actions if isinstance(actions, list) else ())]
+        channel = next((clean(action.get("value")) for action in pressed if action.get("action_id") == SETTINGS), "")
+        person = _dict(body.get("user"))
+        user = clean(person.get("id"))
+        if not channel or not user:
+            log.warning("slack_press_unknown")
+            return
+        author = await self._author(user, clean(person.get("name")) or clean(person.get("username")))
+        address = Address(PLATFORM, self._me.team_id or clean(_dict(body.get("team")).get("id")), channel)
+        trigger = clean(body.get("trigger_id"))
+        at_home = _dict(body.get("view")).get("type") == "home"
+        use = _Use(address, author, _id_of(trigger), trigger, body.get("response_url"), until, at_home)
+        await self._carry_out(use, "", ())
+
+    async def _carry_out(self, use: _Use, name: str, arguments: tuple[str, ...]) -> None:
+        command = CommandInvoked(use.address, use.author, name, arguments, id=use.id)
+        try:
+            answer = await self._sink.command(command)
+        except Exception as error:  # noqa: BLE001 - who gave the command must hear of it, whatever it was
+            log.error("slack_command_failed", command=name, error=type(error).__name__)
+            answer = CommandAnswer(_sentence(error))
+        if answer.form is not None and await self._open(use, answer.form):
+            return
+        await self._say(use, answer.text, with_button=answer.form is not None or name == "show")
+        if answer.file is not None:
+            await self._upload(use, answer.file)
+
+    async def _open(self, use: _Use, form: Form) -> bool:
+        """Open a form; whether that could be."""
+        view = forms.modal(form, at_home=use.at_home)
+        if view is None or not use.trigger:
+            return False
+        if asyncio.get_running_loop().time() > use.until:
+            log.info("slack_form_too_late")
+            return False
+        return await self._show_view(use, view)
+
+    async def _show_view(self, use: _Use, view: Mapping[str, Any]) -> bool:
+        try:
+            await ask(self._web.views_open(trigger_id=use.trigger, view=dict(view)))
+        except SlackFault as fault:
+            log.info("slack_view_not_opened", code=fault.code, status=fault.status)
+            return False
+        return True
+
+    async def _say(self, use: _Use, text: str, *, with_button: bool = False) -> None:
+        """Answer in words; the Home tab has no place for them but a view."""
+        if not use.at_home:
+            settings_of = use.address.channel if with_button else ""
+            await response_urls.answer(self._session, use.response_url, text, settings_of)
+        elif not await self._show_view(use, forms.notice("Settings", text)):
+            await tell(self._web, use.address, use.author.id, text)
+
+    async def _upload(self, use: _Use, file: OutgoingFile) -> None:
+        try:
+            await upload(self._web, use.address, file)
+        except SlackFault as fault:
+            log.warning("slack_upload_failed", code=fault.code, status=fault.status)
+            await self._say(use, _WHY_NOT_SHOWN.get(fault.code, _NOT_SHOWN))
+
+    # Forms
+
+    async def _submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        person = _dict(body.get("user"))
+        user, name = clean(person.get("id")), clean(person.get("name"))
+        workspace = self._me.team_id or clean(_dict(body.get("team")).get("id"))
+        submission = forms.read(body.get("view"), workspace)
+        if submission is None or not user:
+            log.warning("slack_submission_malformed")
+            return {}
+        taking_in = self._uses.own(self._take_in(submission, user, name))
+        done, _ = await asyncio.wait({taking_in}, timeout=self._timing.submission)
+        if not done:
+            self._uses.own(self._answer_later(submission, user, taking_in))
+            return {"response_action": "update", "view": forms.working(submission)}
+        answer = taking_in.result()
+        if answer.problems:
+            return forms.refusal(submission, answer.problems)
+        self._uses.own(self._answer_now(submission, user, answer))
+        return {}
+
+    async def _take_in(self, submission: forms.Submission, user: str, name: str) -> CommandAnswer:
+        try:
+            author = await self._author(user, name)
+            return await self._sink.form(FormSubmitted(submission.address, author, submission.form, submission.values))
+        except Exception as error:  # noqa: BLE001 - who sent the form must hear of it, whatever it was
+            log.error("slack_form_failed", form=submission.form, error=type(error).__name__)
+            sentence = _sentence(error)
+            return CommandAnswer(sentence, problems={next(iter(submission.values), ""): sentence})
+
+    async def _answer_now(self, submission: forms.Submission, user: str, answer: CommandAnswer) -> None:
+        await tell(self._web, submission.address, user, answer.text)
+        await self._refresh(submission, user)
+
+    async def _answer_later(
+        self, submission: forms.Submission, user: str, taking_in: asyncio.Task[CommandAnswer]
+    ) -> None:
+        """Finish the view that says "Working on it"; where it was closed meanwhile, say it beside the channel."""
+        answer = await taking_in
+        await asyncio.sleep(_AFTER_ACKNOWLEDGEMENT)
+        view = forms.again(submission, answer) if answer.problems else forms.told(submission, answer.text)
+        try:
+            await ask(self._web.views_update(view_id=clean(submission.view.get("id")) or "?", view=view))
+        except SlackFault as fault:
+            log.info("slack_view_not_updated", code=fault.code, status=fault.status)
+            text = f"{answer.text}\n\n{forms.listed(answer.problems)}" if answer.problems else answer.text
+            await tell(self._web, submission.address, user, text)
+        if not answer.problems:
+            await self._refresh(submission, user)
+
+    # The Home tab
+
+    async def _refresh(self, submission: forms.Submission, user: str) -> None:
+        """The Home tab shows what was changed from it."""
+        if submission.at_home:
+            await self._show_home(user)
+
+    async def _show_home(self, user: str) -> None:
+        author = await self._author(user, "")
+        try:
+            page = await self._sink.home(author, PLATFORM, self._me.team_id)
+        except Exception as error:  # noqa: BLE001 - an empty page would say nothing of it
+            log.error("slack_home_failed", error=type(error).__name__)
+            page = HomePage((HomeSection(_sentence(error)),))
+        try:
+            await ask(self._web.views_publish(user_id=user, view=home_view(page)))
+            self._home_works = True
+        except SlackFault as fault:
+            if self._home_works:  # said once: every visit would say it again
+                log.warning("slack_home_not_published", code=fault.code, status=fault.status)
+            self._home_works = False
+
+    # What these share
+
+    async def _author(self, user: str, name: str) -> Author:
+        known = await self._people.find([user], within=self._timing.call)
+        person = known.get(user, Person(name or user))
+        return Author(user, person.name, person.is_bot, person.is_admin, person.roles)
+
+    def _too_late(self) -> float:
+        return asyncio.get_running_loop().time() + self._timing.trigger
+
+
+def _id_of(trigger: str) -> str:
+    """What tells one use of a command from every other, short enough for the key of a message."""
+    return hashlib.sha256(trigger.encode()).hexdigest()[:24] if trigger else secrets.token_hex(12)
+
+
+def _sentence(error: Exception) -> str:
+    return error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

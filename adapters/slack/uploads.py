@@ -1,0 +1,62 @@
+"""Putting a file into a channel or a thread, in Slack's three steps; nobody sees anything before the last.
+
+https://docs.slack.dev/messaging/working-with-files#upload
+"""
+
+from __future__ import annotations
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack.blockkit import cut
+from adapters.slack.failures import SlackFault, ask
+from adapters.slack.mrkdwn import as_mrkdwn
+from adapters.slack.parsing import clean
+from adapters.slack.web import proxy_for
+from bot.interactions import OutgoingFile
+from bot.messages import Address
+
+# https://docs.slack.dev/reference/methods/files.getUploadURLExternal#errors (alt_txt_too_large)
+_DESCRIPTION_LIMIT = 1_000
+
+
+async def upload(web: AsyncWebClient, address: Address, file: OutgoingFile, text: str = "") -> None:
+    """Post the file, with `text` (Markdown) beside it. Raises `SlackFault`.
+
+    A comment to a file takes mrkdwn alone: github.com/slackapi/python-slack-sdk/issues/1756.
+    """
+    ticket = await ask(
+        web.files_getUploadURLExternal(
+            filename=file.name, length=len(file.data), alt_txt=cut(file.description, _DESCRIPTION_LIMIT) or None
+        )
+    )
+    url, file_id = ticket.get("upload_url"), clean(ticket.get("file_id"))
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")) or not file_id:
+        raise SlackFault("unreadable", status=200)
+    await _post(web.session, url, file)
+    await ask(
+        web.files_completeUploadExternal(
+            files=[{"id": file_id, "title": file.name}],
+            channel_id=address.channel,
+            thread_ts=address.thread,
+            initial_comment=as_mrkdwn(text) if text.strip() else None,
+        )
+    )
+
+
+async def _post(session: aiohttp.ClientSession | None, url: str, file: OutgoingFile) -> None:
+    """The bytes; the address itself is the ticket, so no token goes there."""
+    if session is None:
+        raise SlackFault("connection")
+    headers = {"Content-Type": "application/octet-stream"}
+    try:
+        async with session.post(url, data=file.data, headers=headers, proxy=proxy_for(url)) as response:
+            status = response.status
+    except TimeoutError:
+        raise SlackFault("timeout") from None
+    except (aiohttp.ClientError, OSError, RuntimeError):  # RuntimeError: the session was closed meanwhile
+        raise SlackFault("connection") from None
+    except ValueError:  # no address that could be read
+        raise SlackFault("unreadable") from None
+    if status != 200:
+        raise SlackFault(f"http_{status}", status=status, refused=400 <= status < 500 and status != 429)
