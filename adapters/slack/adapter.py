@@ -38,14 +38,14 @@ from adapters.slack.parsing import (
 from adapters.slack.reception import Reception
 from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
-from adapters.slack.uploads import upload
+from adapters.slack.uploads import download, upload
 from adapters.slack.web import open_session, web_client
 from adapters.slack.whispers import body_of, whisper
 from adapters.vitals import Pulse
 from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import DeliveryDelayed, DeliveryUncertain
 from bot.interactions import OutgoingFile
-from bot.messages import Address, IncomingMessage, PartKey, Place, Reply
+from bot.messages import Address, Attachment, IncomingMessage, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -207,6 +207,10 @@ class SlackAdapter:
         """Post a file into the thread; needs the scope files:write. Raises a `DeliveryFailure`."""
         with self._delivery():
             await upload(self._web, address, file, text)
+
+    async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
+        """The bytes of a file that came with a message; needs the scope files:read. Raises a `DeliveryFailure`."""
+        return await download(self._web, file, most_bytes)
 
     def is_person(self, user_id: str) -> bool:
         """Whether an id has the form of Slack's: https://docs.slack.dev/reference/objects/user-object"""

@@ -1,23 +1,29 @@
-"""Putting a file into a channel or a thread, in Slack's three steps; nobody sees anything before the last.
+"""Putting a file into a channel or a thread, in Slack's three steps, and reading one that came with a message.
 
+Nobody sees anything of an upload before its last step:
 https://docs.slack.dev/messaging/working-with-files#upload
 """
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.files import read_file
 from adapters.slack.blockkit import cut
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.mrkdwn import as_mrkdwn
 from adapters.slack.parsing import clean
 from adapters.slack.web import proxy_for
+from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile
-from bot.messages import Address
+from bot.messages import Address, Attachment
 
 # https://docs.slack.dev/reference/methods/files.getUploadURLExternal#errors (alt_txt_too_large)
 _DESCRIPTION_LIMIT = 1_000
+FILE_HOSTS = frozenset({"files.slack.com"})
 
 
 async def upload(web: AsyncWebClient, address: Address, file: OutgoingFile, text: str = "") -> None:
@@ -60,3 +66,19 @@ async def _post(session: aiohttp.ClientSession | None, url: str, file: OutgoingF
         raise SlackFault("unreadable") from None
     if status != 200:
         raise SlackFault(f"http_{status}", status=status, refused=400 <= status < 500 and status != 429)
+
+
+async def download(web: AsyncWebClient, file: Attachment, most_bytes: int) -> bytes:
+    """The bytes of a file, with the bot's own token; raises a `DeliveryFailure`, code `html` without files:read."""
+    if web.session is None:
+        raise DeliveryUncertain("connection")
+    # Where the API is elsewhere, an emulated one for instance, its files are too.
+    hosts = {*FILE_HOSTS, urlsplit(web.base_url).hostname or ""}
+    return await read_file(
+        web.session,
+        file.url,
+        hosts=hosts,
+        most_bytes=most_bytes,
+        headers={"Authorization": f"Bearer {web.token}"},
+        proxy=proxy_for(file.url),
+    )

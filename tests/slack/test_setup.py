@@ -37,6 +37,7 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "channels:read",
         "chat:write",
         "commands",
+        "files:read",
         "files:write",
         "groups:history",
         "groups:read",
