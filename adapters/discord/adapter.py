@@ -15,15 +15,15 @@ from typing import Any
 
 import structlog
 
-from adapters.discord import commands, markdown, outgoing, rest
+from adapters.discord import commands, markdown, registration, rest, sending, threads, uploads
 from adapters.discord.arrivals import Arrivals
 from adapters.discord.client import DEFAULT_API_URL, INTERACTION, Client, Identity, redirect
-from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED, refuses_reference
+from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED
 from adapters.discord.history import channel_of, find_own, read_chain, read_history
+from adapters.discord.interactions import parse_interaction
 from adapters.discord.missed import read_missed
 from adapters.discord.parsing import (
     PLATFORM,
-    Surroundings,
     identifier,
     is_object,
     parse_deletions,
@@ -38,13 +38,12 @@ from bot.adapter import Description, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,
-    DeliveryRefused,
     DeliveryUncertain,
     MessageGone,
     StorageFailed,
     TokenRefused,
 )
-from bot.interactions import CommandSpec
+from bot.interactions import CommandSpec, OutgoingFile
 from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
@@ -144,29 +143,13 @@ class DiscordAdapter:
 
     async def send(self, address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None) -> str:
         """Post one message and return its id; with a `key` that was sent minutes ago, the id of that message."""
-        http = self._now().client.http
-        body = outgoing.new_message(reply, key, reply_to)
         with self._telling_of_refusals():
-            try:
-                sent = await rest.call(http, http.send_message(channel_of(address), params=rest.body(body)))
-            except DeliveryRefused as refused:
-                if body.pop("message_reference", None) is None or not refuses_reference(refused):
-                    raise
-                log.info("reply_not_possible", code=refused.code)
-                sent = await rest.call(http, http.send_message(channel_of(address), params=rest.body(body)))
-        message_id = identifier(sent.get("id")) if is_object(sent) else ""
-        if not message_id:
-            raise DeliveryUncertain("no_id")
-        if outgoing.is_older_state(sent, body):
-            await self.edit(address, message_id, reply)
-        return message_id
+            return await sending.send(self._now().client.http, channel_of(address), reply, key, reply_to)
 
     async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
         """Give one of the bot's messages a new text; raises a `DeliveryFailure`."""
-        http = self._now().client.http
-        body = outgoing.changed_message(reply)
         with self._telling_of_refusals():
-            await rest.call(http, http.edit_message(channel_of(address), message_id, params=rest.body(body)))
+            await sending.edit(self._now().client.http, channel_of(address), message_id, reply)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Take a message back; one that is gone already is no error. Raises a `DeliveryFailure`."""
@@ -236,6 +219,16 @@ class DiscordAdapter:
             raise DeliveryUncertain("no_channel")
         return Address(PLATFORM, "", channel)
 
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
+        """Post a file with a text beside it; pings nobody. Raises a `DeliveryFailure`."""
+        with self._telling_of_refusals():
+            await uploads.upload(self._now().client.http, channel_of(address), file, text)
+
+    async def open_thread(self, address: Address, message_id: str, name: str) -> None:
+        """Begin a thread at a message: its address is then the channel's with the message's id as thread."""
+        with self._telling_of_refusals():
+            await threads.open_thread(self._now().client.http, channel_of(address), message_id, name)
+
     async def place(self, address: Address) -> Place:
         """The names of a channel and its guild. Never raises: empty where they can't be had."""
         return await self._login.places.place(address) if self._login is not None else Place()
@@ -252,7 +245,7 @@ class DiscordAdapter:
                 sink.connected(self.describe(), "gap" if event == "READY" else "nothing")
                 self._sync_once(tasks)
             elif event == INTERACTION:
-                tasks.create_task(self._answer_command(sink, data))
+                tasks.create_task(self._answer(sink, data))
             elif not self._is_own(data):
                 arrivals.put(identifier(data.get("channel_id")) if is_object(data) else "", event, data)
 
@@ -277,7 +270,7 @@ class DiscordAdapter:
         if not self._synced:
             self._synced = True
             login = self._now()
-            tasks.create_task(commands.sync(login.client.http, login.identity.application_id, self._commands))
+            tasks.create_task(registration.sync(login.client.http, login.identity.application_id, self._commands))
 
     def _is_own(self, data: Any) -> bool:
         """Whether an event tells of a message that the bot itself wrote: it knows of those."""
@@ -308,14 +301,12 @@ class DiscordAdapter:
         except StorageFailed as failure:
             log.debug("event_not_stored_yet", event_kind=type(event).__name__, reason=str(failure))
 
-    async def _answer_command(self, sink: Sink, data: Any) -> None:
+    async def _answer(self, sink: Sink, data: Any) -> None:
         try:
-            # Without a look at the channel: the first response is due within three seconds.
             login = self._now()
-            around = Surroundings(login.identity.user_id, login.identity.name)
-            invocation = commands.parse_invocation(data, self._commands, around)
-            if invocation is not None:
-                await commands.answer(login.client.http, invocation, sink)
+            interaction = parse_interaction(data, self._commands, login.places.known_surroundings(data))
+            if interaction is not None:
+                await commands.answer(login.client.http, interaction, sink, self._timing)
         except Exception as error:  # noqa: BLE001 - one command must not end the rest
             log.error("command_dropped", error=type(error).__name__)
 

@@ -29,6 +29,7 @@ from discord.http import Route
 from discord.user import ClientUser
 
 from adapters.discord import rest
+from adapters.discord.buckets import Buckets
 from adapters.discord.gateway import GatewaySocket, Session, Watch, complete_user
 from adapters.discord.parsing import display_name, identifier, is_object, string
 from adapters.discord.timing import Backoff, Timing
@@ -128,6 +129,7 @@ class Client(discord.Client):
             http_trace=_naming_json(),
             allowed_mentions=discord.AllowedMentions.none(),
         )
+        self.http._buckets = Buckets(rest.LONGEST_WAIT)
         self._on_event = on_event
         self._timing = timing
         self._pulse = pulse or Pulse(overdue=timing.silence)

@@ -1,206 +1,155 @@
-"""`/parley` on Discord: its registration, reading an invocation, and answering it for the asker's eyes alone.
+"""Answers what people do with `/parley`: a command for the asker's eyes alone, a form, suggestions while they type.
 
-Which subcommands there are comes in as data; what they do is the core's business.
+What a command does is the core's business; it begins at once. Discord takes a first response within 3 s: what is done
+by then is said in one call, what is not is deferred and shown when it comes.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from discord.http import HTTPClient, Route
+from discord.http import HTTPClient
 
-from adapters.discord import markdown, rest
-from adapters.discord.failures import ALREADY_ACKNOWLEDGED
+from adapters.discord import markdown, modals
+from adapters.discord.failures import INVALID_BODY
+from adapters.discord.interactions import Filled, Given, Interaction, Ticket, Typing
 from adapters.discord.outgoing import EPHEMERAL, private_message
-from adapters.discord.parsing import (
-    THREAD_TYPES,
-    Surroundings,
-    identifier,
-    is_object,
-    objects,
-    parse_address,
-    parse_author,
-    string,
-)
+from adapters.discord.responses import DEFERRED, MESSAGE, MODAL, SUGGESTIONS, edit_original, follow_up, respond
+from adapters.discord.timing import Timing
 from bot.adapter import Sink
-from bot.errors import DeliveryFailure, DeliveryUncertain, ParleyError
-from bot.interactions import CommandSpec
-from bot.messages import CommandInvoked
+from bot.errors import DeliveryFailure, DeliveryRefused, ParleyError
+from bot.interactions import CommandAnswer, FormSubmitted
 from bot.splitting import split
 
 log = structlog.get_logger(__name__)
 
-COMMAND = "parley"
-DESCRIPTION = "Settings and help of the bot that answers here"
+MOST_SUGGESTIONS = 25
+LONGEST_SUGGESTION = 100
 
-APPLICATION_COMMAND = 2
-"""Interaction type of a command that was given."""
-
-SUBCOMMAND, STRING = 1, 3
-"""Command option types."""
-
-DEFERRED = 5
-"""Interaction callback type: an answer follows; only this first response fixes whether others see it."""
-
-FIRST_RESPONSE_DEADLINE = 1.4
-"""Seconds for each of two tries: Discord takes the first response within 3 s."""
-
-_TOKEN = re.compile(r"[\w.+=-]+", re.ASCII)
-"""An interaction's token, which becomes part of an address."""
+DEFERRAL: dict[str, Any] = {"type": DEFERRED, "data": {"flags": EPHEMERAL}}
 
 NOTHING_TO_SAY = "Done."
+FILE_REFUSED = "Discord did not take the file that belongs here."
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
-    """One use of the command, and what it takes to answer it within the next 15 minutes."""
+class _Asked:
+    """What was asked, for the log and to answer it: the first response by `due`, in the loop's time."""
 
-    id: str
-    token: str
-    application_id: str
-    command: CommandInvoked
-
-
-def registration(specs: Sequence[CommandSpec]) -> list[dict[str, Any]]:
-    """The body of PUT /applications/{id}/commands; nothing where there are no subcommands."""
-    subcommands = [
-        {
-            "type": SUBCOMMAND,
-            "name": spec.name,
-            "description": spec.description,
-            "options": [
-                {"type": STRING, "name": option.name, "description": option.description, "required": option.required}
-                for option in spec.options
-            ],
-        }
-        for spec in specs
-    ]
-    if not subcommands:
-        return []
-    return [{"type": 1, "name": COMMAND, "description": DESCRIPTION, "options": subcommands}]
+    name: str
+    http: HTTPClient
+    ticket: Ticket
+    due: float
 
 
-def is_registered(registered: object, wanted: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether Discord has just these commands already, whatever it adds to them of its own."""
-    return isinstance(registered, list) and [_core(c) for c in registered] == [_core(c) for c in wanted]
+async def answer(http: HTTPClient, interaction: Interaction, sink: Sink, timing: Timing) -> None:
+    """Carry out what was asked and show what it comes to. Never raises for what Discord refuses."""
+    due = asyncio.get_running_loop().time() + timing.first_response
+    match interaction:
+        case Typing():
+            await _suggest(http, interaction, sink, timing.deferral, due)
+        case Given(ticket, command):
+            asked = _Asked(command.name, http, ticket, due)
+            await _answer(asked, lambda: sink.command(command), timing.deferral)
+        case Filled(ticket, form):
+            await _answer(_Asked(form.form, http, ticket, due), lambda: _take_in(sink, form), timing.deferral)
 
 
-def _core(entry: object) -> object:
-    if not is_object(entry):
-        return None
-    return (
-        entry.get("type", 1),
-        entry.get("name"),
-        entry.get("description"),
-        bool(entry.get("required")),
-        [_core(option) for option in entry.get("options") or []],
-    )
+async def _take_in(sink: Sink, form: FormSubmitted) -> CommandAnswer:
+    """What a form comes to. It has closed, and another cannot be opened in its stead."""
+    said = await sink.form(form)
+    return CommandAnswer(modals.with_problems(said, form), said.file)
 
 
-def parse_invocation(payload: object, specs: Sequence[CommandSpec], around: Surroundings) -> Invocation | None:
-    """INTERACTION_CREATE; None unless somebody gave our command."""
-    if not is_object(payload) or payload.get("type") != APPLICATION_COMMAND:
-        return None
-    data, member = payload.get("data"), payload.get("member")
-    if not is_object(data) or data.get("name") != COMMAND:
-        return None
-    author = parse_author(member.get("user") if is_object(member) else payload.get("user"), member, payload, around)
-    address = parse_address(payload, _thread_parent(payload) or around.parent)
-    interaction_id, token = identifier(payload.get("id")), string(payload.get("token"))
-    if author is None or address is None or not interaction_id or not _TOKEN.fullmatch(token):
-        return None
-    subcommand = next((entry for entry in objects(data.get("options")) if entry.get("type") == SUBCOMMAND), {})
-    name = string(subcommand.get("name"))
-    given = {string(entry.get("name")): entry.get("value") for entry in objects(subcommand.get("options"))}
-    order = next((tuple(option.name for option in spec.options) for spec in specs if spec.name == name), tuple(given))
-    arguments = tuple(str(given[option]) for option in order if given.get(option) is not None)
-    application_id = identifier(payload.get("application_id")) or around.bot_id  # of old, the two could differ
-    return Invocation(interaction_id, token, application_id, CommandInvoked(address, author, name, arguments))
+async def _answer(asked: _Asked, run: Callable[[], Awaitable[CommandAnswer]], patience: float) -> None:
+    """Carry it out; where that takes longer than `patience`, in seconds, say first that an answer follows.
 
-
-def _thread_parent(payload: Mapping[str, Any]) -> str | None:
-    channel = payload.get("channel")
-    if not is_object(channel) or channel.get("type") not in THREAD_TYPES:
-        return None
-    return identifier(channel.get("parent_id")) or None
-
-
-async def sync(http: HTTPClient, application_id: str, specs: Sequence[CommandSpec]) -> None:
-    """Register the commands if Discord has others. A failure is logged: answers do not depend on it."""
-    wanted = registration(specs)
-    if not wanted:
-        return
-    path = "/applications/{application_id}/commands"
+    Where Discord does not take that, the asker has seen a failure, or another worker answers: ours is given up.
+    """
+    working = asyncio.create_task(_carry_out(asked, run))
     try:
-        registered = await rest.call(http, http.request(Route("GET", path, application_id=application_id)))
+        done, _ = await asyncio.wait({working}, timeout=patience)
+        if not done:
+            await respond(asked.http, asked.ticket, DEFERRAL, asked.due)
+        await _show(asked, await working, deferred=not done)
     except DeliveryFailure as failure:
-        log.info("commands_unknown", code=failure.code)
-        registered = None
-    if is_registered(registered, wanted):
-        return
-    try:
-        await rest.call(http, http.request(Route("PUT", path, application_id=application_id), json=wanted))
-        log.info("commands_registered", subcommands=len(specs))
-    except DeliveryFailure as failure:
-        log.warning("commands_not_registered", code=failure.code)
+        log.warning("command_not_answered", command=asked.name, code=failure.code)
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
 
 
-async def answer(http: HTTPClient, invocation: Invocation, sink: Sink) -> None:
-    """Acknowledge at once, carry the command out, show what it says. Never raises for what Discord refuses."""
-    command = invocation.command
-    if not await _defer(http, invocation):
-        return
+async def _carry_out(asked: _Asked, run: Callable[[], Awaitable[CommandAnswer]]) -> CommandAnswer:
     try:
-        text = (await sink.command(command)).text
+        return await run()
     except Exception as error:  # noqa: BLE001 - the asker waits for a word, whatever failed
-        log.error("command_failed", command=command.name, error=type(error).__name__)
-        text = error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
-    try:
-        for number, part in enumerate(split(text, markdown.fits) or [NOTHING_TO_SAY]):
-            await _show(http, invocation, part, first=number == 0)
-    except DeliveryFailure as failure:
-        log.warning("command_answer_lost", command=command.name, code=failure.code)
+        log.error("command_failed", command=asked.name, error=type(error).__name__)
+        return CommandAnswer(error.sentence if isinstance(error, ParleyError) else ParleyError.sentence)
 
 
-async def _defer(http: HTTPClient, invocation: Invocation) -> bool:
-    """Whether the interaction is ours to answer now; no where it is too late or another worker has it."""
-    # Named as discord.py's own rate limiter wants it: each interaction is a bucket of its own.
-    route = Route(
-        "POST",
-        "/interactions/{webhook_id}/{webhook_token}/callback",
-        webhook_id=int(invocation.id),
-        webhook_token=invocation.token,
-    )
-    deferral = {"type": DEFERRED, "data": {"flags": EPHEMERAL}}
-    lost = False
-    for _ in range(2):
+async def _show(asked: _Asked, said: CommandAnswer, *, deferred: bool) -> None:
+    """Show an answer, as the first response unless that was a deferral. Raises a `DeliveryFailure`."""
+    text = said.text
+    if said.form is not None:
+        if not deferred and modals.can_show(said.form) and await _opens(asked, modals.modal(said.form)):
+            return
+        text = "\n\n".join(part for part in (text, modals.too_long(said.form)) if part)
+    parts = split(text, markdown.fits)
+    if said.file is not None:
+        # It may take longer to upload than a first response may.
+        if not deferred:
+            await respond(asked.http, asked.ticket, DEFERRAL, asked.due)
         try:
-            await rest.call(http, http.request(route, json=deferral), FIRST_RESPONSE_DEADLINE)
-        except DeliveryUncertain:
-            lost = True
-        except DeliveryFailure as failure:
-            if lost and failure.code == ALREADY_ACKNOWLEDGED:
-                return True  # by our own first try, whose answer did not come through
-            log.warning("interaction_not_taken", command=invocation.command.name, code=failure.code)
-            return False
-        else:
-            return True
-    log.warning("interaction_not_taken", command=invocation.command.name, code="timeout")
-    return False
+            await edit_original(asked.http, asked.ticket, _filling("".join(parts[:1])), said.file)
+        except DeliveryRefused as refused:
+            log.warning("file_refused", command=asked.name, code=refused.code)
+            parts.append(FILE_REFUSED)
+            await edit_original(asked.http, asked.ticket, _filling(parts[0]))
+    elif deferred:
+        await edit_original(asked.http, asked.ticket, _filling(parts[0] if parts else NOTHING_TO_SAY))
+    else:
+        message = private_message(parts[0] if parts else NOTHING_TO_SAY)
+        await respond(asked.http, asked.ticket, {"type": MESSAGE, "data": message}, asked.due)
+    for part in parts[1:]:
+        await follow_up(asked.http, asked.ticket, private_message(part))
 
 
-async def _show(http: HTTPClient, invocation: Invocation, part: str, *, first: bool) -> None:
+async def _opens(asked: _Asked, modal: dict[str, Any]) -> bool:
+    """Open a form; no where Discord does not take it, which leaves the answer's text. Raises a `DeliveryFailure`."""
+    try:
+        await respond(asked.http, asked.ticket, {"type": MODAL, "data": modal}, asked.due)
+    except DeliveryRefused as refused:
+        if refused.code != INVALID_BODY:
+            raise
+        log.error("form_refused", command=asked.name)
+        return False
+    return True
+
+
+def _filling(part: str) -> dict[str, Any]:
+    """What takes a deferral's place, which has settled who sees it."""
     message = private_message(part)
-    if first:
-        del message["flags"]  # the deferral has settled who sees it
-    route = Route(
-        "PATCH" if first else "POST",
-        "/webhooks/{webhook_id}/{webhook_token}" + ("/messages/@original" if first else ""),
-        webhook_id=int(invocation.application_id),
-        webhook_token=invocation.token,
-    )
-    await rest.call(http, http.request(route, json=message))
+    del message["flags"]
+    return message
+
+
+async def _suggest(http: HTTPClient, typing: Typing, sink: Sink, patience: float, due: float) -> None:
+    """Suggest what may be meant. Nothing is suggested where that fails or takes too long: one can still type."""
+    found: list[str] = []
+    try:
+        async with asyncio.timeout(patience):
+            found = list(await sink.complete(typing.command, typing.option, typing.typed))
+    except TimeoutError:
+        log.info("suggestions_late", command=typing.command.name)
+    except Exception as error:  # noqa: BLE001 - who types waits for a list, be it empty
+        log.error("suggestions_failed", command=typing.command.name, error=type(error).__name__)
+    fitting = [text for text in dict.fromkeys(found) if 0 < len(text) <= LONGEST_SUGGESTION][:MOST_SUGGESTIONS]
+    choices = [{"name": text, "value": text} for text in fitting]
+    try:
+        await respond(http, typing.ticket, {"type": SUGGESTIONS, "data": {"choices": choices}}, due)
+    except DeliveryFailure as failure:
+        log.info("suggestions_not_shown", code=failure.code)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from adapters.discord import markdown
+from adapters.discord.permissions import RUNS_CHANNEL, Overwrite, bits, runs_channel
 from adapters.endings import without_mentions_at_end
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited, Quoted
 
@@ -31,16 +32,14 @@ THREAD_TYPES = (10, 11, 12)
 THREAD_STARTER = 21
 """The first message of a thread that grew from a message: a pointer to that message."""
 
-ADMINISTRATOR = 1 << 3
-MANAGE_GUILD = 1 << 5
-
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is known around a message beside its own payload; everything unknown is empty.
 
-    `parent` is the parent's id where the message's channel is a thread. `own_roles` are the bot's managed roles,
-    `admin_roles` those whose members run the guild. `roles` and `channels` map ids to names.
+    `parent` is the parent's id where the message's channel is a thread. `own_roles` are the bot's managed roles.
+    `roles` and `channels` map ids to names, `granted` the roles' ids to their permission bits. `overwrites` are those
+    of the channel, or of the thread's parent; None where they are not known.
     """
 
     bot_id: str
@@ -48,9 +47,10 @@ class Surroundings:
     parent: str | None = None
     owner_id: str = ""
     own_roles: frozenset[str] = frozenset()
-    admin_roles: frozenset[str] = frozenset()
     roles: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
+    granted: Mapping[str, int] = field(default_factory=dict)
+    overwrites: Mapping[str, Overwrite] | None = None
 
 
 def parse_message(payload: object, around: Surroundings) -> IncomingMessage | None:
@@ -126,21 +126,27 @@ def parse_author(
 ) -> Author | None:
     """A user object with its guild member object; a webhook counts as a bot. None without an id.
 
-    Whether they run the guild is read from the member's computed permissions (interactions carry them), else from
-    the surroundings; what is not known is no.
+    Whether they run the place is read from the member's computed permissions (interactions carry them), else from the
+    surroundings; what is not known is no. In a direct message nobody does.
     """
     if not is_object(user) or not (user_id := identifier(user.get("id"))):
         return None
+    guild_id = identifier(payload.get("guild_id"))
     member = member if is_object(member) else {}
-    is_admin = _has_admin_bits(member.get("permissions"))
-    if around is not None and identifier(payload.get("guild_id")):
-        held = {identifier(payload.get("guild_id")), *strings(member.get("roles"))}
-        is_admin = is_admin or user_id == around.owner_id or not around.admin_roles.isdisjoint(held)
+    roles = frozenset(strings(member["roles"])) if guild_id and isinstance(member.get("roles"), list) else None
+    is_admin = False
+    if guild_id:
+        is_admin = bool(bits(member.get("permissions")) & RUNS_CHANNEL)
+        if around is not None and not is_admin:
+            is_admin = user_id == around.owner_id or runs_channel(
+                user_id, guild_id, roles or (), around.granted, around.overwrites
+            )
     return Author(
         id=user_id,
         name=display_name(user, member),
         is_bot=user.get("bot") is True or user.get("system") is True or bool(identifier(payload.get("webhook_id"))),
         is_admin=is_admin,
+        roles=roles,
     )
 
 
@@ -246,11 +252,6 @@ def _sent_at(payload: Mapping[str, Any]) -> datetime | None:
 def _is_speech(payload: Mapping[str, Any]) -> bool:
     kind = payload.get("type", 0)
     return isinstance(kind, int) and kind in SPEECH
-
-
-def _has_admin_bits(permissions: object) -> bool:
-    bits = string(permissions)
-    return bits.isascii() and bits.isdigit() and len(bits) <= 40 and bool(int(bits) & (ADMINISTRATOR | MANAGE_GUILD))
 
 
 def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:

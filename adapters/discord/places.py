@@ -16,6 +16,7 @@ import structlog
 from adapters.discord import rest
 from adapters.discord.client import Client
 from adapters.discord.parsing import THREAD_TYPES, Surroundings, identifier, is_object, mentioned_channels, string
+from adapters.discord.permissions import Overwrite
 from bot.errors import DeliveryFailure
 from bot.messages import Address, Place
 
@@ -52,6 +53,15 @@ class Places:
         """The id of the channel that a thread belongs to; None where it is no thread, or nobody can tell."""
         return (await self._channel(guild_id, channel_id)).parent if guild_id and channel_id else None
 
+    def known_surroundings(self, payload: object) -> Surroundings:
+        """What can be said at once of an interaction's place: nobody is asked, as its first response is due soon."""
+        guild_id, channel_id = "", ""
+        if is_object(payload):
+            guild_id, channel_id = identifier(payload.get("guild_id")), identifier(payload.get("channel_id"))
+        guild = self._client.get_guild(int(guild_id)) if guild_id else None
+        channel = self._cached(guild, channel_id)
+        return Surroundings(self._bot_id, self._bot_name, channel.parent if channel is not None else None)
+
     async def surroundings(self, payload: object) -> Surroundings:
         """What is known around a message object of an event."""
         guild_id, channel_id = "", ""
@@ -70,9 +80,10 @@ class Places:
             parent=parent,
             owner_id=str(guild.owner_id),
             own_roles=frozenset(str(role.id) for role in roles if _belongs_to(role, self._bot_id)),
-            admin_roles=frozenset(str(role.id) for role in roles if _runs_guild(role)),
             roles={str(role.id): string(role.name) for role in roles},
             channels={number: channel.name for number, channel in channels.items() if channel is not None},
+            granted={str(role.id): role.permissions.value for role in roles},
+            overwrites=_overwrites(guild, parent or channel_id),
         )
 
     async def place(self, address: Address) -> Place:
@@ -130,5 +141,9 @@ def _belongs_to(role: discord.Role, bot_id: str) -> bool:
     return role.tags is not None and str(role.tags.bot_id) == bot_id
 
 
-def _runs_guild(role: discord.Role) -> bool:
-    return role.permissions.administrator or role.permissions.manage_guild
+def _overwrites(guild: discord.Guild, channel_id: str) -> dict[str, Overwrite] | None:
+    channel = guild.get_channel(int(channel_id)) if channel_id.isdigit() else None
+    if channel is None:
+        return None
+    # Not `channel.overwrites`, which leaves out members that are not in the cache: none are kept there.
+    return {str(each.id): Overwrite(each.allow, each.deny) for each in channel._overwrites}

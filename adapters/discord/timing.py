@@ -16,7 +16,9 @@ class Timing:
     interval is 41 s). `acknowledgement` is the least time that a heartbeat may wait for its own, however short the
     interval; one that still waits at the next heartbeat ends the connection. `hello` is the longest wait for a
     connection to open, `resume_hello` the same at a session's own address, beside which there is the main one; `ready`
-    is the longest wait from then on for READY or RESUMED.
+    is the longest wait from then on for READY or RESUMED. `deferral` is how long a command may take before it is said
+    that its answer follows, `first_response` how long that or the answer may take in all, tries included: Discord
+    takes it for 3 s.
     """
 
     backoff_base: float = 1.0
@@ -29,6 +31,8 @@ class Timing:
     ready: float = 30.0
     silence: float = 60.0
     acknowledgement: float = 10.0
+    deferral: float = 1.0
+    first_response: float = 2.8
 
 
 class Backoff:

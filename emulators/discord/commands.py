@@ -18,6 +18,8 @@ from emulators.discord.state import World
 
 NAME = re.compile(r"[-_'\w]{1,32}")
 SUBCOMMAND, GROUP = 1, 2
+CHOOSABLE: dict[int, tuple[type, ...]] = {3: (str,), 4: (int,), 10: (int, float)}
+"""The types of options that may have choices or autocomplete, and what such a choice's value is."""
 FIELDS = {
     "id",
     "application_id",
@@ -93,9 +95,9 @@ def check_command(body: Any, path: str, errors: FormErrors) -> None:
         check_description(body.get("description"), f"{path}description", errors)
     elif body.get("description"):
         errors.add(f"{path}description", "APPLICATION_COMMAND_DESCRIPTION_UNEXPECTED", "Only for chat commands")
-    options = body.get("options") or []
-    check_options(options, f"{path}options", errors, depth=0)
-    if size(body) > 8_000:
+    check_contexts(body, path, errors)
+    check_options(body.get("options") or [], f"{path}options", errors, depth=0)
+    if not errors and size(body) > 8_000:
         errors.add(path.rstrip("."), "APPLICATION_COMMAND_TOO_LARGE", "Command exceeds maximum size (8000)")
 
 
@@ -124,12 +126,15 @@ def check_description(text: Any, path: str, errors: FormErrors) -> None:
         errors.bad_length(path, 1, 100)
 
 
-def check_options(options: list[dict[str, Any]], path: str, errors: FormErrors, *, depth: int) -> None:
-    """At most 25 options, required ones first, subcommands not beside values, choices at most 25."""
+def check_options(options: Any, path: str, errors: FormErrors, *, depth: int) -> None:
+    """At most 25 options with names of their own, required ones first, subcommands not beside values."""
+    if not isinstance(options, list) or not all(isinstance(option, dict) for option in options):
+        errors.add(path, "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+        return
     if len(options) > 25:
         errors.add(path, "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
     names = [option.get("name") for option in options]
-    if len(set(names)) != len(names):
+    if any(names.count(name) > 1 for name in names):
         errors.add(path, "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS", "Option name already exists")
     optional_seen = False
     for index, option in enumerate(options):
@@ -137,7 +142,7 @@ def check_options(options: list[dict[str, Any]], path: str, errors: FormErrors, 
         kind = option.get("type")
         check_name(option.get("name"), f"{where}.name", errors)
         check_description(option.get("description"), f"{where}.description", errors)
-        if kind not in range(1, 12):
+        if isinstance(kind, bool) or kind not in range(1, 12):
             errors.choice(f"{where}.type", kind, "(1..11)")
             continue
         nested = kind in {SUBCOMMAND, GROUP}
@@ -154,17 +159,69 @@ def check_options(options: list[dict[str, Any]], path: str, errors: FormErrors, 
                 "Required options must be placed before non-required options",
             )
         optional_seen = optional_seen or not option.get("required")
-        choices = option.get("choices") or []
-        if len(choices) > 25:
-            errors.add(f"{where}.choices", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
-        if choices and option.get("autocomplete"):
+        check_offered(option, where, errors)
+        if nested:
+            check_options(option.get("options") or [], f"{where}.options", errors, depth=depth + 1)
+        elif option.get("options"):
+            errors.add(f"{where}.options", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", "Only subcommands have options")
+
+
+def check_offered(option: dict[str, Any], path: str, errors: FormErrors) -> None:
+    """Choices and autocomplete: for texts and numbers alone, never both; 25 choices with names of their own."""
+    choices, autocomplete = option.get("choices") or [], option.get("autocomplete")
+    if autocomplete is not None and not isinstance(autocomplete, bool):
+        errors.add(f"{path}.autocomplete", "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
+    if option["type"] not in CHOOSABLE:
+        if choices or autocomplete:
+            errors.add(path, "APPLICATION_COMMAND_OPTIONS_CHOICES_INVALID", "This option type has no choices")
+        return
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        errors.add(f"{path}.choices", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+        return
+    if len(choices) > 25:
+        errors.add(f"{path}.choices", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    if choices and autocomplete:
+        errors.add(
+            path, "APPLICATION_COMMAND_OPTIONS_CHOICES_AUTOCOMPLETE", "Choices and autocomplete exclude each other"
+        )
+    check_choices(choices, f"{path}.choices", errors, CHOOSABLE[option["type"]])
+
+
+def check_choices(choices: list[Any], path: str, errors: FormErrors, kinds: tuple[type, ...]) -> None:
+    """Names of 1 to 100 characters, each once, and values of one of the `kinds`: texts of at most 100 characters."""
+    names = [choice.get("name") for choice in choices]
+    for index, choice in enumerate(choices):
+        name, value = choice.get("name"), choice.get("value")
+        if not isinstance(name, str):
+            errors.required(f"{path}.{index}.name")
+        elif not 1 <= len(name) <= 100:
+            errors.bad_length(f"{path}.{index}.name", 1, 100)
+        elif names.index(name) < index:
             errors.add(
-                where, "APPLICATION_COMMAND_OPTIONS_CHOICES_AUTOCOMPLETE", "Choices and autocomplete exclude each other"
+                f"{path}.{index}.name",
+                "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_ALREADY_EXISTS",
+                "Option choice name already exists",
             )
-        for number, choice in enumerate(choices):
-            if not 1 <= len(str(choice.get("name", ""))) <= 100:
-                errors.bad_length(f"{where}.choices.{number}.name", 1, 100)
-        check_options(option.get("options") or [], f"{where}.options", errors, depth=depth + 1)
+        if value is None:
+            errors.required(f"{path}.{index}.value")
+        elif isinstance(value, bool) or not isinstance(value, kinds):
+            errors.add(f"{path}.{index}.value", "APPLICATION_COMMAND_OPTIONS_CHOICE_TYPE", "Not of the option's type")
+        elif isinstance(value, str) and len(value) > 100:
+            errors.too_long(f"{path}.{index}.value", 100)
+
+
+def check_contexts(body: dict[str, Any], path: str, errors: FormErrors) -> None:
+    """Where a command may be used and for whom it is installed: known numbers, each once, at least one."""
+    for name, known in (("contexts", {0, 1, 2}), ("integration_types", {0, 1})):
+        value = body.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, list) or not value or not all(isinstance(each, int) for each in value):
+            errors.add(f"{path}{name}", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+        elif not set(value) <= known:
+            errors.choice(f"{path}{name}", value, sorted(known))
+        elif len(set(value)) != len(value):
+            errors.add(f"{path}{name}", "SET_TYPE_ALREADY_CONTAINS_VALUE", "The set already contains this value")
 
 
 def scope_of(call: Call) -> int | None:

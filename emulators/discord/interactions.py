@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from emulators.discord import posting
+from emulators.discord.commands import CHOOSABLE, check_choices
 from emulators.discord.errors import (
     ALREADY_ACKNOWLEDGED,
     BAD_WEBHOOK_TOKEN,
@@ -22,6 +23,7 @@ from emulators.discord.errors import (
     FormErrors,
     fail,
 )
+from emulators.discord.modals import check_modal
 from emulators.discord.payloads import JSON, message_payload, user_payload
 from emulators.discord.rest import Call, Handler, answer, nothing
 from emulators.discord.state import Channel, Message, User
@@ -160,7 +162,7 @@ def respond(call: Call, interaction: Interaction, kind: int, data: dict[str, Any
             check_message(data, call.files, editing=True)
             posting.amend(call.server, interaction.source, data, call.files)
     elif kind == SUGGEST:
-        interaction.choices = check_choices(data)
+        interaction.choices = check_suggestions(interaction, data)
     else:
         interaction.modal = check_modal(data)
 
@@ -180,35 +182,29 @@ def make(call: Call, interaction: Interaction, body: dict[str, Any], flags: int)
     )
 
 
-def check_choices(data: dict[str, Any]) -> list[JSON]:
-    """At most 25 suggestions with names of 1 to 100 characters."""
+def check_suggestions(interaction: Interaction, data: dict[str, Any]) -> list[JSON]:
+    """At most 25 suggestions, of the type of the option that is being typed."""
     errors = FormErrors()
     choices = data.get("choices")
-    if not isinstance(choices, list):
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         errors.required("choices")
         errors.check()
         return []
     if len(choices) > 25:
         errors.add("choices", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
-    for index, choice in enumerate(choices):
-        if not 1 <= len(str(choice.get("name", ""))) <= 100:
-            errors.bad_length(f"choices.{index}.name", 1, 100)
-        if isinstance(choice.get("value"), str) and len(choice["value"]) > 100:
-            errors.too_long(f"choices.{index}.value", 100)
+    check_choices(choices, "choices", errors, CHOOSABLE[focused(interaction.data["options"])["type"]])
     errors.check()
     return choices
 
 
-def check_modal(data: dict[str, Any]) -> JSON:
-    """A modal has a custom_id (1 to 100), a title (1 to 45) and 1 to 5 components."""
-    errors = FormErrors()
-    for key, limit in (("custom_id", 100), ("title", 45)):
-        if not 1 <= len(str(data.get(key) or "")) <= limit:
-            errors.bad_length(key, 1, limit)
-    if not 1 <= len(data.get("components") or []) <= 5:
-        errors.bad_length("components", 1, 5)
-    errors.check()
-    return data
+def focused(options: list[JSON]) -> JSON:
+    """The option that is being typed, at whatever depth."""
+    for option in options:
+        if option.get("focused"):
+            return option
+        if option.get("options"):
+            return focused(option["options"])
+    raise AssertionError("an autocomplete interaction has a focused option")
 
 
 def callback_payload(call: Call, interaction: Interaction) -> JSON:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emulators.discord.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
+from emulators.discord.modals import filled
 from emulators.discord.payloads import (
     JSON,
     channel_payload,
@@ -83,28 +84,11 @@ class Invocations(People):
         assert shown.modal is not None, "no modal was shown"
         inputs = {c["custom_id"] for c in walk(shown.modal["components"]) if c.get("type") == 4}
         assert values.keys() <= inputs, f"{values.keys() - inputs} is not on the form"
-        components = [self._filled(component, values) for component in shown.modal["components"]]
+        components = [filled(component, values) for component in shown.modal["components"]]
         data: JSON = {"custom_id": shown.modal["custom_id"], "components": components}
         interaction = self._begin(MODAL, user, shown.channel, data, shown.source)
         interaction.origin = shown
         return interaction
-
-    def _filled(self, component: JSON, values: Mapping[str, str]) -> JSON:
-        """A modal's component as it comes back."""
-        if component["type"] == 4:
-            custom_id = component["custom_id"]
-            value = values.get(custom_id, component.get("value") or "")
-            assert value or not component.get("required", True), f"{custom_id} is required"
-            assert len(value) <= component.get("max_length", 4000), f"{custom_id} is too long"
-            return {"type": 4, "id": component.get("id", 1), "custom_id": custom_id, "value": value}
-        if component["type"] == 18:
-            inner = self._filled(component["component"], values)
-            return {"type": 18, "id": component.get("id", 1), "component": inner}
-        assert component["type"] in {1, 10}, f"component type {component['type']} is not emulated in modals"
-        if component["type"] == 10:
-            return {"type": 10, "id": component.get("id", 1)}
-        inside = [self._filled(c, values) for c in component["components"]]
-        return {"type": 1, "id": component.get("id", 1), "components": inside}
 
     def _command(self, user: User, name: str, channel: Channel) -> JSON:
         guild_id = channel.guild.id if channel.guild else None
@@ -154,6 +138,7 @@ class Invocations(People):
         assert isinstance(value, types), f"{name} must be one of {types}"
         choices = [choice["value"] for choice in option.get("choices") or []]
         assert not choices or value in choices, f"{name} must be one of {choices}"
+        assert not isinstance(value, str) or 0 < len(value) <= 6_000, f"{name} has 1 to 6,000 characters"
         return {"type": option["type"], "name": name, "value": value}
 
     def _component(self, message: Message, custom_id: str) -> JSON:

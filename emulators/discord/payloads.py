@@ -88,7 +88,12 @@ def channel_payload(channel: Channel, bot: User, *, with_guild: bool = True) -> 
             "recipients": [user_payload(channel.recipient)] if channel.recipient else [],
         }
     denied = int(channel.denied)
-    overwrites = [{"id": str(bot.id), "type": 1, "allow": "0", "deny": str(denied)}] if denied else []
+    overwrites = [
+        {"id": str(number), "type": int(each.is_member), "allow": str(int(each.allow)), "deny": str(int(each.deny))}
+        for number, each in channel.overwrites.items()
+    ]
+    if denied:
+        overwrites.append({"id": str(bot.id), "type": 1, "allow": "0", "deny": str(denied)})
     payload: JSON = {
         "id": str(channel.id),
         "type": 0,

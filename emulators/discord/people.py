@@ -15,11 +15,14 @@ from emulators.discord.guild_payloads import roles_payload
 from emulators.discord.payloads import channel_payload, member_payload
 from emulators.discord.sessions import GUILD_MEMBERS, GUILDS
 from emulators.discord.state import (
+    ADMINISTRATOR,
+    NO_PERMISSION,
     PUBLIC_THREAD,
     TEXT,
     Channel,
     Guild,
     Message,
+    Overwrite,
     Permission,
     Role,
     Typing,
@@ -40,13 +43,19 @@ class People(Core):
         global_name: str | None = None,
         nick: str | None = None,
     ) -> User:
-        """A new member of every guild; `admin` ones have all permissions."""
+        """A new member of every guild; `admin` ones have all permissions, by a role of administrators."""
         user = self._new_user(name, bot=bot, admin=admin, global_name=global_name, nick=nick)
+        if admin:
+            user.roles += [self._admins(guild) for guild in self.world.guilds.values()]
         for guild in self.world.guilds.values():
             data = {**member_payload(user, guild), "guild_id": str(guild.id)}
             self.sessions_store.dispatch("GUILD_MEMBER_ADD", None, data, guild_intent=GUILD_MEMBERS, guild_id=guild.id)
         self.changed()
         return user
+
+    def _admins(self, guild: Guild) -> Role:
+        known = next((role for role in guild.roles if role.permissions & ADMINISTRATOR), None)
+        return known or self.add_role("Admins", guild=guild, mentionable=False, permissions=Permission(ADMINISTRATOR))
 
     def add_guild(self, name: str) -> Guild:
         """The bot joins another guild."""
@@ -67,10 +76,17 @@ class People(Core):
         self.changed()
         return channel
 
-    def add_role(self, name: str, *, mentionable: bool = True, guild: Guild | None = None) -> Role:
-        """A new role without permissions of its own; put it into a user's `roles` to give it."""
+    def add_role(
+        self,
+        name: str,
+        *,
+        mentionable: bool = True,
+        guild: Guild | None = None,
+        permissions: Permission = NO_PERMISSION,
+    ) -> Role:
+        """A new role; put it into a user's `roles` to give it."""
         home = guild or self.guild
-        role = Role(self.world.snowflake(), name, home.id, mentionable=mentionable)
+        role = Role(self.world.snowflake(), name, home.id, int(permissions), mentionable)
         home.roles.append(role)
         self.world.roles[role.id] = role
         data = {"guild_id": str(home.id), "role": roles_payload(home)[-1]}
@@ -83,6 +99,19 @@ class People(Core):
         channel.denied = Permission(0)
         for permission in permissions:
             channel.denied |= permission
+        self.sessions_store.dispatch("CHANNEL_UPDATE", channel, channel_payload(channel, self.bot), guild_intent=GUILDS)
+        self.changed()
+
+    def overwrite(
+        self,
+        channel: Channel,
+        whom: Role | User,
+        *,
+        allow: Permission = NO_PERMISSION,
+        deny: Permission = NO_PERMISSION,
+    ) -> None:
+        """Give permissions to a role or a member in one channel, and take others."""
+        channel.overwrites[whom.id] = Overwrite(isinstance(whom, User), allow, deny)
         self.sessions_store.dispatch("CHANNEL_UPDATE", channel, channel_payload(channel, self.bot), guild_intent=GUILDS)
         self.changed()
 

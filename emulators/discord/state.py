@@ -22,6 +22,7 @@ TEXT, DM, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 11, 12
 class Permission(IntFlag):
     """The permission bits a chat bot meets."""
 
+    MANAGE_CHANNELS = 1 << 4
     ADD_REACTIONS = 1 << 6
     VIEW_CHANNEL = 1 << 10
     SEND_MESSAGES = 1 << 11
@@ -90,6 +91,15 @@ class Role:
 
 
 @dataclass(slots=True, eq=False)
+class Overwrite:
+    """What a channel gives to a role or a member beyond the guild, and what it takes from them."""
+
+    is_member: bool
+    allow: Permission = NO_PERMISSION
+    deny: Permission = NO_PERMISSION
+
+
+@dataclass(slots=True, eq=False)
 class User:
     """A user, and with `nick`, `roles` and `admin` their membership, the same in every guild."""
 
@@ -121,7 +131,9 @@ class Guild:
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """A text channel, a DM or a thread, with its messages oldest first."""
+    """A text channel, a DM or a thread, with its messages oldest first.
+
+    `denied` is taken from the bot; `overwrites` are those of others, by the id of the role or member."""
 
     id: int
     type: int
@@ -133,6 +145,7 @@ class Channel:
     owner: User | None = None
     messages: list[Message] = field(default_factory=list)
     denied: Permission = NO_PERMISSION
+    overwrites: dict[int, Overwrite] = field(default_factory=dict)
     auto_archive_duration: int = 4320
     archived: bool = False
     locked: bool = False
@@ -295,11 +308,20 @@ class World:
         """The permission bits of `user` in `channel`; a thread has its parent's."""
         if channel.guild is None:
             return MEMBER_PERMISSIONS
-        bits = 0
-        for role in [self.roles[channel.guild.id], *user.roles]:
-            bits |= role.permissions if role.guild_id == channel.guild.id else 0
+        guild = channel.guild
+        held = [role for role in user.roles if role.guild_id == guild.id]
+        bits = self.roles[guild.id].permissions
+        for role in held:
+            bits |= role.permissions
         if user.admin or bits & ADMINISTRATOR:
             return bits | (1 << 53) - 1
+        place = channel.parent or channel
+        for ids in ([guild.id], [role.id for role in held], [user.id]):
+            given = [place.overwrites[number] for number in ids if number in place.overwrites]
+            for overwrite in given:
+                bits &= ~int(overwrite.deny)
+            for overwrite in given:
+                bits |= int(overwrite.allow)
         if user.bot:
-            bits &= ~int((channel.parent or channel).denied)
+            bits &= ~int(place.denied)
         return bits

@@ -217,3 +217,5 @@ def check_attachments(value: Any, files: dict[int, Upload], errors: FormErrors, 
             errors.add(f"attachments.{index}.id", "NUMBER_TYPE_COERCE", f'Value "{number}" is not snowflake.')
         elif int(str(number)) not in files and not editing:
             errors.add(f"attachments.{index}", "ATTACHMENT_NOT_FOUND", "The requested attachment was not found.")
+        elif len(str(entry.get("description") or "")) > 1_024:
+            errors.too_long(f"attachments.{index}.description", 1_024)

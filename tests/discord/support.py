@@ -34,22 +34,29 @@ FAST = Timing(
     reidentify=(0.0, 0.01),
     hello=2.0,
     acknowledgement=0.2,
+    deferral=30.0,
+    first_response=60.0,
 )
-QUICK = DiscordTiming(identify_spacing=0)
+"""A command that does not wait for anything is answered at once, however slow the machine."""
+QUICK = DiscordTiming(identify_spacing=0, first_response=60.0)
 
 SPECS = (
     CommandSpec("help", "What I can do"),
     CommandSpec(
         "set",
         "Change a setting here",
-        (CommandOption("setting", "Which setting"), CommandOption("value", "Its new value")),
+        (
+            CommandOption("setting", "Which setting", suggests=True),
+            CommandOption("value", "Its new value", required=False, suggests=True),
+            CommandOption("scope", "For what", required=False, choices=("workspace", "channel", "thread")),
+        ),
     ),
     CommandSpec("reset", "Take a setting back", (CommandOption("setting", "Which setting"),)),
 )
 
 
 class Desk:
-    """A sink: keeps events and descriptions, fails to store when told to, answers commands."""
+    """A sink: keeps events and descriptions, fails to store when told to, answers commands while it is `open`."""
 
     def __init__(self) -> None:
         self.events: list[IncomingMessage | MessageEdited | MessageDeleted] = []
@@ -61,7 +68,10 @@ class Desk:
         self.answer: str | CommandAnswer | Exception = "All well."
         self.forms: list[FormSubmitted] = []
         self.form_answer = CommandAnswer("Done.")
-        self.suggestions: tuple[str, ...] = ()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.suggestions: Sequence[str] | Exception = ()
+        self.asked: list[tuple[CommandInvoked, str, str]] = []
         self._changed = asyncio.Event()
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
@@ -76,6 +86,7 @@ class Desk:
         """Keep the command and give the answer."""
         self.commands.append(command)
         self._wake()
+        await self.open.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer if isinstance(self.answer, CommandAnswer) else CommandAnswer(self.answer)
@@ -84,10 +95,15 @@ class Desk:
         """Keep the form and give its answer."""
         self.forms.append(submitted)
         self._wake()
+        await self.open.wait()
         return self.form_answer
 
     async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
         """What of the suggestions fits."""
+        self.asked.append((command, option, typed))
+        await self.open.wait()
+        if isinstance(self.suggestions, Exception):
+            raise self.suggestions
         return [name for name in self.suggestions if typed in name]
 
     async def home(self, person: Author, platform: str, workspace: str) -> HomePage:

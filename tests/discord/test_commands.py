@@ -1,54 +1,29 @@
-"""`/parley` on Discord: registered once, answered in time, for the asker's eyes alone."""
+"""`/parley` on Discord: answered in time, for the asker's eyes alone."""
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from adapters.discord.commands import DEFERRED, is_registered, parse_invocation, registration
+from adapters.discord.interactions import Given, Typing, parse_interaction
 from adapters.discord.parsing import Surroundings
+from adapters.discord.responses import DEFERRED, MESSAGE
+from adapters.discord.timing import Timing
 from bot.errors import ModelUnavailable, ParleyError
+from bot.interactions import CommandAnswer, OutgoingFile
 from bot.messages import Address, Author, CommandInvoked
-from emulators.discord import DiscordServer
+from emulators.discord import DiscordServer, DiscordTiming, Permission
 from emulators.discord.interactions import Interaction
 from emulators.faults import Fault
-from tests.discord.support import QUICK, SPECS, Desk, address_of, running
+from tests.discord.support import FAST, QUICK, SPECS, Desk, address_of, running
 
 CALLBACK = "POST /interactions/{interaction_id}/{token}/callback"
-
-
-async def test_commands_are_registered_once_and_again_only_when_they_differ() -> None:
-    async with DiscordServer(timing=QUICK) as server:
-        for specs, syncs in ((SPECS, 1), (SPECS, 1), (SPECS[:1], 2), ((), 2)):
-            async with running(server, specs=specs) as (_, desk):
-                await server.wait_for(lambda: server.command_syncs >= syncs)  # noqa: B023
-                await server.reconnect_clients()
-                await desk.until(lambda: len(desk.descriptions) == 2)
-            assert server.command_syncs == syncs
-        (command,) = server.commands
-        assert [option["name"] for option in command["options"]] == ["help"]
-        assert server.complaints == []
-
-
-async def test_a_registration_that_fails_hurts_nothing() -> None:
-    async with DiscordServer(timing=QUICK) as server:
-        channel, ada = server.add_channel("general"), server.add_user("ada")
-        server.faults.add("PUT /applications/{application_id}/commands", Fault("answer", status=403))
-        async with running(server, specs=SPECS) as (_, desk):
-            await server.wait_for(lambda: any(r.method == "PUT" for r in server.requests))
-            await server.say(ada, channel, "hello", mention=True)
-            await desk.until(lambda: desk.messages)
-    assert server.commands == []
-
-
-async def test_commands_that_cannot_be_listed_are_registered_once_a_run() -> None:
-    async with DiscordServer(timing=QUICK) as server:
-        server.faults.add("GET /applications/{application_id}/commands", Fault("answer", status=403))
-        async with running(server, specs=SPECS):
-            await server.wait_for(lambda: server.commands)
-    assert server.command_syncs == 1
+EDIT = "PATCH /webhooks/{application_id}/{token}/messages/{message_id}"
+EAGER = replace(FAST, deferral=0.05)
+"""Defers what is not done almost at once."""
+CHART = OutgoingFile("usage.png", "image/png", b"\x89PNG" + bytes(2_000), "A chart of what was asked in March")
 
 
 async def test_an_answer_that_is_no_text_ends_that_command_alone() -> None:
@@ -69,14 +44,127 @@ async def test_a_command_is_carried_out_and_its_answer_seen_by_the_asker_alone()
             desk.answer = "Set. @everyone"
             used = await server.slash(ada, channel, "parley", "set", {"value": "0.2", "setting": "temperature"})
             await server.wait_for(lambda: used.content)
-    author = Author(str(ada.id), "Ada", is_admin=True)
-    assert desk.commands == [CommandInvoked(address_of(channel), author, "set", ("temperature", "0.2"))]
-    assert used.response == DEFERRED
+    roles = frozenset(str(role.id) for role in ada.roles)
+    author = Author(str(ada.id), "Ada", is_admin=True, roles=roles)
+    arguments = ("temperature", "0.2")
+    assert desk.commands == [CommandInvoked(address_of(channel), author, "set", arguments, id=str(used.id))]
+    assert used.response == MESSAGE
     assert used.ephemeral
     assert used.content is not None
     assert used.content.startswith("Set.")
+    assert answers_to(server, used) == ["POST callback"]
     assert server.bot_pings == []
     assert server.complaints == []
+
+
+def answers_to(server: DiscordServer, used: Interaction) -> list[str]:
+    """The requests that answered an interaction, in order."""
+    paths = [(r.method, r.path) for r in server.requests if used.token in r.path]
+    return [
+        f"{method} {path.rpartition(used.token)[2].strip('/') or path.rpartition('/')[2]}" for method, path in paths
+    ]
+
+
+async def test_a_slow_command_is_deferred_in_time_and_its_answer_put_in_place_later() -> None:
+    async with DiscordServer(timing=DiscordTiming(identify_spacing=0)) as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        async with running(server, specs=SPECS, timing=replace(Timing(), identify_gap=0)) as (_, desk):
+            await server.wait_for(lambda: server.commands)
+            desk.open.clear()
+            used = await server.slash(ada, channel, "parley", "help")
+            await server.wait_for(lambda: used.response, 3)
+            assert used.responded_at is not None
+            assert 1.0 <= used.responded_at - used.at < 3.0
+            assert used.deferred
+            assert used.ephemeral
+            desk.open.set()
+            assert await server.wait_for(lambda: used.content) == "All well."
+        assert answers_to(server, used) == ["POST callback", "PATCH messages/@original"]
+    assert used.response == DEFERRED
+    assert len(desk.commands) == 1
+    assert server.complaints == []
+
+
+async def test_a_slow_command_whose_interaction_another_worker_took_is_given_up() -> None:
+    async with DiscordServer(timing=QUICK) as server, running(server, specs=SPECS, timing=EAGER) as (_, desk):
+        desk.open.clear()
+        await use(server, desk, Fault("answer", status=400, body={"message": "already", "code": 40060}))
+        await server.wait_for(lambda: not server.faults.pending)
+        desk.open.set()
+        other = await server.slash(next(iter(server.world.users.values())), channel_of(server), "parley", "help")
+        await server.wait_for(lambda: other.content)
+        assert len([r for r in server.requests if "/webhooks/" in r.path and other.token not in r.path]) == 0
+
+
+@pytest.mark.parametrize("timing", [FAST, EAGER])
+async def test_a_file_is_shown_with_the_answer_and_what_is_on_it(timing: Timing) -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        async with running(server, specs=SPECS, timing=timing) as (_, desk):
+            await server.wait_for(lambda: server.commands)
+            desk.answer = CommandAnswer("This month:", file=CHART)
+            used = await server.slash(ada, channel, "parley", "help")
+            assert await server.wait_for(lambda: used.content) == "This month:"
+            desk.answer = CommandAnswer("", file=CHART)
+            bare = await server.slash(ada, channel, "parley", "help")
+            await server.wait_for(lambda: bare.message and bare.message.attachments)
+    for shown in (used, bare):
+        assert shown.ephemeral
+        assert shown.message is not None
+        (attachment,) = shown.message.attachments
+        assert (attachment.filename, attachment.data) == (CHART.name, CHART.data)
+        assert attachment.description == CHART.description
+    assert server.complaints == []
+
+
+async def test_a_file_that_is_not_taken_leaves_the_text_and_a_word_about_it() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        async with running(server, specs=SPECS) as (_, desk):
+            await server.wait_for(lambda: server.commands)
+            for text in ("This month:", ""):
+                server.faults.add(EDIT, Fault("answer", status=413, body={"message": "too large", "code": 40005}))
+                desk.answer = CommandAnswer(text, file=CHART)
+                used = await server.slash(ada, channel, "parley", "help")
+                await server.wait_for(lambda: used.messages and "did not take" in used.messages[-1].content)  # noqa: B023
+                assert used.content is not None
+                assert used.content.startswith(text)
+                assert all(message.ephemeral for message in used.messages)
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        ({"setting": "system", "value": "Be brief.", "scope": "workspace"}, ("system", "Be brief.", "workspace")),
+        ({"setting": "system", "scope": "thread"}, ("system", "", "thread")),
+        ({"setting": "system"}, ("system",)),
+    ],
+)
+async def test_arguments_come_in_the_order_of_the_specification(options: Any, arguments: Any) -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        async with running(server, specs=SPECS) as (_, desk):
+            await server.wait_for(lambda: server.commands)
+            used = await server.slash(ada, channel, "parley", "set", options)
+            await server.wait_for(lambda: used.content)
+    assert [command.arguments for command in desk.commands] == [arguments]
+    assert server.complaints == []
+
+
+async def test_who_may_manage_the_channel_is_an_admin_there_and_roles_are_told() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        here, there, ada = server.add_channel("general"), server.add_channel("other"), server.add_user("ada")
+        keepers = server.add_role("keepers")
+        server.overwrite(here, keepers, allow=Permission.MANAGE_CHANNELS)
+        ada.roles.append(keepers)
+        async with running(server, specs=SPECS) as (_, desk):
+            await server.wait_for(lambda: server.commands)
+            for channel in (here, there, server.open_dm(ada)):
+                used = await server.slash(ada, channel, "parley", "help")
+                await server.wait_for(lambda: used.content)  # noqa: B023
+    assert [command.author.is_admin for command in desk.commands] == [True, False, False]
+    roles = frozenset({str(keepers.id)})
+    assert [command.author.roles for command in desk.commands] == [roles, roles, None]
 
 
 async def test_a_command_in_a_thread_or_a_direct_message_knows_its_place() -> None:
@@ -148,13 +236,12 @@ async def test_a_first_response_that_is_lost_is_given_again(kind: Any) -> None:
 )
 async def test_an_interaction_that_is_not_ours_any_more_is_left_alone(faults: list[Fault]) -> None:
     async with DiscordServer(timing=QUICK) as server, running(server, specs=SPECS) as (_, desk):
-        await use(server, desk, *faults)
-        async with asyncio.timeout(2):
-            while server.faults.pending:
-                await asyncio.sleep(0.01)
+        used = await use(server, desk, *faults)
+        await server.wait_for(lambda: not server.faults.pending)
         other = await server.slash(next(iter(server.world.users.values())), channel_of(server), "parley", "help")
         await server.wait_for(lambda: other.content)
-        assert len(desk.commands) == 1
+        assert used.response is None
+        assert answers_to(server, used) == ["POST callback"] * len(faults)
 
 
 def channel_of(server: DiscordServer) -> Any:
@@ -163,13 +250,16 @@ def channel_of(server: DiscordServer) -> Any:
 
 
 async def test_an_answer_that_cannot_be_shown_hurts_nothing() -> None:
-    async with DiscordServer(timing=QUICK) as server, running(server, specs=SPECS) as (_, desk):
-        path = "PATCH /webhooks/{application_id}/{token}/messages/{message_id}"
-        server.faults.add(path, Fault("answer", status=404, body={"message": "gone", "code": 10015}))
-        await use(server, desk)
+    async with DiscordServer(timing=QUICK) as server, running(server, specs=SPECS, timing=EAGER) as (_, desk):
+        desk.open.clear()
+        used = await use(server, desk)
+        await server.wait_for(lambda: used.response)
+        server.faults.add(EDIT, Fault("answer", status=404, body={"message": "gone", "code": 10015}))
+        desk.open.set()
         await server.wait_for(lambda: not server.faults.pending)
         other = await server.slash(next(iter(server.world.users.values())), channel_of(server), "parley", "help")
         await server.wait_for(lambda: other.content)
+        assert used.content is None
 
 
 GIVEN: dict[str, Any] = {
@@ -185,17 +275,45 @@ GIVEN: dict[str, Any] = {
 
 
 def test_an_invocation_is_read_from_its_payload() -> None:
-    found = parse_invocation(GIVEN, SPECS, Surroundings("9", "Parley"))
-    assert found is not None
-    assert found.command == CommandInvoked(Address("discord", "6", "5"), Author("8", "ada", is_admin=True), "set")
-    assert (found.id, found.token, found.application_id) == ("1", "t", "9")
+    found = parse_interaction(GIVEN, SPECS, Surroundings("9", "Parley"))
+    assert isinstance(found, Given)
+    author = Author("8", "ada", is_admin=True)
+    assert found.command == CommandInvoked(Address("discord", "6", "5"), author, "set", id="1")
+    assert (found.ticket.id, found.ticket.token, found.ticket.application_id) == ("1", "t", "9")
+
+
+@pytest.mark.parametrize(
+    ("permissions", "is_admin"),
+    [("8", True), ("16", True), ("32", True), ("2048", False), ("", False), (16, False), ("x", False)],
+)
+def test_administrators_and_who_manages_guild_or_channel_are_admins(permissions: Any, is_admin: bool) -> None:
+    member = {"user": {"id": "8"}, "permissions": permissions, "roles": ["3", "4"]}
+    found = parse_interaction({**GIVEN, "member": member}, SPECS, Surroundings("9", "Parley"))
+    assert isinstance(found, Given)
+    assert found.command.author.is_admin is is_admin
+    assert found.command.author.roles == frozenset({"3", "4"})
+
+
+def test_what_is_being_typed_comes_with_the_options_before_it() -> None:
+    def typing(*options: dict[str, Any]) -> Any:
+        data = {"name": "parley", "options": [{"type": 1, "name": "set", "options": list(options)}]}
+        return parse_interaction({**GIVEN, "type": 4, "data": data}, SPECS, Surroundings("9", "Parley"))
+
+    setting, scope = {"name": "setting", "value": "model"}, {"name": "scope", "value": "thread"}
+    value = {"name": "value", "value": "gp", "focused": True}
+    found = typing(scope, value, setting)
+    assert isinstance(found, Typing)
+    assert (found.command.name, found.command.arguments) == ("set", ("model",))
+    assert (found.option, found.typed) == ("value", "gp")
+    assert typing(value).command.arguments == ()
+    assert typing(setting, scope) is None
 
 
 def test_arguments_of_a_command_that_is_not_known_keep_their_order() -> None:
     options = [{"name": "b", "type": 3, "value": "1"}, {"name": "a", "type": 4, "value": 2}]
     data = {"name": "parley", "options": [{"type": 1, "name": "later", "options": options}]}
-    found = parse_invocation({**GIVEN, "data": data}, SPECS, Surroundings("9", "Parley"))
-    assert found is not None
+    found = parse_interaction({**GIVEN, "data": data}, SPECS, Surroundings("9", "Parley"))
+    assert isinstance(found, Given)
     assert found.command.arguments == ("1", "2")
 
 
@@ -216,15 +334,4 @@ def test_arguments_of_a_command_that_is_not_known_keep_their_order() -> None:
     ],
 )
 def test_what_is_no_use_of_the_command_is_none(change: dict[str, Any]) -> None:
-    assert parse_invocation({**GIVEN, **change}, SPECS, Surroundings("9", "Parley")) is None
-
-
-def test_a_registration_is_recognised_with_what_discord_adds_to_it() -> None:
-    wanted = registration(SPECS)
-    returned = [{**wanted[0], "id": "1", "version": "2", "nsfw": False, "dm_permission": True}]
-    assert is_registered(returned, wanted)
-    assert not is_registered([], wanted)
-    assert not is_registered("text", wanted)
-    assert not is_registered([None], wanted)
-    assert not is_registered([{**returned[0], "description": "other"}], wanted)
-    assert registration(()) == []
+    assert parse_interaction({**GIVEN, **change}, SPECS, Surroundings("9", "Parley")) is None

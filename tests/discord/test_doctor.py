@@ -120,9 +120,9 @@ async def test_a_gateway_that_hangs_up_is_named() -> None:
     assert "said nothing" in found["Discord gateway"].detail
 
 
-def test_the_invitation_asks_for_no_more_than_the_code_needs() -> None:
+def test_the_invitation_asks_for_no_more_than_the_code_can_use() -> None:
     link = urlsplit(invite_link("123"))
     query = parse_qs(link.query)
     assert (link.netloc, query["client_id"]) == ("discord.com", ["123"])
     assert set(query["scope"][0].split()) == {"bot", "applications.commands"}
-    assert int(query["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 16 | 1 << 38
+    assert int(query["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 15 | 1 << 16 | 1 << 35 | 1 << 38

@@ -23,7 +23,7 @@ async def test_a_mention_arrives_without_the_bots_name_and_with_the_askers() -> 
             message = (await desk.until(lambda: desk.messages))[0]
     assert message.address == address_of(channel)
     assert message.id == str(said.id)
-    assert message.author == Author(str(ada.id), "Ada")
+    assert message.author == Author(str(ada.id), "Ada", roles=frozenset())
     assert message.text == "what is a monad?"
     assert message.mentions_bot
     assert not message.direct

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.discord.commands import parse_invocation
+from adapters.discord.interactions import parse_interaction
 from adapters.discord.parsing import (
     Surroundings,
     identifier,
@@ -21,6 +21,7 @@ from adapters.discord.parsing import (
     parse_message,
     reply_target,
 )
+from adapters.discord.permissions import Overwrite, runs_channel
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, Quoted
 
 BOT = "42"
@@ -29,9 +30,10 @@ AROUND = Surroundings(
     "Parley",
     owner_id="1",
     own_roles=frozenset({"77"}),
-    admin_roles=frozenset({"88"}),
     roles={"77": "Parley", "99": "crew"},
     channels={"5": "general"},
+    granted={"6": 1 << 10, "88": 1 << 5, "99": 1 << 4},
+    overwrites={"6": Overwrite(deny=1 << 4), "55": Overwrite(allow=1 << 4), "7": Overwrite(allow=1 << 4)},
 )
 ADA = {"id": "8", "username": "ada", "global_name": "Ada L."}
 
@@ -72,7 +74,7 @@ def test_a_plain_message() -> None:
     assert parsed() == IncomingMessage(
         address=Address("discord", "6", "5"),
         id="1574500000000000000",
-        author=Author("8", "Ada"),
+        author=Author("8", "Ada", roles=frozenset()),
         text="hello",
         mentions_bot=False,
         sent_at=datetime(2026, 11, 23, 19, tzinfo=UTC),
@@ -169,8 +171,11 @@ def test_a_thread_has_its_parent_as_channel_but_a_direct_message_never() -> None
         ({"id": "8"}, [], Author("8", "8")),
         ({**ADA, "bot": True}, None, Author("8", "Ada L.", is_bot=True)),
         ({**ADA, "system": True}, None, Author("8", "Ada L.", is_bot=True)),
-        (ADA, {"roles": ["88"]}, Author("8", "Ada L.", is_admin=True)),
-        (ADA, {"roles": ["99", None]}, Author("8", "Ada L.")),
+        (ADA, {"roles": ["88"]}, Author("8", "Ada L.", is_admin=True, roles=frozenset({"88"}))),
+        (ADA, {"roles": ["55"]}, Author("8", "Ada L.", is_admin=True, roles=frozenset({"55"}))),
+        (ADA, {"roles": ["99", None]}, Author("8", "Ada L.", roles=frozenset({"99"}))),
+        (ADA, {"roles": "99"}, Author("8", "Ada L.")),
+        ({**ADA, "id": "7"}, {"roles": []}, Author("7", "Ada L.", is_admin=True, roles=frozenset())),
         (ADA, {"permissions": "8"}, Author("8", "Ada L.", is_admin=True)),
         (ADA, {"permissions": "32"}, Author("8", "Ada L.", is_admin=True)),
         (ADA, {"permissions": "1024"}, Author("8", "Ada L.")),
@@ -189,8 +194,33 @@ def test_a_webhook_is_a_bot_and_in_a_direct_message_nobody_is_an_admin() -> None
 
 
 def test_a_guild_whose_everyone_may_run_it_has_only_admins() -> None:
-    around = Surroundings(BOT, "Parley", admin_roles=frozenset({"6"}))
+    around = Surroundings(BOT, "Parley", granted={"6": 1 << 5})
     assert parsed(around).author.is_admin
+
+
+MANAGE = 1 << 4
+
+
+@pytest.mark.parametrize(
+    ("granted", "overwrites", "runs"),
+    [
+        ({"6": MANAGE}, {}, True),
+        ({"2": MANAGE}, {}, True),
+        ({"9": MANAGE}, {}, False),
+        ({"2": MANAGE}, None, False),
+        ({"2": 1 << 3}, None, True),
+        ({"2": 1 << 3}, {"8": Overwrite(deny=1 << 3 | MANAGE)}, True),
+        ({"2": MANAGE}, {"6": Overwrite(deny=MANAGE)}, False),
+        ({"2": MANAGE}, {"6": Overwrite(deny=MANAGE), "2": Overwrite(allow=MANAGE)}, True),
+        ({}, {"2": Overwrite(allow=MANAGE), "3": Overwrite(deny=MANAGE)}, True),
+        ({}, {"2": Overwrite(allow=MANAGE), "8": Overwrite(deny=MANAGE)}, False),
+        ({}, {"6": Overwrite(deny=MANAGE), "8": Overwrite(allow=MANAGE)}, True),
+        ({}, {"9": Overwrite(allow=MANAGE)}, False),
+        ({}, {"8": Overwrite(allow=1 << 3 | 1 << 5)}, False),
+    ],
+)
+def test_a_channel_is_run_by_whom_roles_and_overwrites_let_manage_it(granted: Any, overwrites: Any, runs: bool) -> None:
+    assert runs_channel("8", "6", ["2", "3"], granted, overwrites) is runs
 
 
 REFERENCE = {"type": 0, "channel_id": "5", "guild_id": "6", "message_id": "100"}
@@ -352,7 +382,7 @@ def test_no_json_makes_parsing_raise(anything: Any) -> None:
     parse_history_entry(anything, AROUND)
     parse_edit(anything, AROUND)
     parse_deletions(anything, "3")
-    parse_invocation(anything, (), AROUND)
+    parse_interaction(anything, (), AROUND)
     reply_target(anything)
     mentioned_channels(anything)
 
@@ -365,7 +395,7 @@ def test_no_json_makes_parsing_raise(anything: Any) -> None:
     )
 )
 def test_no_interaction_makes_parsing_raise(anything: Any) -> None:
-    parse_invocation(anything, (), AROUND)
+    parse_interaction(anything, (), AROUND)
 
 
 @given(st.text(max_size=200))

@@ -9,6 +9,7 @@ import pytest
 from emulators.discord.commands import check_command
 from emulators.discord.errors import DiscordError, FormErrors
 from emulators.discord.mentions import addressed, check_allowed_mentions
+from emulators.discord.modals import check_modal
 from emulators.discord.state import Role, Upload, User, World
 from emulators.discord.validation import check_message
 
@@ -98,8 +99,64 @@ def test_over_ten_files_are_too_many_and_edits_may_name_old_ones() -> None:
     assert wrong({"attachments": [{"id": "123"}]}, editing=True) == set()
 
 
+INPUT = {"type": 4, "custom_id": "a", "style": 1}
+
+
+def labelled(**more: Any) -> dict[str, Any]:
+    """A text input under its label, good unless `more` spoils it."""
+    return {"type": 18, "label": "A", "component": {**INPUT, **more}}
+
+
+@pytest.mark.parametrize(
+    ("components", "expected"),
+    [
+        ([labelled()], set()),
+        ([labelled(value="x" * 4000, placeholder="p" * 100, min_length=0, max_length=4000, required=False)], set()),
+        ([row({**INPUT, "label": "A"})], set()),
+        ([{"type": 10, "content": "read this"}, labelled()], set()),
+        ([], {"components"}),
+        ([labelled(custom_id=str(n)) for n in range(6)], {"components"}),
+        ([button()], {"components.0.type"}),
+        (["x"], {"components.0.type"}),
+        ([row(INPUT)], {"components.0.components.0.label"}),
+        ([row({**INPUT, "label": "A"}, {**INPUT, "label": "B"})], {"components.0.components"}),
+        ([row(button())], {"components.0.components.0.type"}),
+        ([labelled(label="twice")], {"components.0.component.label"}),
+        ([{**labelled(), "label": "x" * 46}], {"components.0.label"}),
+        ([{**labelled(), "description": "x" * 101}], {"components.0.description"}),
+        ([{**labelled(), "component": None}], {"components.0.component.type"}),
+        ([labelled(), labelled()], {"components.1.component.custom_id"}),
+        ([labelled(custom_id="x" * 101)], {"components.0.component.custom_id"}),
+        ([labelled(style=3)], {"components.0.component.style"}),
+        ([labelled(placeholder="x" * 101)], {"components.0.component.placeholder"}),
+        ([labelled(value="x" * 4001)], {"components.0.component.value"}),
+        ([labelled(value="xx", max_length=1)], {"components.0.component.value"}),
+        ([labelled(max_length=0)], {"components.0.component.max_length"}),
+        ([labelled(min_length=4001)], {"components.0.component.min_length"}),
+        ([labelled(min_length=3, max_length=2)], {"components.0.component.min_length"}),
+        ([labelled(required="no")], {"components.0.component.required"}),
+        ([labelled(disabled=True)], {"components.0.component.disabled"}),
+    ],
+)
+def test_a_modal_is_wrong_where_discord_says_so(components: list[Any], expected: set[str]) -> None:
+    try:
+        check_modal({"custom_id": "x", "title": "X", "components": components})
+    except DiscordError as error:
+        assert paths(dict(error.errors or {})) == expected
+    else:
+        assert expected == set()
+
+
+@pytest.mark.parametrize("change", [{"title": "x" * 46}, {"title": None}, {"custom_id": ""}, {"flags": 64}])
+def test_a_modal_has_a_title_and_an_id_and_no_more(change: dict[str, Any]) -> None:
+    with pytest.raises(DiscordError) as caught:
+        check_modal({"custom_id": "x", "title": "X", "components": [labelled()], **change})
+    assert paths(dict(caught.value.errors or {})) == set(change)
+
+
 OPTION = {"type": 3, "name": "a", "description": "b"}
 SUB = {"type": 1, "name": "s", "description": "d"}
+LONG_CHOICES = [{"name": str(n), "value": "v" * 100} for n in range(20)]
 
 
 @pytest.mark.parametrize(
@@ -125,9 +182,30 @@ SUB = {"type": 1, "name": "s", "description": "d"}
         ),
         ({"options": [OPTION, {**OPTION, "name": "z", "required": True}]}, {"options.1"}),
         ({"options": [{**OPTION, "choices": [{"name": "", "value": "v"}]}]}, {"options.0.choices.0.name"}),
-        ({"options": [{**OPTION, "choices": [{"name": "n", "value": "v"}] * 26}]}, {"options.0.choices"}),
+        (
+            {"options": [{**OPTION, "choices": [{"name": str(n), "value": "v"} for n in range(26)]}]},
+            {"options.0.choices"},
+        ),
         ({"options": [{**OPTION, "autocomplete": True, "choices": [{"name": "n", "value": "v"}]}]}, {"options.0"}),
-        ({"options": [{**OPTION, "choices": [{"name": "n", "value": "v" * 400}] * 20}]}, {""}),
+        ({"options": [{**OPTION, "name": str(n), "choices": LONG_CHOICES} for n in range(4)]}, {""}),
+        ({"options": [{**OPTION, "choices": [{"name": "n", "value": "v" * 101}]}]}, {"options.0.choices.0.value"}),
+        ({"options": [{**OPTION, "choices": [{"name": "n", "value": 1}]}]}, {"options.0.choices.0.value"}),
+        ({"options": [{**OPTION, "choices": [{"name": "n"}]}]}, {"options.0.choices.0.value"}),
+        ({"options": [{**OPTION, "choices": [{"value": "v"}]}]}, {"options.0.choices.0.name"}),
+        ({"options": [{**OPTION, "choices": [{"name": "n", "value": "v"}] * 2}]}, {"options.0.choices.1.name"}),
+        ({"options": [{**OPTION, "choices": ["n"]}]}, {"options.0.choices"}),
+        ({"options": [{**OPTION, "type": 4, "choices": [{"name": "n", "value": 1}]}]}, set()),
+        ({"options": [{**OPTION, "type": 5, "autocomplete": True}]}, {"options.0"}),
+        ({"options": [{**OPTION, "autocomplete": "yes"}]}, {"options.0.autocomplete"}),
+        ({"options": [{**OPTION, "autocomplete": True}]}, set()),
+        ({"options": [{**SUB, "autocomplete": True}]}, {"options.0"}),
+        ({"options": [{**OPTION, "options": [OPTION]}]}, {"options.0.options"}),
+        ({"options": ["a"]}, {"options"}),
+        ({"contexts": [0, 1], "integration_types": [0]}, set()),
+        ({"contexts": []}, {"contexts"}),
+        ({"contexts": [0, 0]}, {"contexts"}),
+        ({"contexts": [3]}, {"contexts"}),
+        ({"integration_types": [2]}, {"integration_types"}),
     ],
 )
 def test_a_command_is_wrong_where_discord_says_so(command: dict[str, Any], expected: set[str]) -> None:

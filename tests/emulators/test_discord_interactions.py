@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ import discord
 import pytest
 from discord import app_commands
 
-from emulators.discord import DiscordServer, DiscordTiming, Message
+from emulators.discord import DiscordServer, DiscordTiming, Message, Permission, User
+from emulators.discord.interactions import ALLOWED, MODAL, SHOW_MODAL, SUGGEST
 from tests.emulators.discord_clients import Recording, connected
 
 
@@ -233,6 +235,79 @@ async def test_buttons_edit_their_message_and_open_forms() -> None:
             assert await server.wait_for(lambda: pressed.content) == "pressed"
             assert (message.content, message.components) == ("pressed", [])
     assert server.complaints == []
+
+
+async def test_what_is_typed_into_labels_comes_back_and_a_line_stays_one_line() -> None:
+    written: list[str] = []
+
+    class Letter(discord.ui.Modal, title="Letter"):
+        subject: discord.ui.Label[Any] = discord.ui.Label(
+            text="Subject", component=discord.ui.TextInput(custom_id="subject", required=False, default="Hello")
+        )
+        body: discord.ui.Label[Any] = discord.ui.Label(
+            text="Body", component=discord.ui.TextInput(custom_id="body", style=discord.TextStyle.paragraph)
+        )
+
+        async def on_submit(self, interaction: discord.Interaction) -> None:
+            for label in (self.subject, self.body):
+                assert isinstance(label.component, discord.ui.TextInput)
+                written.append(label.component.value)
+            await interaction.response.send_message("thanks", file=discord.File(io.BytesIO(b"x"), "x.txt"))
+
+    async def behaviour(interaction: discord.Interaction, _value: str | None) -> None:
+        await interaction.response.send_modal(Letter())
+
+    async with DiscordServer() as server:
+        channel, alice = server.add_channel("general"), server.add_user("alice")
+        async with connected(server, kind=Commanding, behaviour=behaviour):
+            shown = await server.slash(alice, channel, "parley", "set", {"setting": "model"})
+            await server.wait_for(lambda: shown.modal)
+            with pytest.raises(AssertionError, match="subject is one line"):
+                await server.submit_modal(alice, shown, {"subject": "a\nb", "body": "c"})
+            sent = await server.submit_modal(alice, shown, {"body": "one\ntwo"})
+            await server.wait_for(lambda: sent.content)
+            assert written == ["Hello", "one\ntwo"]
+            assert sent.message is not None
+            assert [attachment.data for attachment in sent.message.attachments] == [b"x"]
+    assert server.complaints == []
+
+
+async def test_a_form_is_no_answer_after_a_deferral_nor_to_a_form() -> None:
+    async def behaviour(interaction: discord.Interaction, _value: str | None) -> None:
+        await interaction.response.defer(ephemeral=True)
+        interaction.response._response_type = None
+        await interaction.response.send_modal(Ask())
+
+    async with DiscordServer() as server:
+        channel, alice = server.add_channel("general"), server.add_user("alice")
+        async with connected(server, kind=Commanding, behaviour=behaviour) as client:
+            shown = await server.slash(alice, channel, "parley", "set", {"setting": "model"})
+            await asyncio.wait_for(client.refused.wait(), 5)
+            assert [e.code for e in client.errors] == [40060]
+            assert shown.modal is None
+    assert ALLOWED[MODAL].isdisjoint({SHOW_MODAL, SUGGEST})
+
+
+async def test_who_manages_a_channel_is_told_by_overwrites() -> None:
+    async with DiscordServer() as server:
+        channel, alice, root = server.add_channel("c"), server.add_user("alice"), server.add_user("root", admin=True)
+        keepers = server.add_role("keepers", permissions=Permission.MANAGE_CHANNELS)
+        alice.roles.append(keepers)
+
+        def manages(user: User) -> bool:
+            return bool(server.world.allowed(user, channel) & Permission.MANAGE_CHANNELS)
+
+        assert manages(alice)
+        server.overwrite(channel, keepers, deny=Permission.MANAGE_CHANNELS)
+        assert not manages(alice)
+        server.overwrite(channel, alice, allow=Permission.MANAGE_CHANNELS)
+        assert manages(alice)
+        assert manages(root)
+        async with connected(server) as client:
+            cached = client.get_guild(server.guild.id).get_channel(channel.id)
+            assert {target.id for target in cached.overwrites} == {keepers.id, alice.id}
+            admins = next(role for role in client.get_guild(server.guild.id).roles if role.name == "Admins")
+            assert admins.permissions.administrator
 
 
 async def test_commands_work_in_direct_messages() -> None:

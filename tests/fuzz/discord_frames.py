@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from emulators.discord import Attachment, Channel, DiscordServer, Message, Role, User
+from emulators.discord import Attachment, Channel, DiscordServer, Message, Permission, Role, User
 from emulators.discord.guild_payloads import guild_create_payload, guild_payload, role_payload
 from emulators.discord.payloads import (
     JSON,
@@ -48,8 +48,9 @@ class Scene:
     def of(cls, discord: DiscordServer) -> Scene:
         """Set in a server, whether or not it is open."""
         ada = discord.add_user("ada", admin=True, nick="Ada")
-        helpers = discord.add_role("helpers")
-        return cls(discord, ada, discord.add_channel("storm", "weather"), discord.open_dm(ada), helpers)
+        helpers, storm = discord.add_role("helpers"), discord.add_channel("storm", "weather")
+        discord.overwrite(storm, helpers, allow=Permission.MANAGE_CHANNELS, deny=Permission.ATTACH_FILES)
+        return cls(discord, ada, storm, discord.open_dm(ada), helpers)
 
 
 @st.composite
@@ -112,13 +113,17 @@ def thread(scene: Scene) -> JSON:
 def _interaction(scene: Scene, kind: int, message: JSON, text: str) -> JSON:
     discord = scene.discord
     options = [{"type": 1, "name": "set", "options": [{"type": 3, "name": "value", "value": text}]}]
+    typed = [{"type": 1, "name": "set", "options": [{"type": 3, "name": "value", "value": text, "focused": True}]}]
     data: dict[int, Any] = {
         2: {"id": "1", "name": "parley", "type": 1, "options": options},
         3: {"id": 1, "custom_id": MARK, "component_type": 2},
-        4: {"id": "1", "name": "parley", "type": 1, "options": options},
+        4: {"id": "1", "name": "parley", "type": 1, "options": typed},
         5: {
-            "custom_id": MARK,
-            "components": [{"type": 1, "components": [{"type": 4, "custom_id": "a", "value": text}]}],
+            "custom_id": f"form:{discord.guild.id}:{scene.storm.id}::{MARK}",
+            "components": [
+                {"type": 1, "components": [{"type": 4, "custom_id": "a", "value": text}]},
+                {"type": 18, "id": 2, "component": {"type": 4, "id": 3, "custom_id": "b", "value": text}},
+            ],
         },
     }
     return {

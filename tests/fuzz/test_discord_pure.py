@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord import markdown, outgoing
-from adapters.discord.commands import is_registered, parse_invocation, registration
+from adapters.discord.interactions import Filled, parse_interaction
 from adapters.discord.parsing import (
     Surroundings,
     mentioned_channels,
@@ -18,6 +18,8 @@ from adapters.discord.parsing import (
     parse_message,
     reply_target,
 )
+from adapters.discord.permissions import Overwrite
+from adapters.discord.registration import is_registered, registration
 from bot.commands import COMMANDS
 from bot.messages import Author, IncomingMessage, PartKey, Reply
 from emulators.discord import DiscordServer
@@ -32,9 +34,10 @@ AROUND = Surroundings(
     bot_name="Parley",
     owner_id=str(SCENE.discord.owner.id),
     own_roles=frozenset({str(SCENE.discord.bot.roles[0].id)}),
-    admin_roles=frozenset({"5"}),
     roles={str(SCENE.helpers.id): "helpers"},
     channels={str(SCENE.storm.id): "storm"},
+    granted={"5": 1 << 3},
+    overwrites={str(SCENE.helpers.id): Overwrite(allow=1 << 4)},
 )
 
 
@@ -84,12 +87,16 @@ def test_any_deletion_is_read(payload: Any) -> None:
 @examples(0.05, quick=80)
 @given(spoiled(sound_data(SCENE, "INTERACTION_CREATE")) | JUNK)
 def test_any_interaction_is_read(payload: Any) -> None:
-    invocation = parse_invocation(payload, COMMANDS, AROUND)
-    if invocation is not None:
-        assert invocation.id.isdigit() and invocation.application_id.isdigit()
-        assert invocation.token.isascii() and "/" not in invocation.token
-        check_author(invocation.command.author)
-        assert all(isinstance(argument, str) for argument in (invocation.command.name, *invocation.command.arguments))
+    found = parse_interaction(payload, COMMANDS, AROUND)
+    if found is not None:
+        assert found.ticket.id.isdigit() and found.ticket.application_id.isdigit()
+        assert found.ticket.token.isascii() and "/" not in found.ticket.token
+    if isinstance(found, Filled):
+        check_author(found.form.author)
+        assert all(isinstance(text, str) for pair in found.form.values.items() for text in pair)
+    elif found is not None:
+        check_author(found.command.author)
+        assert all(isinstance(argument, str) for argument in (found.command.name, *found.command.arguments))
     count("Discord interactions, parsed")
 
 

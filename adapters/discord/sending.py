@@ -1,0 +1,45 @@
+"""Posting and editing messages: the requests, and what is done where Discord takes only a part of what was asked.
+
+How the bodies look lives in `outgoing.py`.
+"""
+
+from __future__ import annotations
+
+import structlog
+from discord.http import HTTPClient
+
+from adapters.discord import outgoing, rest
+from adapters.discord.failures import refuses_reference
+from adapters.discord.parsing import identifier, is_object
+from bot.errors import DeliveryRefused, DeliveryUncertain
+from bot.messages import PartKey, Reply
+
+log = structlog.get_logger(__name__)
+
+
+async def send(http: HTTPClient, channel: str, reply: Reply, key: PartKey, reply_to: str | None) -> str:
+    """Post a message and return its id; without the reference where that alone is refused.
+
+    With a key that was sent minutes ago it is the message of then, whose text is made this one. Raises a
+    `DeliveryFailure`.
+    """
+    body = outgoing.new_message(reply, key, reply_to)
+    try:
+        sent = await rest.call(http, http.send_message(channel, params=rest.body(body)))
+    except DeliveryRefused as refused:
+        if body.pop("message_reference", None) is None or not refuses_reference(refused):
+            raise
+        log.info("reply_not_possible", code=refused.code)
+        sent = await rest.call(http, http.send_message(channel, params=rest.body(body)))
+    message_id = identifier(sent.get("id")) if is_object(sent) else ""
+    if not message_id:
+        raise DeliveryUncertain("no_id")
+    if outgoing.is_older_state(sent, body):
+        await edit(http, channel, message_id, reply)
+    return message_id
+
+
+async def edit(http: HTTPClient, channel: str, message_id: str, reply: Reply) -> None:
+    """Give one of the bot's messages a new text. Raises a `DeliveryFailure`."""
+    body = outgoing.changed_message(reply)
+    await rest.call(http, http.edit_message(channel, message_id, params=rest.body(body)))
