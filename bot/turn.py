@@ -159,11 +159,12 @@ class TurnRunner:
         if not isinstance(adapter, OpensThreads):
             return claim
         name = " ".join(asked.text.split())[:THREAD_NAME_CHARACTERS] or "Conversation"
+        channel = replace(claim.address, thread=None)
         try:
-            await insist(claim.key, lambda: adapter.open_thread(claim.address, asked.platform_id, name))
+            await insist(claim.key, lambda: adapter.open_thread(channel, asked.platform_id, name))
         except DeliveryFailure as failure:
             log.warning("thread_not_begun", code=failure.code)
-            lease.claim = replace(claim, address=replace(claim.address, thread=None))
+            lease.claim = replace(claim, address=channel)
         return lease.claim
 
     async def _carry_out(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:

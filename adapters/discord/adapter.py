@@ -44,7 +44,7 @@ from bot.errors import (
     TokenRefused,
 )
 from bot.interactions import CommandSpec, OutgoingFile
-from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Place, Reply
+from bot.messages import Address, Attachment, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -223,6 +223,10 @@ class DiscordAdapter:
         """Post a file with a text beside it; pings nobody. Raises a `DeliveryFailure`."""
         with self._telling_of_refusals():
             await uploads.upload(self._now().client.http, channel_of(address), file, text)
+
+    async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
+        """The bytes of a file that came with a message. Raises a `DeliveryFailure`."""
+        return await uploads.download(file, self._api_url, most_bytes)
 
     async def open_thread(self, address: Address, message_id: str, name: str) -> None:
         """Begin a thread at a message: its address is then the channel's with the message's id as thread."""

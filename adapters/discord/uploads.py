@@ -1,4 +1,4 @@
-"""Files on their way to Discord: a message's body and a file as one multipart form."""
+"""Files on their way to Discord, a message's body and a file as one multipart form; and those that came from there."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import io
 import json
 import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
+import aiohttp
 import discord
 import structlog
 from discord.http import HTTPClient, MultipartParameters
 
 from adapters.discord import markdown, rest
 from adapters.discord.outgoing import NOBODY, SUPPRESS_EMBEDS
+from adapters.files import read_file
 from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile
+from bot.messages import Attachment
 
 log = structlog.get_logger(__name__)
 
 LONGEST_DESCRIPTION = 1_024
 """Characters of an attachment's description, which is its alt text."""
+
+FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+"""https://docs.discord.com/developers/reference#signed-attachment-cdn-urls"""
 
 
 def with_file(message: dict[str, Any], file: OutgoingFile) -> MultipartParameters:
@@ -52,3 +59,14 @@ async def upload(http: HTTPClient, channel: str, file: OutgoingFile, text: str) 
 async def _post(http: HTTPClient, channel: str, message: dict[str, Any], file: OutgoingFile) -> None:
     with with_file(message, file) as params:
         await rest.call(http, http.send_message(channel, params=params))
+
+
+async def download(file: Attachment, api_url: str, most_bytes: int) -> bytes:
+    """The bytes of a file that came with a message; raises a `DeliveryFailure`. Its address is signed, and expires.
+
+    discord.py's own way reads a file whole, whatever its size.
+    """
+    # Where the API is elsewhere, an emulated one for instance, its files are too.
+    hosts = {*FILE_HOSTS, urlsplit(api_url).hostname or ""}
+    async with aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        return await read_file(session, file.url, hosts=hosts, most_bytes=most_bytes)

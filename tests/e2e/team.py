@@ -6,9 +6,11 @@ import asyncio
 
 from emulators.discord.state import Channel as DiscordChannel
 from emulators.discord.state import Message as DiscordMessage
+from emulators.discord.state import Upload as DiscordUpload
 from emulators.discord.state import User as DiscordUser
 from emulators.slack.model import Channel as SlackChannel
 from emulators.slack.model import Message as SlackMessage
+from emulators.slack.model import Upload as SlackUpload
 from emulators.slack.model import User as SlackUser
 from tests.e2e.stage import Stage
 
@@ -46,6 +48,16 @@ class Team:
             return await self.slack.say(person, where, text, mention=mention)
         assert isinstance(where, DiscordChannel)
         return await self.discord.say(person, where, text, mention=mention)
+
+    async def say_with_file(self, person: Person, text: str, name: str, data: bytes) -> None:
+        """A mention with a file."""
+        if isinstance(person, SlackUser):
+            assert isinstance(self.general, SlackChannel)
+            await self.slack.say(person, self.general, text, mention=True, files=[SlackUpload(name, data, "image/png")])
+        else:
+            assert isinstance(self.general, DiscordChannel)
+            file = DiscordUpload(name, data, "image/png")
+            await self.discord.say(person, self.general, text, mention=True, attachments=[file])
 
     async def say_on(self, person: Person, first: Said, text: str) -> Said:
         """A message in the conversation that `first` began, without a mention."""

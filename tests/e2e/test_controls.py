@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import pytest
+from PIL import Image
 
+from emulators.discord.state import Message as DiscordMessage
+from emulators.discord.state import User as DiscordUser
 from emulators.openai.reply import Reply
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import idle
@@ -219,3 +223,41 @@ async def test_slack_may_answer_in_the_channel_as_one_conversation(on_stage: Sta
         await team.ask("what is my name?")
     assert all(message.thread_ts is None for message in team.slack.bot_messages())
     assert any("Zaphod" in text for text in user_texts(team.openai.calls[-1].body))
+
+
+async def test_an_image_that_comes_with_a_question_is_seen_by_the_model_unless_it_shall_not_be(team: Team) -> None:
+    written = io.BytesIO()
+    Image.new("RGB", (900, 900), "teal").save(written, "PNG")
+    async with team.stage.worker() as worker:
+        await team.say_with_file(team.bob, "what colour is this?", "teal.png", written.getvalue())
+        await team.until_asked(1)
+        [_, text_and_image] = team.openai.calls[-1].body["messages"]
+        text, image = text_and_image["content"]
+        assert "what colour is this?" in text["text"]
+        assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
+        await idle(worker)
+        await team.say(team.lead, "!set vision off")
+        await team.until_told("to off in this channel")
+        await team.say_with_file(team.bob, "and now?", "teal.png", written.getvalue())
+        await team.until_asked(2)
+        assert isinstance(team.openai.calls[-1].body["messages"][-1]["content"], str)
+        await idle(worker)
+
+
+async def test_discord_may_answer_in_a_thread_of_its_own_and_go_on_there(on_stage: Stage) -> None:
+    team = Team(on_stage, "discord")
+    on_stage.extra["PARLEY_REPLY_IN"] = "thread"
+    async with on_stage.worker() as worker:
+        asked = await team.say(team.bob, "my name is Zaphod")
+        await team.until_asked(1)
+        await idle(worker)
+        assert isinstance(asked, DiscordMessage) and isinstance(team.bob, DiscordUser)
+        assert not team.discord.bot_messages(asked.channel)
+        thread = team.discord.world.channels[asked.id]
+        [answer] = team.discord.bot_messages(thread)
+        assert "Zaphod" in thread.name
+        await team.discord.say(team.bob, thread, "what is my name?")
+        await team.until_asked(2)
+        await idle(worker)
+        assert any("Zaphod" in text for text in user_texts(team.openai.calls[-1].body))
+        assert len(team.discord.bot_messages(thread)) == 2 and answer.content
