@@ -43,6 +43,25 @@ class Platform(Enum):
     DISCORD = "discord"
 
 
+class Period(Enum):
+    """Of when usage is reported."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class By(Enum):
+    """In which parts usage is reported."""
+
+    ALL = "all"
+    USER = "user"
+    CHANNEL = "channel"
+    MODEL = "model"
+    KEY = "key"
+    DAY = "day"
+
+
 @cli.callback(invoke_without_command=True)
 def default(context: typer.Context) -> None:
     """Run the worker where no command is named."""
@@ -160,6 +179,21 @@ def backup(
     except StartFailed as failed:
         _no_backup(" ".join(f"{p.variable}: {p.wrong}. {p.cure}" for p in failed.problems))
     typer.echo(f"{made.file}: {made.size / 1e6:.1f} MB, {made.messages:,} messages, {made.seconds:.1f} s")
+
+
+@cli.command()
+def usage(
+    period: Annotated[Period, typer.Option(help="Today, the last seven days or this month, in UTC.")] = Period.MONTH,
+    by: Annotated[By, typer.Option(help="In which parts.")] = By.ALL,
+    as_csv: Annotated[bool, typer.Option("--csv", help="With a header, in whole numbers, for programs.")] = False,
+) -> None:
+    """Say what was asked and what it cost, in each workspace. Works beside a running worker and needs no tokens."""
+    import asyncio
+
+    from bot import logs, usage_shell
+
+    logs.configure("warning", "auto")
+    raise typer.Exit(asyncio.run(usage_shell.report(period.value, by.value, as_csv=as_csv)))
 
 
 @cli.command()

@@ -13,7 +13,7 @@ import structlog
 
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
-from bot import health, troubles
+from bot import budgets, health, troubles
 from bot.adapter import Adapter, Description, ReadsMissed
 from bot.admission import Admission
 from bot.alerts import Alerts
@@ -27,6 +27,7 @@ from bot.catchup import CatchUp
 from bot.commands import COMMANDS, Commands, Run
 from bot.controls.held import HeldControls
 from bot.desk import Desk
+from bot.drawing import Drawing
 from bot.engine import Engine
 from bot.errors import ModelFailure, StartFailed
 from bot.heartbeat import Heartbeat
@@ -37,11 +38,13 @@ from bot.limits import Limits
 from bot.notices import Notices
 from bot.pacing import Pace
 from bot.pictures import Pictures
+from bot.reservations import Reservations
 from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from bot.stopping import Stopping
 from bot.trying import Trying
 from bot.turn import TurnRunner
+from bot.usage_command import UsageCommand
 from storage import Store
 
 log = structlog.get_logger(__name__)
@@ -186,7 +189,9 @@ async def build(
     settings: Settings, stop: asyncio.Event | None = None, offered: Mapping[str, Adapter] | None = None
 ) -> AsyncIterator[App]:
     """A worker with its database open; `stop` ends its serving. `offered` are platforms in place of those whose tokens
-    are set. Raises `DatabaseUnusable`."""
+    are set. Raises `StartFailed`."""
+    if problems := budgets.problems(settings):
+        raise StartFailed(problems)
     store = await Store.open(settings.database_url)
     life = store.begin_work()
     # Reading the ranks takes 0.15 s of computing, which the first question should not wait for.
@@ -202,12 +207,14 @@ async def build(
             alerts.tell(troubles.with_key(label, failure))
 
         async with build_backend(settings, on_key_failed) as backend:
-            asker = Asker(store.history, backend, settings, alerts)
+            reservations = Reservations(store.budgets, store.marks, alerts, settings)
+            asker = Asker(store.history, backend, settings, alerts, reservations)
             controls = HeldControls(store.controls, settings)
             limits = limits_of(settings)
-            trying = Trying(controls, settings, backend, store.usage, limits, connected)
+            checks = [budgets.price_check]
+            trying = Trying(controls, settings, backend, store.usage, limits, connected, reservations, checks)
             others: dict[str, Run] = {"try": trying.run}
-            commands = Commands(SettingCommands(controls, settings), others)
+            commands = Commands(SettingCommands(controls, settings, checks), others)
             runner = TurnRunner(store, asker, commands, controls, settings, connected, paces, alerts, Pictures())
             engine = Engine(
                 store.turns,
@@ -221,6 +228,9 @@ async def build(
             offered = build_adapters(settings) if offered is None else offered
             stopping = Stopping(engine, settings)
             others["stop"] = stopping.run
+            others["usage"] = UsageCommand(
+                store.usage, store.budgets, controls, settings, connected, Drawing(), left=lambda: ()
+            ).run
 
             def describe(platform: str) -> Description | None:
                 return connected[platform].describe() if platform in connected else None

@@ -6,8 +6,9 @@ How an answer that is not a plain whole one ends is told in `endings.py`; retrie
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -17,12 +18,13 @@ from bot.backend import models, tokens
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Usage, Waiting
 from bot.delivery import LiveAnswer
-from bot.errors import ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited
+from bot.errors import BudgetUsedUp, ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited, PriceUnknown
 from bot.outcome import Outcome
 from bot.question import Question
+from bot.reservations import Reservations
 from bot.settings import Settings
 from storage.history import History
-from storage.records import Claim, UsageRow
+from storage.records import Claim, Spender, UsageRow
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class Asker:
     backend: Backend
     settings: Settings
     alerts: Alerts
+    reservations: Reservations
     fits: dict[str, Fit] = field(default_factory=dict)
 
     def begin(self, claim: Claim, question: Question, answer: LiveAnswer) -> Asking:
@@ -71,15 +74,31 @@ class Asking:
         self._question = question
         self._answer = answer
         self._asked: CompletionRequest | None = None
+        # What attempts took whose words are void, and what the provider reported of the last one.
+        self._voided: list[Usage] = []
+        self._reported: UsageRow | None = None
+        place = claim.address
+        self._spender = Spender(place.platform, place.workspace, place.channel, question.asker)
 
     async def run(self) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
+        outcome = await self._ask()
+        if outcome.used is None:
+            return outcome
+        holds, cost = self._question.controls, outcome.used.cost_micros
+        lines = await self._asker.reservations.warnings(self._claim.key, self._spender, holds, cost)
+        return replace(outcome, text=endings.with_lines(outcome.text, lines)) if lines else outcome
+
+    async def _ask(self) -> Outcome:
         claim, asker = self._claim, self._asker
         fit = self._fit()
         for _ in range(MOST_TRIMS):
             request = await self._request(fit)
             try:
+                await asker.reservations.reserve(claim.key, self._spender, self._question.controls, request)
                 outcome = await self._complete(request)
+            except (BudgetUsedUp, PriceUnknown) as refused:
+                return endings.apology(claim, refused)
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
                 fit = _tighter(fit, taken)
@@ -90,24 +109,32 @@ class Asking:
                 trouble = troubles.with_model(failure, request.model, claim.address)
                 if trouble is not None:
                     asker.alerts.tell(trouble)
-                return endings.broken_off(claim, self._answer.text, failure)
+                return endings.broken_off(claim, self._answer.text, failure, self.used())
             else:
                 asker.fits[request.model] = fit
                 return outcome
         log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
         return endings.apology(claim, ContextTooLong())
 
-    def broken_off(self) -> UsageRow | None:
-        """What an answer has taken by our own count that was ended before the provider could report it.
+    def used(self) -> UsageRow | None:
+        """What the answer has taken so far: as the provider reported, else, where it broke off, by our own count.
 
         None where the model had not begun: then there is nothing to be paid for.
         """
+        if self._reported is not None:
+            return self._reported
+        request, begun = self._asked, self._begun()
+        if request is None or not (begun or self._voided):
+            return None
+        return self._row(request.model, NO_KEY, len(self._voided) + len(begun), begun)
+
+    def _begun(self) -> list[Usage]:
+        """What the attempt under way has taken by our own count, once it has said something."""
         request, text = self._asked, self._answer.text
         if request is None or not text:
-            return None
+            return []
         prompt = tokens.count_messages(request.messages, request.model)
-        used = Usage(prompt, 0, tokens.count(text, request.model), estimated=True)
-        return self._row(request.model, NO_KEY, 1, used)
+        return [Usage(prompt, 0, tokens.count(text, request.model), estimated=True)]
 
     def _fit(self) -> Fit:
         """What the model is asked at first: within its published window, and within what it took before."""
@@ -150,6 +177,7 @@ class Asking:
                         answer.feed(text)
                         crash.point("mid_stream")
                     case Restarted():
+                        self._voided += self._begun()
                         answer.restart()
                     case Waiting(seconds, failure):
                         if seconds >= SAY_WAITS_FROM_SECONDS:
@@ -160,27 +188,37 @@ class Asking:
         if finished is None:
             raise AssertionError("a stream that does not raise ends with Finished")
         self._asker.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
+        row = self._row(finished.model, finished.key_label, finished.attempts, [finished.usage])
+        self._reported = row
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
-        row = self._row(finished.model, finished.key_label, finished.attempts, finished.usage)
         outcome = endings.finished(claim, answer.text, finished.reason, row)
         if outcome.short:
             log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
         return outcome
 
-    def _row(self, model: str, key_label: str, requests: int, used: Usage) -> UsageRow:
+    def _row(self, model: str, key_label: str, requests: int, last: Sequence[Usage]) -> UsageRow:
+        """All that was taken: by the attempts whose words are void, and by the `last`."""
+        used = [*self._voided, *last]
+        costs = [self._cost(model, each) for each in used]
         return UsageRow(
             user_id=self._question.asker,
             model=model,
             key_label=key_label,
             requests=requests,
-            prompt_tokens=used.prompt_tokens,
-            cached_tokens=used.cached_tokens,
-            completion_tokens=used.completion_tokens,
-            reasoning_tokens=used.reasoning_tokens,
-            estimated=used.estimated,
-            cost_micros=models.cost_micros(model, used),
+            prompt_tokens=sum(each.prompt_tokens for each in used),
+            cached_tokens=sum(each.cached_tokens for each in used),
+            completion_tokens=sum(each.completion_tokens for each in used),
+            reasoning_tokens=sum(each.reasoning_tokens for each in used),
+            estimated=any(each.estimated for each in used),
+            cost_micros=None if None in costs else sum(cost for cost in costs if cost is not None),
         )
+
+    def _cost(self, model: str, used: Usage) -> int | None:
+        """By the name of what answered, else of what was asked: a service may call it by a name of its own."""
+        cost = models.cost_micros(model, used)
+        asked = self._question.controls.model
+        return models.cost_micros(asked, used, self._question.controls.price) if cost is None else cost
 
 
 def _tighter(fit: Fit, taken: int) -> Fit:

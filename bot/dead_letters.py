@@ -46,13 +46,12 @@ Work = Callable[[DeadLetters], Awaitable[int]]
 async def on_database(work: Work) -> int:
     """Do `work` on the database that the settings name; returns the exit code."""
     settings, problems = settings_module.read()
-    in_the_way = [problem for problem in problems if problem.variable.upper() in _SAYS_WHICH_DATABASE]
-    if in_the_way:
-        return _bad_setup(in_the_way)
+    if in_the_way := hiding_the_database(problems):
+        return bad_setup(in_the_way)
     try:
         database = await Database.attach(settings.database_url)
     except DatabaseUnusable as unusable:
-        return _bad_setup(unusable.problems)
+        return bad_setup(unusable.problems)
     try:
         return await work(DeadLetters(database))
     except StorageFailed as failure:
@@ -193,7 +192,13 @@ def _say_json(*objects: dict[str, Any]) -> None:
     _say(*map(json.dumps, objects))
 
 
-def _bad_setup(problems: Sequence[Problem]) -> int:
+def hiding_the_database(problems: Sequence[Problem]) -> list[Problem]:
+    """Those problems of the settings for which nobody knows which database is meant."""
+    return [problem for problem in problems if problem.variable.upper() in _SAYS_WHICH_DATABASE]
+
+
+def bad_setup(problems: Sequence[Problem]) -> int:
+    """Say what is wrong and what would cure it; returns the exit code."""
     for problem in problems:
         note(f"✗ {problem.variable}: {problem.wrong}" + (f"\n    {problem.cure}" if problem.cure else ""))
     return EXIT_BAD_SETUP

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from adapters.discord import doctor as discord_doctor
 from adapters.slack import doctor as slack_doctor
+from bot import budgets
 from bot import settings as settings_module
 from bot.app import build_backend
 from bot.checks import Check
@@ -46,6 +47,7 @@ _FINDINGS: dict[type[ModelFailure], str] = {
 async def examine(console: Console) -> int:
     """Run every check, print the findings, and return the exit code: 0 where all is well, 1 where not."""
     settings, problems = settings_module.read()
+    problems += budgets.problems(settings)
     findings: list[tuple[str, Sequence[Check]]] = [
         (
             "Settings",

@@ -6,6 +6,9 @@ conversation remembers carries none of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from bot.backend.completion import FinishReason
 from bot.errors import ContentRefused, ModelFailure, ParleyError
 from bot.outcome import Outcome
@@ -61,13 +64,18 @@ def alone(claim: Claim, answer: str) -> str:
     return "\n\n".join(part for part in (_referring(NOT_THERE, claim), answer.strip()) if part)
 
 
-def broken_off(claim: Claim, text: str, failure: ModelFailure) -> Outcome:
+def broken_off(claim: Claim, text: str, failure: ModelFailure, used: UsageRow | None) -> Outcome:
     """What the model said before it failed stays, with a word that it is not all."""
     said = text.strip()
     if not said:
-        return apology(claim, failure)
+        return replace(apology(claim, failure), used=used)
     note = FILTER_NOTE if isinstance(failure, ContentRefused) else BROKEN_NOTE
-    return Outcome(_noted(said, note, claim), said, failure=type(failure).__name__)
+    return Outcome(_noted(said, note, claim), said, used, failure=type(failure).__name__)
+
+
+def with_lines(text: str, lines: Sequence[str]) -> str:
+    """An answer with lines below it that are ours and not the model's."""
+    return "\n\n".join((close_open(text), *(f"_{line}_" for line in lines)))
 
 
 def stopped(text: str, by: str, used: UsageRow | None) -> Outcome:

@@ -10,6 +10,8 @@
     │   └── LeaseLost               another worker has the turn: stop touching it
     ├── TurnGivenUp                 a turn that brought its process down again and again is not tried again
     ├── TurnAbandoned               a turn for which not even a sentence could be said
+    ├── BudgetUsedUp                what may be spent in the month is spent, or set aside for others: no call is made
+    ├── PriceUnknown                a budget holds, and nobody knows what the model costs: no call is made
     ├── ModelFailure                the model gave no (whole) answer
     │   ├── ModelUnavailable        timeouts, connection errors, 408, 409, 5xx: retried with backoff
     │   │   ├── StreamCut           the stream ended before its end
@@ -42,7 +44,7 @@ from typing import ClassVar
 class ParleyError(Exception):
     """The root of the tree."""
 
-    sentence: ClassVar[str] = "Something went wrong on my side. Please ask again; if it stays so, tell an admin."
+    sentence: str = "Something went wrong on my side. Please ask again; if it stays so, tell an admin."
     tells_admin: ClassVar[bool] = False
     for_admin: ClassVar[str] = ""
 
@@ -122,6 +124,28 @@ class TurnAbandoned(ParleyError):
     for_admin = (
         "{about} is left without an answer and without a word: its place took nothing for about a day, or it brought "
         "me down each time. `parley turns show` tells more, and `parley turns retry` has it tried again."
+    )
+
+
+class BudgetUsedUp(ParleyError):
+    """A budget has no room for a question; `sentence` says whose it is, how much, and when it opens again."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("a budget has no room for the question")
+        self.sentence = sentence
+
+
+class PriceUnknown(ParleyError):
+    """What the model costs is not known where a budget holds: it could not be kept."""
+
+    sentence = (
+        "I don't know what this channel's model costs, and there is a budget to keep, so I can't ask it. "
+        "An admin can set its `price`, or another model."
+    )
+    tells_admin = True
+    for_admin = (
+        "I don't know what {about} costs, and a budget holds there, so questions are refused. Say what it costs with "
+        "`/parley set price IN/OUT` (or `PARLEY_PRICE`), in dollars per million tokens, or name another model."
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bot.errors import LeaseLost
-from storage.records import Claim, now
+from storage.records import Claim, UsageRow, now
 from storage.turns import Turns
 
 
@@ -15,7 +15,8 @@ class Lease:
     """The hold on `claim`'s turn, sure until `until` (microseconds since the epoch) and as long as it is renewed.
 
     `handing_back`: the process ends, and what it can't finish another one will. `asker`: who asked, once that has been
-    read. `stopped`: somebody, `stopped_by` by name, wants no more of the answer.
+    read. `stopped`: somebody, `stopped_by` by name, wants no more of the answer. `used`: what asking the model took,
+    once that has ended in whatever way.
     """
 
     claim: Claim
@@ -26,6 +27,7 @@ class Lease:
     asker: str = ""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     stopped_by: str = ""
+    used: UsageRow | None = None
 
     def __post_init__(self) -> None:
         self.until = self.claim.lease_until

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.errors import (
     DeliveryRefused,
@@ -16,6 +17,7 @@ from bot.errors import (
     ModelUnknown,
     ParameterRefused,
     ParleyError,
+    PriceUnknown,
     QuotaExhausted,
     TokenRefused,
     TurnAbandoned,
@@ -53,6 +55,16 @@ def with_model(failure: ModelFailure, model: str, address: Address) -> Trouble |
         return _trouble(_settings(address), failure, setting)
     # One question's refusal says nothing of the next one, nor does the next one's answer make it well.
     return _trouble(f"request {model}", failure, name)
+
+
+def with_price(model: str, address: Address) -> Trouble:
+    """A model can't be asked, since nobody knows what it costs."""
+    return _trouble(f"price {model}", PriceUnknown(), f"the model `{_plain(model)}` of {_channel(address)}")
+
+
+def with_budget(kind: Literal["BudgetLow", "BudgetUsedUp"], which: str, text: str) -> Trouble:
+    """A budget comes to its end; `which` tells it, with its month, from others, and `text` says so in words."""
+    return Trouble(_short(f"{kind} {which}"), kind, text)
 
 
 def with_place(failure: DeliveryRefused, address: Address) -> Trouble:

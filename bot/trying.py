@@ -24,11 +24,12 @@ from bot.backend.completion import CompletionRequest, Finished, ModelMessage, Re
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.controls.table import CONTROLS, Control
-from bot.errors import ModelFailure
+from bot.errors import BudgetUsedUp, ModelFailure, PriceUnknown
 from bot.interactions import CommandAnswer
 from bot.limits import Limits
 from bot.messages import CommandInvoked, Place
 from bot.policy import is_admin, refuse_question
+from bot.reservations import Reservations
 from bot.results import Result
 from bot.setting_commands import Check, unknown
 from bot.settings import Settings
@@ -63,6 +64,7 @@ class Trying:
     usage: Usage
     limits: Limits
     adapters: Mapping[str, Adapter]
+    reservations: Reservations
     checks: Sequence[Check] = ()
 
     async def run(self, command: CommandInvoked) -> Result:
@@ -80,8 +82,9 @@ class Trying:
             for check in self.checks:
                 if objection := await check(CONTROLS[name], changed, command.address):
                     return _told(f"I can't try that **{name}**: {objection}.")
+        both = ((now, f"try-{command.id}-as-set"), (changed, f"try-{command.id}-changed"))
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._ask(command, wish, each)) for each in (now, changed)]
+            asked = [group.create_task(self._ask(command, wish, each, name)) for each, name in both]
         tried = ", ".join(f"{name} = {_brief(value)}" for name, value in wish.values.items())
         before, after = (task.result() for task in asked)
         return _told(f"**As it is set here** ({_as_set(now, wish)})\n\n{before}\n\n**With {tried}**\n\n{after}")
@@ -97,7 +100,7 @@ class Trying:
         hit = self.limits.take(author, address, time.monotonic())
         return limits.notice(hit) if hit is not None else ""
 
-    async def _ask(self, command: CommandInvoked, wish: Wish, chosen: Effective) -> str:
+    async def _ask(self, command: CommandInvoked, wish: Wish, chosen: Effective, key: str) -> str:
         adapter = self.adapters[command.address.platform]
         place = await adapter.place(command.address) if isinstance(adapter, KnowsPlaces) else Place()
         name = adapter.describe().bot_name
@@ -116,12 +119,19 @@ class Trying:
             reasoning_effort=chosen.reasoning_effort,
             keys=chosen.key or "",
         )
+        address = command.address
+        spender = Spender(address.platform, address.workspace, address.channel, command.author.id)
         try:
+            await self.reservations.reserve(key, spender, chosen, request)
             said, finished = await self._complete(request)
+            await self._count(spender, finished, chosen)
         except ModelFailure as failure:
             log.warning("try_failed", kind=type(failure).__name__, detail=failure.detail)
             return failure.sentence
-        await self._count(command, finished)
+        except (BudgetUsedUp, PriceUnknown) as refused:
+            return refused.sentence
+        finally:
+            await self.reservations.release(key, chosen)
         if not said.strip():
             return "_The model had nothing to say to that._"
         return said.strip() if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN].rstrip()}…\n\n_(cut here)_"
@@ -139,10 +149,10 @@ class Trying:
                         return "".join(said), event
         raise AssertionError("a stream that does not raise ends with Finished")
 
-    async def _count(self, command: CommandInvoked, finished: Finished) -> None:
-        address, used = command.address, finished.usage
+    async def _count(self, spender: Spender, finished: Finished, chosen: Effective) -> None:
+        used = finished.usage
         row = UsageRow(
-            user_id=command.author.id,
+            user_id=spender.user_id,
             model=finished.model,
             key_label=finished.key_label,
             requests=finished.attempts,
@@ -151,9 +161,8 @@ class Trying:
             completion_tokens=used.completion_tokens,
             reasoning_tokens=used.reasoning_tokens,
             estimated=used.estimated,
-            cost_micros=models.cost_micros(finished.model, used),
+            cost_micros=models.cost_micros(finished.model, used, chosen.price),
         )
-        spender = Spender(address.platform, address.workspace, address.channel, command.author.id)
         await self.usage.add(spender, "try", row)
 
 

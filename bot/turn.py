@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import crash, endings, troubles
+from bot import budgets, crash, endings, troubles
 from bot.adapter import Adapter, HearsEnds, OpensThreads, Uploads, Whispers
 from bot.alerts import Alerts
 from bot.asking import Asker
@@ -103,7 +103,7 @@ class TurnRunner:
                 # Every question of it was deleted: what an earlier attempt has shown goes too.
                 await answer.withdraw()
                 await presence.clear(left_behind=claim.attempt > 1)
-                await self.store.turns.finish(claim, "cancelled")
+                await self.store.turns.finish(claim, "cancelled", reserved=self._reserves(question))
                 return
             try:
                 if claim.kind == "command" and claim.outcome is None:
@@ -120,7 +120,13 @@ class TurnRunner:
                 )
                 log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
                 self.alerts.tell(troubles.with_place(refused, claim.address))
-                await self.store.turns.finish(claim, "failed", failure=f"DeliveryRefused {refused.code}"[:64])
+                await self.store.turns.finish(
+                    claim,
+                    "failed",
+                    used=from_row(claim.outcome).used if claim.outcome else lease.used,
+                    failure=f"DeliveryRefused {refused.code}"[:64],
+                    reserved=self._reserves(question),
+                )
             else:
                 await self._finish(claim, question, answer, outcome)
             finally:
@@ -251,9 +257,10 @@ class TurnRunner:
             answering.cancel()
             stopping.cancel()
             await asyncio.gather(answering, stopping, return_exceptions=True)
+            lease.used = asking.used()
         if not answering.cancelled():
             return answering.result()
-        return endings.stopped(answer.text, lease.stopped_by, asking.broken_off())
+        return endings.stopped(answer.text, lease.stopped_by, lease.used)
 
     async def _finish(self, claim: Claim, question: Question, answer: LiveAnswer, outcome: Outcome) -> None:
         self.alerts.well(troubles.proven_by_landing(claim.address), time.monotonic())
@@ -266,5 +273,10 @@ class TurnRunner:
             answer=stored or None,
             used=outcome.used,
             failure=outcome.failure,
+            reserved=self._reserves(question),
         )
         log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
+
+    def _reserves(self, question: Question) -> bool:
+        """Whether money may be set aside for a question: where a budget holds."""
+        return bool(budgets.bounds(question.controls, self.settings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from bot.messages import Address, Attachment
@@ -14,6 +14,9 @@ Role = Literal["user", "assistant", "aside"]
 TurnKind = Literal["answer", "command", "notice"]
 Purpose = Literal["answer", "try", "probe"]
 Outcome = Literal["queued", "joined", "stored", "duplicate"]
+Reported = Literal["everywhere", "workspace", "channel", "user"]
+Part = Literal["all", "user", "channel", "model", "key"]
+Whose = Literal["user", "channel", "workspace", "everywhere"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
 
 # How much of a turn's key people are shown to refer to it by.
@@ -33,6 +36,11 @@ def micros_of(seconds: float) -> int:
 def micros(moment: datetime) -> int:
     """A moment with a zone, in microseconds since the epoch."""
     return round(moment.timestamp() * 1_000_000)
+
+
+def month_of(moment: int) -> str:
+    """The calendar month in UTC, such as 2026-11, of a moment in microseconds since the epoch."""
+    return f"{datetime.fromtimestamp(moment / 1_000_000, UTC):%Y-%m}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,10 +297,49 @@ class Spender:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
-    """What was spent in the present month, in micro-dollars, with what is set aside for questions under way."""
+class UsageLine:
+    """What one part of a report used on one day, which is counted from the epoch (UTC).
 
-    everywhere: int
-    workspace: int
-    channel: int
-    user: int
+    `part` is the id of a user or channel, or the name of a model or key; empty where all are taken together.
+    `last_turn` is the newest turn among them, None where none was one.
+    """
+
+    platform: str
+    workspace: str
+    part: str
+    day: int
+    totals: UsageTotals
+    last_turn: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A budget: what somebody, a place or everybody together may spend in a calendar month (UTC), in micro-dollars."""
+
+    whose: Whose
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How a budget stands: what was `spent` of it in this month, and what is `set_aside` for questions under way.
+
+    Both in micro-dollars.
+    """
+
+    bound: Bound
+    spent: int
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Money set aside for a question, in micro-dollars: under a key of its own, counted `until` it is settled.
+
+    Or until that moment (microseconds since the epoch), if nobody comes to settle it.
+    """
+
+    key: str
+    spender: Spender
+    micros: int
+    until: int

@@ -267,6 +267,7 @@ reservations = Table(
     # A question that nobody came to settle counts no longer.
     Column("until", BigInteger, nullable=False),
 )
+Index("ix_reservations_until", reservations.c.until)
 
 audit = Table(
     "audit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.budgets import Budgets
 from storage.controls import Controls
 from storage.cursors import Cursors
 from storage.database import Database
@@ -27,6 +28,7 @@ class Store:
     cursors: Cursors
     marks: Marks
     usage: Usage
+    budgets: Budgets
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -41,6 +43,7 @@ class Store:
             Cursors(database),
             Marks(database),
             Usage(database),
+            Budgets(database),
         )
 
     def begin_work(self) -> SignOfLife:

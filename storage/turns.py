@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from bot.errors import LeaseLost
 from bot.messages import Address
+from storage.budgets import settle
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Answer, Backlog, Claim, Spender, StoredPart, TurnState, UsageRow, micros_of, now
@@ -307,9 +308,14 @@ class Turns:
         answer: Answer | None = None,
         used: UsageRow | None = None,
         failure: str | None = None,
+        reserved: bool = False,
     ) -> None:
-        """End a turn: its state, its answer as the conversation's next message, and its usage. Raises `LeaseLost`."""
-        await self._database.insist(_finish, claim, state, answer=answer, used=used, failure=failure)
+        """End a turn: its state, its answer as the conversation's next message, and its usage. Raises `LeaseLost`.
+
+        `reserved`: money may be set aside for it, which is let go of. An earlier attempt may always have done that.
+        """
+        reserved = reserved or claim.attempt > 1
+        await self._database.insist(_finish, claim, state, answer=answer, used=used, failure=failure, reserved=reserved)
 
     async def open_count(self) -> int:
         """How many turns are queued or running."""
@@ -422,6 +428,7 @@ def _finish(
     answer: Answer | None,
     used: UsageRow | None,
     failure: str | None,
+    reserved: bool,
 ) -> None:
     moment = now()
     end = {**_holding(claim), "to_state": state, "moment": moment, "to_failure": failure}
@@ -447,6 +454,8 @@ def _finish(
         a = claim.address
         spender = Spender(a.platform, a.workspace, a.channel, used.user_id)
         record(connection, spender, used, purpose="answer", turn_id=claim.turn_id, moment=moment)
+    if reserved:
+        settle(connection, claim.key)
 
 
 def _open_count(connection: Connection) -> int:

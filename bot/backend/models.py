@@ -20,7 +20,10 @@ UNKNOWN_CONTEXT_WINDOW = 32_000
 
 A smaller window shows itself by a refusal, upon which the prompt is trimmed harder; a larger one is left unused.
 """
-_MICROS = Decimal(1_000_000)
+Price = tuple[Decimal, Decimal, Decimal]
+"""Dollars for a million tokens: of a prompt, of the part of it that the provider's cache had, of an answer."""
+_MILLION = Decimal(1_000_000)
+_NOTHING = Usage(0, 0, 0)
 
 
 def context_window(model: str) -> int:
@@ -31,24 +34,37 @@ def context_window(model: str) -> int:
     return (info and info.context_window) or UNKNOWN_CONTEXT_WINDOW
 
 
-def cost_micros(model: str, usage: Usage) -> int | None:
-    """The price of `usage` in millionths of a dollar, or None when unknown.
+def known_price(model: str) -> bool:
+    """Whether it is known what `model` costs."""
+    return cost_micros(model, _NOTHING) is not None
 
-    The discount for cached tokens and the long-context tier are counted in.
+
+def cost_micros(model: str, usage: Usage, price: Price | None = None) -> int | None:
+    """What `usage` costs in millionths of a dollar, or None when unknown.
+
+    The discount for cached tokens and the long-context tier are counted in. `price` is what somebody says that a
+    model costs; it counts only where the tables don't know.
     """
     from genai_prices import Usage as Billed  # noqa: PLC0415 (see the module's docstring)
 
     info = _find(model)
-    if info is None:
-        return None
-    prices = info.get_prices(datetime.now(UTC))
-    if prices.input_mtok is None or prices.output_mtok is None:
-        return None
+    prices = None if info is None else info.get_prices(datetime.now(UTC))
+    if prices is None or prices.input_mtok is None or prices.output_mtok is None:
+        return None if price is None else _micros(_dollars(usage, price))
     billed = Billed(
         input_tokens=usage.prompt_tokens, cache_read_tokens=usage.cached_tokens, output_tokens=usage.completion_tokens
     )
-    dollars = prices.calc_price(billed)["total_price"]
-    return int((dollars * _MICROS).to_integral_value(ROUND_HALF_UP))
+    return _micros(prices.calc_price(billed)["total_price"])
+
+
+def _dollars(usage: Usage, price: Price) -> Decimal:
+    prompt, cached, completion = price
+    uncached = usage.prompt_tokens - usage.cached_tokens
+    return (uncached * prompt + usage.cached_tokens * cached + usage.completion_tokens * completion) / _MILLION
+
+
+def _micros(dollars: Decimal) -> int:
+    return int((dollars * _MILLION).to_integral_value(ROUND_HALF_UP))
 
 
 def _base(model: str) -> str:

@@ -13,22 +13,25 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import Store, controls, cursors, dead_letters, history, inbox, marks, schema, turns
+from storage import Store, budgets, controls, cursors, dead_letters, history, inbox, marks, schema, turns, usage
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Change, Claim, Scope
+from storage.records import Answer, Bound, Change, Claim, Reservation, Scope, Spender, UsageRow, now
 from tests.storage.people import THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (controls, cursors, dead_letters, history, inbox, marks, turns):
+    for module in (budgets, controls, cursors, dead_letters, history, inbox, marks, turns, usage):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
-            elif name.isupper() and isinstance(value, Mapping):
+            elif name.isupper() and isinstance(value, Mapping) and "sqlite" in value:
                 assert sorted(value) == ["postgresql", "sqlite"]
                 yield f"{module.__name__}.{name}", value["postgresql"]
+            elif name.isupper() and isinstance(value, Mapping):
+                for variant, statement in value.items():
+                    yield f"{module.__name__}.{name}[{variant}]", statement
 
 
 @pytest.mark.parametrize(("name", "statement"), [pytest.param(n, s, id=n) for n, s in _statements()])
@@ -39,8 +42,8 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
-    assert len(names) >= 32
-    families = {"controls", "cursors", "dead_letters", "history", "inbox", "marks", "turns"}
+    assert len(names) >= 60
+    families = {"budgets", "controls", "cursors", "dead_letters", "history", "inbox", "marks", "turns", "usage"}
     assert {name.split(".")[1] for name in names} == families
 
 
@@ -103,8 +106,27 @@ async def _all_queries(store: Store, number: int) -> None:
     last = await _as_operator(DeadLetters(store.database), store, again.turn_id)
     await store.inbox.accept(says(f"n{number}", at=number, address=thread), f"q{number}", rule=keeps, complete=True)
     await store.history.until(again.turn_id, again.conversation_id, 0)
-    await store.turns.finish(last, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
+    await _about_money(store, last)
     assert await store.turns.claim("w", 60, ["slack"]) is None
+
+
+async def _about_money(store: Store, claim: Claim) -> None:
+    """What is asked and written of budgets and usage, the end of an answer among it."""
+    spender = Spender("slack", "T1", "C1", "U1")
+    bounds = [Bound(whose, 1_000) for whose in budgets.SPENT]
+    wanted = Reservation(claim.key, spender, 10, now() + 60_000_000)
+    for _ in range(2):
+        assert await store.budgets.reserve(wanted, bounds, lambda drawn, micros: True) is None
+    await store.budgets.drawn(spender, bounds)
+    await store.budgets.release("nobody's")
+    used = UsageRow("U1", "m", "k", 1, 10, 0, 5, 0, estimated=False, cost_micros=7)
+    answer = Answer(f"a{claim.turn_id}", "B", "Parley", "hi")
+    await store.turns.finish(claim, "answered", answer=answer, used=used, reserved=True)
+    await store.usage.add(spender, "try", used, reserved="t")
+    await store.usage.of_user("slack", "T1", "U1", now() - 60_000_000)
+    for scope, part in usage.REPORTS:
+        await store.usage.report(scope, part, now() - 60_000_000, spender)
+    await store.usage.names([claim.turn_id])
 
 
 async def _as_operator(letters: DeadLetters, store: Store, turn_id: int) -> Claim:

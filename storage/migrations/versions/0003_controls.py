@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_reservations")),
     )
+    op.create_index("ix_reservations_until", "reservations", ["until"], unique=False)
     op.create_table(
         "spending",
         sa.Column("month", sa.String(length=7), nullable=False),
