@@ -29,6 +29,7 @@ from bot.controls.held import HeldControls
 from bot.desk import Desk
 from bot.engine import Engine
 from bot.errors import ModelFailure, StartFailed
+from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
 from bot.home import Home
 from bot.intake import Intake
@@ -212,6 +213,8 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
             offered = build_adapters(settings)
             stopping = Stopping(engine, settings)
             others["stop"] = stopping.run
+            forgetting = Forgetting(store.memory, store.controls, engine, settings)
+            others["forget"] = forgetting.run
 
             def describe(platform: str) -> Description | None:
                 return connected[platform].describe() if platform in connected else None
@@ -223,6 +226,7 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
                 describe,
                 engine.wake,
                 stopping.at_once,
+                forgetting.at_once,
                 holds,
             )
             desk = Desk(

@@ -86,6 +86,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A conversation that may be forgotten: up to position `until`, and but for the turn that carries the wish out."""
+
+    id: int
+    direct: bool
+    until: int
+    turn_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """The queue: how many turns are open, and since when the oldest waits that may run; None where none does."""
 

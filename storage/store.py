@@ -11,6 +11,7 @@ from storage.history import History
 from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
+from storage.memory import Memory
 from storage.turns import Turns
 from storage.usage import Usage
 
@@ -26,6 +27,7 @@ class Store:
     controls: Controls
     cursors: Cursors
     marks: Marks
+    memory: Memory
     usage: Usage
 
     @classmethod
@@ -40,6 +42,7 @@ class Store:
             Controls(database),
             Cursors(database),
             Marks(database),
+            Memory(database),
             Usage(database),
         )
 

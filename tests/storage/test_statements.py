@@ -13,7 +13,8 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import Store, controls, cursors, dead_letters, history, inbox, marks, schema, turns
+from bot.messages import Address
+from storage import Store, controls, cursors, dead_letters, history, inbox, marks, memory, schema, turns
 from storage.dead_letters import DeadLetters
 from storage.records import Answer, Change, Claim, Scope
 from tests.storage.people import THREAD, asks, keeps, says
@@ -22,7 +23,7 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (controls, cursors, dead_letters, history, inbox, marks, turns):
+    for module in (controls, cursors, dead_letters, history, inbox, marks, memory, turns):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -40,7 +41,7 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
     assert len(names) >= 32
-    families = {"controls", "cursors", "dead_letters", "history", "inbox", "marks", "turns"}
+    families = {"controls", "cursors", "dead_letters", "history", "inbox", "marks", "memory", "turns"}
     assert {name.split(".")[1] for name in names} == families
 
 
@@ -105,6 +106,22 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.history.until(again.turn_id, again.conversation_id, 0)
     await store.turns.finish(last, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
     assert await store.turns.claim("w", 60, ["slack"]) is None
+    await _as_one_who_forgets(store, thread, f"q{number}")
+
+
+async def _as_one_who_forgets(store: Store, thread: Address, message_id: str) -> None:
+    """What can be asked and done about a conversation, and then about a channel of its own."""
+    await store.memory.of_message(thread, message_id)
+    conversation = await store.memory.in_thread(thread)
+    assert conversation is not None
+    assert await store.memory.spoken_in(conversation, "U1")
+    assert await store.memory.forget(conversation) > 0
+    elsewhere = Address("slack", "T1", f"C{message_id}", message_id)
+    queued = await store.inbox.accept(says(message_id, address=elsewhere), message_id, rule=asks, complete=False)
+    assert queued.turn_id is not None
+    await store.memory.is_direct(elsewhere)
+    await store.memory.cancel_before(queued.turn_id)
+    assert await store.memory.forget_channel(elsewhere) == 1
 
 
 async def _as_operator(letters: DeadLetters, store: Store, turn_id: int) -> Claim:
