@@ -37,6 +37,7 @@ from bot.lag import LoopLag
 from bot.limits import Limits
 from bot.notices import Notices
 from bot.pacing import Pace
+from bot.retention import Sweep
 from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from bot.stopping import Stopping
@@ -62,6 +63,7 @@ class App:
     desk: Desk
     lag: LoopLag
     heartbeat: Heartbeat
+    sweep: Sweep
     _stop: asyncio.Event
     _refusals: list[StartFailed] = field(default_factory=list)
 
@@ -81,13 +83,14 @@ class App:
                     group.create_task(catch_up.run(), name=f"catch-up {name}")
                     for name, catch_up in self.desk.catch_ups.items()
                 ]
+                sweeping = group.create_task(self.sweep.run(), name="sweep")
                 watching = [
                     group.create_task(self.lag.run(), name="lag"),
                     group.create_task(self.heartbeat.run(), name="heartbeat"),
                 ]
                 await self._stop.wait()
                 self.heartbeat.drain()
-                for task in reading:
+                for task in (*reading, sweeping):
                     task.cancel()
                 if self._refusals:
                     await self._hear_the_others(platforms)
@@ -256,7 +259,8 @@ async def build(settings: Settings, stop: asyncio.Event | None = None) -> AsyncI
                 model=backend.standing,
                 lag=lag,
             )
-            yield App(settings, store, backend, desk, lag, heartbeat, stop or asyncio.Event())
+            sweep = Sweep(store.retention, store.marks, settings)
+            yield App(settings, store, backend, desk, lag, heartbeat, sweep, stop or asyncio.Event())
     finally:
         await ranks
         await store.close()

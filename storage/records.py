@@ -96,6 +96,15 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """What became of one portion of rows: to how many it was `done`, and the `last` that was looked at, as (its time,
+    its id); None where none follow."""
+
+    done: int
+    last: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """The queue: how many turns are open, and since when the oldest waits that may run; None where none does."""
 

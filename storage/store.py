@@ -12,6 +12,7 @@ from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.memory import Memory
+from storage.retention import Retention
 from storage.turns import Turns
 from storage.usage import Usage
 
@@ -28,6 +29,7 @@ class Store:
     cursors: Cursors
     marks: Marks
     memory: Memory
+    retention: Retention
     usage: Usage
 
     @classmethod
@@ -43,6 +45,7 @@ class Store:
             Cursors(database),
             Marks(database),
             Memory(database),
+            Retention(database),
             Usage(database),
         )
 

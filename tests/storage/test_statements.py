@@ -14,16 +14,16 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.messages import Address
-from storage import Store, controls, cursors, dead_letters, history, inbox, marks, memory, schema, turns
+from storage import Store, controls, cursors, dead_letters, history, inbox, marks, memory, retention, schema, turns
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Change, Claim, Scope
-from tests.storage.people import THREAD, asks, keeps, says
+from storage.records import Answer, Change, Claim, Scope, now
+from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (controls, cursors, dead_letters, history, inbox, marks, memory, turns):
+    for module in (controls, cursors, dead_letters, history, inbox, marks, memory, retention, turns):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -41,7 +41,7 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
     assert len(names) >= 32
-    families = {"controls", "cursors", "dead_letters", "history", "inbox", "marks", "memory", "turns"}
+    families = {"controls", "cursors", "dead_letters", "history", "inbox", "marks", "memory", "retention", "turns"}
     assert {name.split(".")[1] for name in names} == families
 
 
@@ -107,6 +107,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.turns.finish(last, "answered", answer=Answer(f"a{number}", "B", "Parley", "hi"))
     assert await store.turns.claim("w", 60, ["slack"]) is None
     await _as_one_who_forgets(store, thread, f"q{number}")
+    await _as_the_sweep(store, number)
 
 
 async def _as_one_who_forgets(store: Store, thread: Address, message_id: str) -> None:
@@ -122,6 +123,19 @@ async def _as_one_who_forgets(store: Store, thread: Address, message_id: str) ->
     await store.memory.is_direct(elsewhere)
     await store.memory.cancel_before(queued.turn_id)
     assert await store.memory.forget_channel(elsewhere) == 1
+
+
+async def _as_the_sweep(store: Store, number: int) -> None:
+    """A question from before the epoch, answered, and all that is done about what is old."""
+    old = says(f"o{number}", at=-EPOCH.timestamp() - number, address=Address("slack", "T1", "C1", f"o{number}"))
+    await store.inbox.accept(old, f"o{number}", rule=asks, complete=True)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    await store.turns.finish(claim, "answered")
+    assert (await store.retention.wipe_messages(0)).done == 1
+    assert (await store.retention.remove_messages(0)).done == 1
+    assert (await store.retention.remove_turns(now() + 1)).done == 1
+    await store.retention.wipe_audit(now() + 1)
 
 
 async def _as_operator(letters: DeadLetters, store: Store, turn_id: int) -> Claim:
