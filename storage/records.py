@@ -298,6 +298,20 @@ class AuditLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """What was found of a person and removed: numbers of rows. `answers` were to them alone; `open_turns` were still
+    being answered, and what those take may yet be written down under the person's id."""
+
+    messages: int = 0
+    answers: int = 0
+    usage: int = 0
+    spending: int = 0
+    audit: int = 0
+    settings: int = 0
+    open_turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Spender:
     """Who spends where: what usage is counted and budgets are kept by."""
 

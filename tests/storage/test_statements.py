@@ -14,16 +14,32 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.messages import Address
-from storage import Store, controls, cursors, dead_letters, history, inbox, marks, memory, retention, schema, turns
+from storage import (
+    Store,
+    controls,
+    cursors,
+    dead_letters,
+    erasure,
+    export,
+    history,
+    inbox,
+    marks,
+    memory,
+    retention,
+    schema,
+    turns,
+)
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Change, Claim, Scope, now
+from storage.erasure import Erasure
+from storage.export import Export
+from storage.records import Answer, Change, Claim, Scope, UsageRow, now
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (controls, cursors, dead_letters, history, inbox, marks, memory, retention, turns):
+    for module in (controls, cursors, dead_letters, erasure, export, history, inbox, marks, memory, retention, turns):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -41,7 +57,19 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
     assert len(names) >= 32
-    families = {"controls", "cursors", "dead_letters", "history", "inbox", "marks", "memory", "retention", "turns"}
+    families = {
+        "controls",
+        "cursors",
+        "dead_letters",
+        "erasure",
+        "export",
+        "history",
+        "inbox",
+        "marks",
+        "memory",
+        "retention",
+        "turns",
+    }
     assert {name.split(".")[1] for name in names} == families
 
 
@@ -108,6 +136,7 @@ async def _all_queries(store: Store, number: int) -> None:
     assert await store.turns.claim("w", 60, ["slack"]) is None
     await _as_one_who_forgets(store, thread, f"q{number}")
     await _as_the_sweep(store, number)
+    await _as_somebody_who_leaves(store, f"L{number}")
 
 
 async def _as_one_who_forgets(store: Store, thread: Address, message_id: str) -> None:
@@ -136,6 +165,22 @@ async def _as_the_sweep(store: Store, number: int) -> None:
     assert (await store.retention.remove_messages(0)).done == 1
     assert (await store.retention.remove_turns(now() + 1)).done == 1
     await store.retention.wipe_audit(now() + 1)
+
+
+async def _as_somebody_who_leaves(store: Store, user_id: str) -> None:
+    """A person in a workspace of their own, exported with it and then erased."""
+    place = Address("slack", f"T{user_id}", "D1")
+    message = says("1", address=place, author=user_id, direct=True)
+    await store.inbox.accept(message, "", rule=asks, complete=True)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    used = UsageRow(user_id, "m", "k", 1, 10, 0, 5, 0, estimated=False, cost_micros=7)
+    await store.turns.finish(claim, "answered", answer=Answer("2", "B", "Parley", "hi"), used=used)
+    await store.controls.change(Change(Scope("slack", f"T{user_id}"), "set", "model", "m", user_id, "Ada"))
+    kinds = {"message", "turn", "usage", "setting", "audit"}
+    assert {kind async for kind, _ in Export(store.database).of_workspace("slack", f"T{user_id}")} == kinds
+    assert {kind async for kind, _ in Export(store.database).of_person("slack", user_id)} == kinds
+    assert (await Erasure(store.database).erase("slack", user_id)).usage == 1
 
 
 async def _as_operator(letters: DeadLetters, store: Store, turn_id: int) -> Claim:
