@@ -6,8 +6,9 @@ In portions, each durable: an erasure that was broken off is finished by the nex
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, false, func, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, exists, false, func, select, update
 
 from storage.database import Database
 from storage.records import Erased
@@ -18,9 +19,10 @@ AT_ONCE = 500
 # Stands for whoever was removed.
 NOBODY = "erased"
 
-_platform, _user = bindparam("of_platform"), bindparam("of_user")
-_rows = bindparam("rows", expanding=True)
-_turns = bindparam("turn_ids", expanding=True)
+_platform: BindParameter[Any] = bindparam("of_platform")
+_user: BindParameter[Any] = bindparam("of_user")
+_rows: BindParameter[Any] = bindparam("rows", expanding=True)
+_turns: BindParameter[Any] = bindparam("turn_ids", expanding=True)
 _question = messages.alias("question")
 MESSAGES_OF = (
     select(messages.c.id, messages.c.turn_id, messages.c.conversation_id, conversations.c.direct)

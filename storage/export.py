@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, select, tuple_
+from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, select, tuple_
 
 from storage.database import Database
 from storage.schema import audit, conversations, messages, settings, turns, usage
@@ -49,7 +49,7 @@ _TURN = (
 )
 _said = select(*_MESSAGE).join(conversations, conversations.c.id == messages.c.conversation_id)
 _turn = select(*_TURN).join(conversations, conversations.c.id == turns.c.conversation_id)
-_after = bindparam("after")
+_after: BindParameter[Any] = bindparam("after")
 
 WORKSPACE_SETTINGS = select(settings).where(
     settings.c.platform == bindparam("platform"), settings.c.workspace == bindparam("workspace")

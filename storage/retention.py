@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, false, not_, or_, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from storage.database import Database
 from storage.records import Portion, now
@@ -19,7 +32,7 @@ from storage.schema import audit, is_ended, is_open, messages, reply_parts, turn
 AT_ONCE = 500
 START = (-(2**62), 0)
 
-_rows = bindparam("rows", expanding=True)
+_rows: BindParameter[Any] = bindparam("rows", expanding=True)
 _after = tuple_(bindparam("after_at"), bindparam("after_id"))
 _is_open = exists().where(turns.c.id == messages.c.turn_id, is_open(turns))
 PAGE_OF_MESSAGES = (

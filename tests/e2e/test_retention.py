@@ -8,6 +8,8 @@ import pytest
 
 from bot import retention
 from emulators.slack.model import Message as SlackMessage
+from storage import Store
+from storage.records import micros_of, now
 from tests.e2e.stage import user_texts
 from tests.e2e.talk import Talk, idle
 from tests.storage.test_inbox import rows
@@ -41,3 +43,19 @@ async def test_what_is_old_is_gone_from_the_next_prompt_and_its_question_is_not_
     assert [text.partition(": ")[2] for text in user_texts(openai.calls[-1].body)] == ["what is it?"]
     assert len(openai.calls) == 2
     assert rows(database, "SELECT count(*) FROM usage") == [(2,)]
+
+
+async def test_what_is_older_than_what_was_removed_is_not_read_back(talk: Talk) -> None:
+    stage = talk.stage
+    async with stage.worker():
+        pass
+    await talk.ask("was this answered once?")
+    store = await Store.open(stage.environment["DATABASE_URL"])
+    await store.marks.put(retention.REMOVED_MARK, now() + micros_of(60))
+    await store.close()
+    async with stage.worker() as worker:
+        async with asyncio.timeout(30):
+            while not worker.desk.catch_ups[talk.platform].passes:
+                await asyncio.sleep(0.05)
+        await idle(worker)
+    assert talk.openai.calls == []
