@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from bot import turn_commands
+from bot import data_commands, turn_commands
 from bot.errors import BackupRefused, SettingsInvalid, StartFailed
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ cli = typer.Typer(
 )
 
 cli.add_typer(turn_commands.turns, name="turns")
+for command in (data_commands.export, data_commands.erase, data_commands.audit):
+    cli.command()(command)
 
 EXIT_ILL = 1
 EXIT_BAD_SETUP = 2

@@ -30,6 +30,7 @@ from bot.desk import Desk
 from bot.drawing import Drawing
 from bot.engine import Engine
 from bot.errors import ModelFailure, StartFailed
+from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
 from bot.home import Home
 from bot.intake import Intake
@@ -39,6 +40,7 @@ from bot.notices import Notices
 from bot.pacing import Pace
 from bot.pictures import Pictures
 from bot.reservations import Reservations
+from bot.retention import Sweep
 from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from bot.stopping import Stopping
@@ -66,6 +68,7 @@ class App:
     desk: Desk
     lag: LoopLag
     heartbeat: Heartbeat
+    sweep: Sweep
     _stop: asyncio.Event
     _refusals: list[StartFailed] = field(default_factory=list)
 
@@ -85,13 +88,14 @@ class App:
                     group.create_task(catch_up.run(), name=f"catch-up {name}")
                     for name, catch_up in self.desk.catch_ups.items()
                 ]
+                sweeping = group.create_task(self.sweep.run(), name="sweep")
                 watching = [
                     group.create_task(self.lag.run(), name="lag"),
                     group.create_task(self.heartbeat.run(), name="heartbeat"),
                 ]
                 await self._stop.wait()
                 self.heartbeat.drain()
-                for task in reading:
+                for task in (*reading, sweeping):
                     task.cancel()
                 if self._refusals:
                     await self._hear_the_others(platforms)
@@ -231,6 +235,8 @@ async def build(
             others["usage"] = UsageCommand(
                 store.usage, store.budgets, controls, settings, connected, Drawing(), left=lambda: ()
             ).run
+            forgetting = Forgetting(store.memory, store.controls, engine, settings)
+            others["forget"] = forgetting.run
 
             def describe(platform: str) -> Description | None:
                 return connected[platform].describe() if platform in connected else None
@@ -242,6 +248,7 @@ async def build(
                 describe,
                 engine.wake,
                 stopping.at_once,
+                forgetting.at_once,
                 holds,
             )
             desk = Desk(
@@ -271,7 +278,8 @@ async def build(
                 model=backend.standing,
                 lag=lag,
             )
-            yield App(settings, store, backend, desk, lag, heartbeat, stop or asyncio.Event())
+            sweep = Sweep(store.retention, store.marks, settings)
+            yield App(settings, store, backend, desk, lag, heartbeat, sweep, stop or asyncio.Event())
     finally:
         await ranks
         await store.close()

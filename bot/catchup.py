@@ -17,6 +17,7 @@ from bot import crash
 from bot.adapter import Missed, ReadsMissed, Unread
 from bot.errors import DeliveryFailure, StorageFailed
 from bot.intake import Intake
+from bot.retention import REMOVED_MARK
 from bot.settings import Settings
 from storage import Store
 from storage.records import micros_of, now
@@ -97,8 +98,10 @@ class CatchUp:
         gap and before the gap was read.
         """
         horizon = moment - micros_of(self.settings.parley_catch_up_hours * 3600)
-        # What was said before this database was made, another one may have answered.
-        oldest = max(horizon, await self.store.marks.born())
+        # What was said before this database was made, another one may have answered; and what was removed from it is
+        # not known to have been answered.
+        removed = await self.store.marks.at(REMOVED_MARK) or 0
+        oldest = max(horizon, await self.store.marks.born(), removed)
         last_pass = await self.store.marks.at(self._mark)
         overlap = micros_of(OVERLAP_SECONDS)
         since = oldest if last_pass is None else max(oldest, last_pass - overlap)

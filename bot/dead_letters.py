@@ -1,34 +1,24 @@
 """`parley turns`: the list of questions that failed, for the engineer paged at night, and what is done about each.
 
-Works on the database alone, beside a running worker or without one: no token is needed and no platform is asked. What
-is found goes to standard output, what is said about it to standard error. How turns look is in `turn_view.py`.
+Works on the database alone (`attached.py`), beside a running worker or without one. How turns look is in
+`turn_view.py`.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.text import Text
 
-from bot import settings as settings_module
-from bot import turn_view
-from bot.errors import DatabaseUnusable, Problem, StorageFailed
-from storage.database import Database
+from bot import attached, turn_view
+from bot.attached import EXIT_DONE, EXIT_NOTHING_DONE, note, say, say_json
 from storage.dead_letters import DISCARDED, DeadLetters
 from storage.records import REFERENCE_LENGTH, Decision, TurnState, now
 
-EXIT_DONE = 0
-EXIT_NOTHING_DONE = 1
-EXIT_BAD_SETUP = 2
 # What fits on a screen or two; `--all` shows the rest.
 SHOWN = 50
 _EVERYTHING = 2**31 - 1
-# Where any of these can't be read, nobody knows which database is meant.
-_SAYS_WHICH_DATABASE = frozenset({".ENV", "PARLEY_SECRETS_DIR", "DATABASE_URL"})
 
 # Why a turn that has not failed is left alone.
 _STANDING: dict[TurnState, str] = {
@@ -44,21 +34,8 @@ Work = Callable[[DeadLetters], Awaitable[int]]
 
 
 async def on_database(work: Work) -> int:
-    """Do `work` on the database that the settings name; returns the exit code."""
-    settings, problems = settings_module.read()
-    if in_the_way := hiding_the_database(problems):
-        return bad_setup(in_the_way)
-    try:
-        database = await Database.attach(settings.database_url)
-    except DatabaseUnusable as unusable:
-        return bad_setup(unusable.problems)
-    try:
-        return await work(DeadLetters(database))
-    except StorageFailed as failure:
-        note(f"The database does not take that now: {failure}. What is not listed as done is as it was; try again.")
-        return EXIT_NOTHING_DONE
-    finally:
-        await database.close()
+    """Do `work` on the turns of the database that the settings name; returns the exit code."""
+    return await attached.on_database(lambda database: work(DeadLetters(database)))
 
 
 def listing(*, open_too: bool, everything: bool, reason: str, as_json: bool) -> Work:
@@ -70,13 +47,13 @@ def listing(*, open_too: bool, everything: bool, reason: str, as_json: bool) -> 
         failed, count = await letters.failed(reason, most)
         lines = [*still_open, *failed]
         if as_json:
-            _say_json(*map(turn_view.line_data, lines))
+            say_json(*map(turn_view.line_data, lines))
         elif lines:
             console = Console(highlight=False)
             if console.is_terminal:
                 console.print(turn_view.table(lines, now()))
             else:
-                _say(*turn_view.rows(lines))
+                say(*turn_view.rows(lines))
         if open_too and not still_open:
             note("No turn is waiting or running.")
         if not count:
@@ -99,9 +76,9 @@ def showing(name: str, *, as_json: bool) -> Work:
         if turn is None:
             return EXIT_NOTHING_DONE
         if as_json:
-            _say_json(turn_view.page_data(turn))
+            say_json(turn_view.page_data(turn))
         else:
-            _say(*turn_view.page(turn, now()))
+            say(*turn_view.page(turn, now()))
         return EXIT_DONE
 
     return work
@@ -127,9 +104,9 @@ def deciding(wish: Wish, names: Sequence[str], *, reason: str, as_json: bool) ->
         async for decision in decide(turn_ids):
             done += decision.outcome == "done"
             if as_json:
-                _say_json(_decision_data(wish, decision))
+                say_json(_decision_data(wish, decision))
             else:
-                _say(f"{decision.turn_id} (ref {decision.key[:REFERENCE_LENGTH]}): {_told(wish, decision)}")
+                say(f"{decision.turn_id} (ref {decision.key[:REFERENCE_LENGTH]}): {_told(wish, decision)}")
         if done and wish == "retry":
             note("A running worker begins within about a second; `parley turns list --open` shows what waits.")
         return EXIT_DONE if done and done == len(turn_ids) and all_known else EXIT_NOTHING_DONE
@@ -177,28 +154,3 @@ def _decision_data(wish: Wish, decision: Decision) -> dict[str, Any]:
 
 def _none_failed(reason: str) -> str:
     return f"No turn has failed with {reason}." if reason else "No turn has failed."
-
-
-def note(text: str) -> None:
-    """Say something about what is found, on standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(turn_view.harmless(text)))
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-def _say_json(*objects: dict[str, Any]) -> None:
-    _say(*map(json.dumps, objects))
-
-
-def hiding_the_database(problems: Sequence[Problem]) -> list[Problem]:
-    """Those problems of the settings for which nobody knows which database is meant."""
-    return [problem for problem in problems if problem.variable.upper() in _SAYS_WHICH_DATABASE]
-
-
-def bad_setup(problems: Sequence[Problem]) -> int:
-    """Say what is wrong and what would cure it; returns the exit code."""
-    for problem in problems:
-        note(f"✗ {problem.variable}: {problem.wrong}" + (f"\n    {problem.cure}" if problem.cure else ""))
-    return EXIT_BAD_SETUP

@@ -7,7 +7,7 @@ transaction of the store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -59,7 +59,8 @@ def gate(message: IncomingMessage, *, known: bool, mode: Mode = "thread") -> Ver
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes events in. `on_work` is called when a turn waits to be claimed, `on_stop` when somebody wants one ended.
+    """Takes events in. `on_work` is called when a turn waits to be claimed, `on_stop` when somebody wants one ended,
+    `on_forget` with the turn's id once somebody's wish is stored that a conversation be forgotten.
 
     `holds`: until when (microseconds since the epoch) a platform's new turns may not begin. `platforms` say of
     themselves where they answer by custom.
@@ -71,6 +72,7 @@ class Intake:
     platforms: Callable[[str], Description | None]
     on_work: Callable[[], None]
     on_stop: Callable[[IncomingMessage, str], None]
+    on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
     holds: dict[str, int] = field(default_factory=dict)
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
@@ -135,6 +137,8 @@ class Intake:
             outcome=accepted.outcome,
         )
         if accepted.outcome == "queued":
+            if command is not None and command.name == "forget" and accepted.turn_id is not None:
+                await self.on_forget(message, accepted.turn_id)
             self.on_work()
         return accepted.outcome
 

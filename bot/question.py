@@ -17,7 +17,7 @@ from bot.errors import DeliveryFailure
 from bot.messages import IncomingMessage, Place
 from bot.pictures import Pictures
 from storage import Store
-from storage.records import Claim, StoredMessage
+from storage.records import Claim, StoredMessage, micros
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +37,16 @@ class Question:
 
 
 async def read_question(
-    store: Store, controls: HeldControls, pictures: Pictures, claim: Claim, adapter: Adapter
+    store: Store, controls: HeldControls, pictures: Pictures, claim: Claim, adapter: Adapter, *, since: int = 0
 ) -> Question:
-    """Read what a turn asks; of one that asks no model, who gave it alone. Raises `StorageFailed`."""
+    """Read what a turn asks; of one that asks no model, who gave it alone. Raises `StorageFailed`.
+
+    What was said before `since` (microseconds since the epoch) is not read from the platform: it is to be forgotten.
+    """
     effective = await controls.at(claim.address)
     if claim.kind == "answer":
         if not claim.complete:
-            await _read_earlier(store, effective.history_messages, claim, adapter)
+            await _read_earlier(store, effective.history_messages, claim, adapter, since)
         history = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
         own = [message for message in history if message.turn_id == claim.turn_id]
     else:
@@ -68,7 +71,7 @@ async def read_question(
     )
 
 
-async def _read_earlier(store: Store, most: int, claim: Claim, adapter: Adapter) -> None:
+async def _read_earlier(store: Store, most: int, claim: Claim, adapter: Adapter, since: int) -> None:
     """Read, once, what was said in the thread or the chain of replies before the bot was called into it."""
     known = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
     first = next((m for m in known if m.turn_id is not None), None)
@@ -85,5 +88,6 @@ async def _read_earlier(store: Store, most: int, claim: Claim, adapter: Adapter)
         # An answer without what was said before is better than none.
         log.warning("history_unread", code=failure.code)
         return
+    earlier = [message for message in earlier if micros(message.sent_at) >= since]
     await store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
     log.info("history_read", messages=len(earlier))

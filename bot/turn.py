@@ -35,6 +35,7 @@ from bot.settings import Settings
 from bot.splitting import split
 from storage import Store
 from storage.records import Answer, Claim, StoredMessage, now
+from storage.retention import since
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,8 @@ class TurnRunner:
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
         ):
             adapter = self.adapters[claim.address.platform]
-            question = await read_question(self.store, self.controls, self.pictures, claim, adapter)
+            kept_since = since(self.settings.parley_retention_days)
+            question = await read_question(self.store, self.controls, self.pictures, claim, adapter, since=kept_since)
             asked = question.own[-1] if question.own else None
             lease.asker = question.asker
             if asked is not None and claim.address.thread == asked.platform_id:

@@ -15,13 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot import settings as settings_module
 from bot import usage_view
-from bot.dead_letters import EXIT_DONE, EXIT_NOTHING_DONE, bad_setup, hiding_the_database, note
-from bot.errors import DatabaseUnusable, StorageFailed
+from bot.attached import EXIT_DONE, note, on_database
 from bot.turn_view import harmless
 from bot.usage_view import Period
-from storage.database import Database
 from storage.records import Part, UsageLine
 from storage.usage import Usage
 
@@ -31,22 +28,13 @@ COLUMNS = ("calls", "tokens in", "cached", "tokens out", "cost")
 
 async def report(period: Period, by: By, *, as_csv: bool) -> int:
     """Print what was used; returns the exit code."""
-    settings, problems = settings_module.read()
-    if in_the_way := hiding_the_database(problems):
-        return bad_setup(in_the_way)
-    try:
-        database = await Database.attach(settings.database_url)
-    except DatabaseUnusable as unusable:
-        return bad_setup(unusable.problems)
+    return await on_database(lambda database: _report(Usage(database), period, by, as_csv=as_csv))
+
+
+async def _report(usage: Usage, period: Period, by: By, *, as_csv: bool) -> int:
     part: Part = "all" if by == "day" else by
     span = usage_view.span(period, datetime.now(UTC))
-    try:
-        lines = await Usage(database).report("everywhere", part, span.since)
-    except StorageFailed as failure:
-        note(f"The database does not answer now: {failure}. Try again.")
-        return EXIT_NOTHING_DONE
-    finally:
-        await database.close()
+    lines = await usage.report("everywhere", part, span.since)
     if as_csv:
         sys.stdout.write(usage_view.as_csv(lines, part, by_day=by == "day"))
     elif lines:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select
+from sqlalchemy import Connection, String, and_, bindparam, delete, insert, or_, select
 
 from storage.database import Database
 from storage.dialect import upsert
@@ -37,7 +37,13 @@ REMOVE = delete(settings).where(_this_one)
 ADD_LINE = insert(audit)
 LINES = (
     select(audit)
-    .where(audit.c.at >= bindparam("since"))
+    .where(
+        audit.c.at >= bindparam("since"),
+        *(
+            or_(bindparam(name, type_=String) == "", audit.c[name] == bindparam(name, type_=String))
+            for name in ("platform", "workspace", "channel")
+        ),
+    )
     .order_by(audit.c.at.desc(), audit.c.id.desc())
     .limit(bindparam("most"))
 )
@@ -57,9 +63,15 @@ class Controls:
         """Set a value or take it back, and write down who did."""
         await self._database.write(_change, change)
 
-    async def audit(self, since: int, most: int) -> Sequence[AuditLine]:
-        """The newest `most` lines of the audit from a moment on (microseconds since the epoch), newest first."""
-        return await self._database.read(_audit, since, most)
+    async def audit(
+        self, since: int, most: int, *, platform: str = "", workspace: str = "", channel: str = ""
+    ) -> Sequence[AuditLine]:
+        """The newest `most` lines of the audit from a moment on (microseconds since the epoch), newest first.
+
+        What is named picks those of one platform, workspace or channel.
+        """
+        place = {"platform": platform, "workspace": workspace, "channel": channel}
+        return await self._database.read(_audit, {"since": since, "most": most, **place})
 
 
 def _of_workspace(connection: Connection, platform: str, workspace: str) -> Sequence[StoredSetting]:
@@ -94,7 +106,7 @@ def _change(connection: Connection, change: Change) -> None:
     connection.execute(ADD_LINE, line)
 
 
-def _audit(connection: Connection, since: int, most: int) -> Sequence[AuditLine]:
+def _audit(connection: Connection, picked: Mapping[str, object]) -> Sequence[AuditLine]:
     return [
         AuditLine(
             row.id,
@@ -107,5 +119,5 @@ def _audit(connection: Connection, since: int, most: int) -> Sequence[AuditLine]
             row.before,
             row.after,
         )
-        for row in connection.execute(LINES, {"since": since, "most": most})
+        for row in connection.execute(LINES, picked)
     ]

@@ -132,6 +132,16 @@ class Database:
         `StorageFailed`."""
         return await self._on(self._reader, self._reading, lambda connection: work(connection, *args, **kwargs))
 
+    async def scrub(self) -> None:
+        """Let nothing that was wiped linger in the log beside the file, where that can be done now.
+
+        Where it can't, another process is reading there: the log is overwritten in its own time.
+        """
+        try:
+            await self._reader.run(dialect.empty_log)
+        except SQLAlchemyError as error:
+            log.info("log_not_emptied", reason=dialect.reason(error))
+
     async def damage(self) -> str | None:
         """What is wrong in the file itself, in SQLite's words; None where nothing is. Reads the whole file."""
         try:

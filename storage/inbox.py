@@ -103,11 +103,16 @@ ADVANCE_CURSOR = upsert(
     ),
 )
 REMEMBER = upsert(messages, lambda insert: insert.on_conflict_do_nothing())
+IS_COMPLETE = select(conversations.c.complete).where(conversations.c.id == bindparam("of_row"))
 COMPLETE = update(conversations).where(conversations.c.id == bindparam("of_row")).values(complete=True)
 # Of the two events of one post on Slack, the mention lacks the files.
 ADD_FILES = (
     update(messages)
-    .where(messages.c.id == bindparam("of_row"), messages.c.attachments == literal((), messages.c.attachments.type))
+    .where(
+        messages.c.id == bindparam("of_row"),
+        messages.c.deleted.is_(False),
+        messages.c.attachments == literal((), messages.c.attachments.type),
+    )
     .values(attachments=bindparam("to_attachments"))
 )
 EDIT = (
@@ -194,7 +199,10 @@ class Inbox:
         return await self._database.write(_release_held, platform)
 
     async def remember(self, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:
-        """Keep what was said before the bot came, once; messages by `own_id` are the bot's own answers."""
+        """Keep what was said before the bot came, once; messages by `own_id` are the bot's own answers.
+
+        Of a conversation that is complete by now, nothing: somebody had it forgotten meanwhile.
+        """
         await self._database.insist(_remember, conversation_id, earlier, own_id)
 
     async def edit(self, message: IncomingMessage) -> bool:
@@ -314,6 +322,8 @@ def _release_held(connection: Connection, platform: str) -> int:
 
 
 def _remember(connection: Connection, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:
+    if connection.scalar(IS_COMPLETE, {"of_row": conversation_id}):
+        return  # it was forgotten while it was read
     if earlier:
         rows = [_row(m, conversation_id, "assistant" if m.author.id == own_id else "user") for m in earlier]
         connection.execute(REMEMBER[connection.dialect.name], rows)

@@ -94,6 +94,25 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A conversation that may be forgotten: up to position `until`, and but for the turn that carries the wish out."""
+
+    id: int
+    direct: bool
+    until: int
+    turn_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What became of one portion of rows: to how many it was `done`, and the `last` that was looked at, as (its time,
+    its id); None where none follow."""
+
+    done: int
+    last: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """The queue: how many turns are open, and since when the oldest waits that may run; None where none does."""
 
@@ -284,6 +303,20 @@ class AuditLine:
     name: str
     before: str | None
     after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was found of a person and removed: numbers of rows. `answers` were to them alone; `open_turns` were still
+    being answered, and what those take may yet be written down under the person's id."""
+
+    messages: int = 0
+    answers: int = 0
+    usage: int = 0
+    spending: int = 0
+    audit: int = 0
+    settings: int = 0
+    open_turns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,11 @@ def is_failed(a_turn: FromClause) -> ColumnElement[bool]:
     return a_turn.c.state == literal_column("'failed'")
 
 
+def is_ended(a_turn: FromClause) -> ColumnElement[bool]:
+    """Whether a turn is over, in the words of its own partial index."""
+    return a_turn.c.state.in_([literal_column(f"'{state}'") for state in ("answered", "failed", "cancelled")])
+
+
 conversations = Table(
     "conversations",
     metadata,
@@ -157,6 +162,9 @@ Index("ix_turns_line", turns.c.conversation_id, turns.c.id, sqlite_where=_OPEN, 
 # What an operator is asked to look at.
 _FAILED = text("state = 'failed'")
 Index("ix_turns_failed", turns.c.id, sqlite_where=_FAILED, postgresql_where=_FAILED)
+# What ended long ago, for the retention.
+_ENDED = text("state IN ('answered', 'failed', 'cancelled')")
+Index("ix_turns_ended", turns.c.finished_at, turns.c.id, sqlite_where=_ENDED, postgresql_where=_ENDED)
 _RUNNING = text("state = 'running'")
 Index(
     "uq_turns_one_running",
@@ -191,6 +199,9 @@ messages = Table(
 )
 Index("ix_messages_order", messages.c.conversation_id, messages.c.position, messages.c.id)
 Index("ix_messages_turn", messages.c.turn_id)
+# What was said long ago, for the retention; and by whom, to give it to them or to remove it.
+Index("ix_messages_sent", messages.c.sent_at, messages.c.id)
+Index("ix_messages_author", messages.c.platform, messages.c.author_id, messages.c.id)
 
 reply_parts = Table(
     "reply_parts",
@@ -241,6 +252,7 @@ usage = Table(
 Index("ix_usage_at", usage.c.at)
 Index("ix_usage_turn", usage.c.turn_id)
 Index("ix_usage_place", usage.c.platform, usage.c.workspace, usage.c.at)
+Index("ix_usage_user", usage.c.platform, usage.c.user_id, usage.c.id)
 
 # What was spent in each calendar month (UTC), kept up with every row of usage: a budget is asked before each question.
 spending = Table(
@@ -253,6 +265,7 @@ spending = Table(
     Column("user_id", Name(64), primary_key=True),
     Column("micros", BigInteger, nullable=False),
 )
+Index("ix_spending_user", spending.c.platform, spending.c.user_id)
 
 # What a question under way may come to cost at most, set aside of the budgets until it is known.
 reservations = Table(
@@ -268,6 +281,7 @@ reservations = Table(
     Column("until", BigInteger, nullable=False),
 )
 Index("ix_reservations_until", reservations.c.until)
+Index("ix_reservations_user", reservations.c.platform, reservations.c.user_id)
 
 audit = Table(
     "audit",
@@ -286,6 +300,7 @@ audit = Table(
     Column("after", Words),
 )
 Index("ix_audit_at", audit.c.at)
+Index("ix_audit_author", audit.c.platform, audit.c.author_id, audit.c.id)
 
 cursors = Table(
     "cursors",

@@ -12,6 +12,8 @@ from storage.history import History
 from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
+from storage.memory import Memory
+from storage.retention import Retention
 from storage.turns import Turns
 from storage.usage import Usage
 
@@ -27,6 +29,8 @@ class Store:
     controls: Controls
     cursors: Cursors
     marks: Marks
+    memory: Memory
+    retention: Retention
     usage: Usage
     budgets: Budgets
 
@@ -42,6 +46,8 @@ class Store:
             Controls(database),
             Cursors(database),
             Marks(database),
+            Memory(database),
+            Retention(database),
             Usage(database),
             Budgets(database),
         )

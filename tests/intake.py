@@ -8,12 +8,13 @@ from bot.admission import Admission
 from bot.controls.held import HeldControls
 from bot.intake import Intake
 from bot.limits import Limits
+from bot.messages import IncomingMessage
 from bot.settings import Settings
 from storage import Store
 
 
 def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings: object) -> Intake:
-    """An intake whose stops go nowhere and whose platforms answer as they are used to."""
+    """An intake whose stops and wishes to forget go nowhere and whose platforms answer as they are used to."""
     chosen = Settings(**settings, _env_file=None)  # type: ignore[arg-type, call-arg]
     return Intake(
         inbox=store.inbox,
@@ -22,4 +23,9 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
         platforms=lambda _: None,
         on_work=on_work,
         on_stop=lambda _message, _root: None,
+        on_forget=_leave,
     )
+
+
+async def _leave(message: IncomingMessage, turn_id: int) -> None:
+    """Leave what is to be forgotten to its turn."""

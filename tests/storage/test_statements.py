@@ -13,16 +13,36 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from storage import Store, budgets, controls, cursors, dead_letters, history, inbox, marks, schema, turns, usage
+from bot.messages import Address
+from storage import (
+    Store,
+    budgets,
+    controls,
+    cursors,
+    dead_letters,
+    erasure,
+    export,
+    history,
+    inbox,
+    marks,
+    memory,
+    retention,
+    schema,
+    turns,
+    usage,
+)
 from storage.dead_letters import DeadLetters
+from storage.erasure import Erasure
+from storage.export import Export
 from storage.records import Answer, Bound, Change, Claim, Reservation, Scope, Spender, UsageRow, now
-from tests.storage.people import THREAD, asks, keeps, says
+from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    for module in (budgets, controls, cursors, dead_letters, history, inbox, marks, turns, usage):
+    families = (budgets, controls, cursors, dead_letters, erasure, export, history, inbox, marks, memory, retention)
+    for module in (*families, turns, usage):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -42,8 +62,22 @@ def test_every_statement_can_be_said_to_postgresql(name: str, statement: ClauseE
 
 def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
-    assert len(names) >= 60
-    families = {"budgets", "controls", "cursors", "dead_letters", "history", "inbox", "marks", "turns", "usage"}
+    assert len(names) >= 80
+    families = {
+        "budgets",
+        "controls",
+        "cursors",
+        "dead_letters",
+        "erasure",
+        "export",
+        "history",
+        "inbox",
+        "marks",
+        "memory",
+        "retention",
+        "turns",
+        "usage",
+    }
     assert {name.split(".")[1] for name in names} == families
 
 
@@ -108,6 +142,53 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.history.until(again.turn_id, again.conversation_id, 0)
     await _about_money(store, last)
     assert await store.turns.claim("w", 60, ["slack"]) is None
+    await _as_one_who_forgets(store, thread, f"q{number}")
+    await _as_the_sweep(store, number)
+    await _as_somebody_who_leaves(store, f"L{number}")
+
+
+async def _as_one_who_forgets(store: Store, thread: Address, message_id: str) -> None:
+    """What can be asked and done about a conversation, and then about a channel of its own."""
+    await store.memory.of_message(thread, message_id)
+    conversation = await store.memory.in_thread(thread)
+    assert conversation is not None
+    assert await store.memory.spoken_in(conversation, "U1")
+    assert await store.memory.forget(conversation) > 0
+    elsewhere = Address("slack", "T1", f"C{message_id}", message_id)
+    queued = await store.inbox.accept(says(message_id, address=elsewhere), message_id, rule=asks, complete=False)
+    assert queued.turn_id is not None
+    await store.memory.is_direct(elsewhere)
+    await store.memory.cancel_before(queued.turn_id)
+    assert await store.memory.forget_channel(elsewhere) == 1
+
+
+async def _as_the_sweep(store: Store, number: int) -> None:
+    """A question from before the epoch, answered, and all that is done about what is old."""
+    old = says(f"o{number}", at=-EPOCH.timestamp() - number, address=Address("slack", "T1", "C1", f"o{number}"))
+    await store.inbox.accept(old, f"o{number}", rule=asks, complete=True)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    await store.turns.finish(claim, "answered")
+    assert (await store.retention.wipe_messages(0)).done == 1
+    assert (await store.retention.remove_messages(0)).done == 1
+    assert (await store.retention.remove_turns(now() + 1)).done == 1
+    await store.retention.wipe_audit(now() + 1)
+
+
+async def _as_somebody_who_leaves(store: Store, user_id: str) -> None:
+    """A person in a workspace of their own, exported with it and then erased."""
+    place = Address("slack", f"T{user_id}", "D1")
+    message = says("1", address=place, author=user_id, direct=True)
+    await store.inbox.accept(message, "", rule=asks, complete=True)
+    claim = await store.turns.claim("w", 60, ["slack"])
+    assert claim is not None
+    used = UsageRow(user_id, "m", "k", 1, 10, 0, 5, 0, estimated=False, cost_micros=7)
+    await store.turns.finish(claim, "answered", answer=Answer("2", "B", "Parley", "hi"), used=used)
+    await store.controls.change(Change(Scope("slack", f"T{user_id}"), "set", "model", "m", user_id, "Ada"))
+    kinds = {"message", "turn", "usage", "setting", "audit"}
+    assert {kind async for kind, _ in Export(store.database).of_workspace("slack", f"T{user_id}")} == kinds
+    assert {kind async for kind, _ in Export(store.database).of_person("slack", user_id)} == kinds
+    assert (await Erasure(store.database).erase("slack", user_id)).usage == 1
 
 
 async def _about_money(store: Store, claim: Claim) -> None:

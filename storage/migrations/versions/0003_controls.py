@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index("ix_audit_at", "audit", ["at"], unique=False)
+    op.create_index("ix_audit_author", "audit", ["platform", "author_id", "id"], unique=False)
     op.create_table(
         "reservations",
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -39,6 +40,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_reservations")),
     )
     op.create_index("ix_reservations_until", "reservations", ["until"], unique=False)
+    op.create_index("ix_reservations_user", "reservations", ["platform", "user_id"], unique=False)
     op.create_table(
         "spending",
         sa.Column("month", sa.String(length=7), nullable=False),
@@ -49,6 +51,11 @@ def upgrade() -> None:
         sa.Column("micros", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("month", "platform", "workspace", "channel", "user_id", name=op.f("pk_spending")),
     )
+    op.create_index("ix_spending_user", "spending", ["platform", "user_id"], unique=False)
+    ended = sa.text("state IN ('answered', 'failed', 'cancelled')")
+    op.create_index("ix_turns_ended", "turns", ["finished_at", "id"], sqlite_where=ended, postgresql_where=ended)
+    op.create_index("ix_messages_sent", "messages", ["sent_at", "id"], unique=False)
+    op.create_index("ix_messages_author", "messages", ["platform", "author_id", "id"], unique=False)
     _give_usage_its_place()
     op.execute(
         "INSERT INTO spending (month, platform, workspace, channel, user_id, micros)"
@@ -96,3 +103,4 @@ def _give_usage_its_place() -> None:
     op.create_index("ix_usage_at", "usage", ["at"], unique=False)
     op.create_index("ix_usage_turn", "usage", ["turn_id"], unique=False)
     op.create_index("ix_usage_place", "usage", ["platform", "workspace", "at"], unique=False)
+    op.create_index("ix_usage_user", "usage", ["platform", "user_id", "id"], unique=False)
