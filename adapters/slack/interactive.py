@@ -233,7 +233,7 @@ class Interactive:
         await asyncio.sleep(_AFTER_ACKNOWLEDGEMENT)
         view = forms.again(submission, answer) if answer.problems else forms.told(submission, answer.text)
         try:
-            await ask(self._web.views_update(view_id=clean(submission.view.get("id")) or "?", view=view))
+            await ask(self._web.views_update(view_id=clean(submission.view.get("id")), view=view))
         except SlackFault as fault:
             log.info("slack_view_not_updated", code=fault.code, status=fault.status)
             text = f"{answer.text}\n\n{forms.listed(answer.problems)}" if answer.problems else answer.text
