@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import structlog
 
@@ -84,7 +83,7 @@ class SettingCommands:
         for check in self.checks:
             if objection := await check(control, after, command.address):
                 return _told(_left(command, control, objection))
-        await self._write(scope, control, stored, command.author)
+        await self._write(scope, {control: stored}, command.author)
         said = f"From the next question on, **{control.name}** in {_WHERE[level]} is: {_shortened(stored)}"
         notice = f"{_who(command.author)} set **{control.name}** to {_on_a_line(stored)} in {_WHERE[level]}."
         return Result(CommandAnswer(said), notice)
@@ -104,7 +103,7 @@ class SettingCommands:
         scope = _scope(command.address, level)
         if control.name not in {setting.name for setting in await self.controls.set_at(scope)}:
             return _told(f"**{control.name}** is not set in {_WHERE[level]}; there is nothing to take back.")
-        await self._write(scope, control, None, command.author)
+        await self._write(scope, {control: None}, command.author)
         now = await self.controls.at(command.address)
         back = f"{_shown(control, now)} _({_SOURCES[now.sources[control.name]]})_"
         said = f"**{control.name}** is no longer set in {_WHERE[level]}. Now it is: {back}"
@@ -157,9 +156,8 @@ class SettingCommands:
                         problems.setdefault(control.name, f"{objection[:1].upper()}{objection[1:]}.")
         if problems:
             return Result(CommandAnswer("Nothing was changed.", problems=problems))
-        for control in changed:
-            if stored[control.name] != own.get(control.name):
-                await self._write(scope, control, stored[control.name], submitted.author)
+        news = {c: stored[c.name] for c in changed if stored[c.name] != own.get(c.name)}
+        await self._write(scope, news, submitted.author)
         if not changed:
             return _told("Nothing was changed.")
         listed = ", ".join(f"**{control.name}**" for control in changed)
@@ -215,10 +213,15 @@ class SettingCommands:
             after += [*kept, *(new if each == scope else ())]
         return effective(self.settings, after)
 
-    async def _write(self, scope: Scope, control: Control, value: str | None, author: Author) -> None:
-        action: Literal["set", "reset"] = "reset" if value is None else "set"
-        await self.controls.change(Change(scope, action, control.name, value, author.id, author.name))
-        log.info(f"setting_{action}", setting=control.name, channel=scope.channel, by=author.id)
+    async def _write(self, scope: Scope, values: Mapping[Control, str | None], author: Author) -> None:
+        """Write all of the values, None where one is taken back, or none of them."""
+        changes = [
+            Change(scope, "reset" if value is None else "set", control.name, value, author.id, author.name)
+            for control, value in values.items()
+        ]
+        await self.controls.change(*changes)
+        for change in changes:
+            log.info("setting_changed", action=change.action, setting=change.name, channel=scope.channel, by=author.id)
 
 
 def names() -> str:

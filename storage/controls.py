@@ -59,9 +59,9 @@ class Controls:
         """Every value that is set in a workspace: its own first, then the channels', each with its threads'."""
         return await self._database.read(_of_workspace, platform, workspace)
 
-    async def change(self, change: Change) -> None:
-        """Set a value or take it back, and write down who did."""
-        await self._database.write(_change, change)
+    async def change(self, *changes: Change) -> None:
+        """Set values or take them back, and write down who did: all of them, or none."""
+        await self._database.write(_change_all, changes)
 
     async def audit(
         self, since: int, most: int, *, platform: str = "", workspace: str = "", channel: str = ""
@@ -80,6 +80,11 @@ def _of_workspace(connection: Connection, platform: str, workspace: str) -> Sequ
         StoredSetting(Scope(row.platform, row.workspace, row.channel, row.thread), row.name, row.value, *row[6:])
         for row in rows
     ]
+
+
+def _change_all(connection: Connection, changes: Sequence[Change]) -> None:
+    for change in changes:
+        _change(connection, change)
 
 
 def _change(connection: Connection, change: Change) -> None:

@@ -49,10 +49,10 @@ class HeldControls:
         workspace = await self._workspace(scope.platform, scope.workspace)
         return workspace.by_place.get((scope.channel, scope.thread), ())
 
-    async def change(self, change: Change) -> None:
-        """Write a change and its line in the audit; it holds from now on. Raises `StorageFailed`."""
+    async def change(self, *changes: Change) -> None:
+        """Write changes and their lines in the audit, all or none; they hold from now on. Raises `StorageFailed`."""
         try:
-            await self.stored.change(change)
+            await self.stored.change(*changes)
         finally:
             # Whatever was read, or is being read, may be from before.
             self._changes += 1
