@@ -95,10 +95,10 @@ class Asking:
         for _ in range(MOST_TRIMS):
             request = await self._request(fit)
             try:
-                await asker.reservations.reserve(claim.key, self._spender, self._question.controls, request)
+                await self._reserve(request)
                 outcome = await self._complete(request)
             except (BudgetUsedUp, PriceUnknown) as refused:
-                return endings.apology(claim, refused)
+                return replace(endings.apology(claim, refused), used=self.used())
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
                 fit = _tighter(fit, taken)
@@ -165,6 +165,12 @@ class Asking:
             keys=chosen.key or "",
         )
 
+    async def _reserve(self, request: CompletionRequest) -> None:
+        """Set the most aside that the answer can cost. Raises `BudgetUsedUp` and `PriceUnknown`."""
+        already = sum(self._cost(request.model, each) or 0 for each in self._voided)
+        holds = self._question.controls
+        await self._asker.reservations.reserve(self._claim.key, self._spender, holds, request, already)
+
     async def _complete(self, request: CompletionRequest) -> Outcome:
         claim, answer = self._claim, self._answer
         finished: Finished | None = None
@@ -179,6 +185,8 @@ class Asking:
                     case Restarted():
                         self._voided += self._begun()
                         answer.restart()
+                        # What is void was paid for too; the words to come may be more than there is left for.
+                        await self._reserve(request)
                     case Waiting(seconds, failure):
                         if seconds >= SAY_WAITS_FROM_SECONDS:
                             busy = isinstance(failure, ModelRateLimited)

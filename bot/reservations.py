@@ -40,10 +40,13 @@ class Reservations:
     alerts: Alerts
     settings: Settings
 
-    async def reserve(self, key: str, spender: Spender, holds: Effective, request: CompletionRequest) -> None:
+    async def reserve(
+        self, key: str, spender: Spender, holds: Effective, request: CompletionRequest, already: int = 0
+    ) -> None:
         """Set the most aside that a request can cost, in place of what was set aside under the same key before.
 
-        Raises `BudgetUsedUp` and `PriceUnknown`: then it must not be made; and `StorageFailed`.
+        `already` is what earlier attempts cost that are not settled yet, in micro-dollars. Raises `BudgetUsedUp` and
+        `PriceUnknown`: then it must not be made; and `StorageFailed`.
         """
         bounds = budgets.bounds(holds, self.settings)
         if not bounds:
@@ -54,8 +57,8 @@ class Reservations:
             place = Address(spender.platform, spender.workspace, spender.channel)
             self.alerts.tell(troubles.with_price(request.model, place))
             raise PriceUnknown
-        until = now() + micros_of(RESERVED_FOR_SECONDS)
-        wanted = Reservation(key, spender, micros, until)
+        micros += already
+        wanted = Reservation(key, spender, micros, until=now() + micros_of(RESERVED_FOR_SECONDS))
         short = await self.budgets.reserve(wanted, bounds, budgets.allows)
         if short is None:
             return

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 
 from bot.backend.completion import Usage
-from bot.backend.models import UNKNOWN_CONTEXT_WINDOW, context_window, cost_micros
+from bot.backend.models import UNKNOWN_CONTEXT_WINDOW, context_window, cost_micros, known_price
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,27 @@ def test_costs_in_micro_dollars(model: str, usage: Usage, micros: int) -> None:
 @pytest.mark.parametrize("model", ["llama3.1:8b", "gpt-99", "", "whisper-1", "moderation"])
 def test_an_unknown_price_is_none_and_not_nothing(model: str) -> None:
     assert cost_micros(model, Usage(1000, 0, 1000)) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "micros"),
+    [("llama3.1:8b", 1_000 * 1 + 500 * 3), ("gpt-4o-mini", 225), ("gpt-4o-mini-2024-07-18", 225)],
+)
+def test_a_price_that_is_set_counts_only_where_none_is_known(model: str, micros: int) -> None:
+    price = (Decimal(1), Decimal("0.25"), Decimal(3))
+    assert cost_micros(model, Usage(1_000, 0, 125 if "gpt" in model else 500), price) == micros
+
+
+def test_cached_tokens_have_a_price_of_their_own() -> None:
+    price = (Decimal("0.0000015"), Decimal("0.25"), Decimal(0))
+    assert cost_micros("my-own", Usage(1_000_000, 0, 9), price) == 2  # a dollar and a half of a millionth, rounded up
+    assert cost_micros("my-own", Usage(1_000, 1_000, 9), price) == 250
+    assert cost_micros("my-own", Usage(1_000, 0, 9), (Decimal(0),) * 3) == 0
+
+
+def test_which_prices_are_known() -> None:
+    assert known_price("gpt-4o-mini-2024-07-18")
+    assert not known_price("my-own")
 
 
 def test_the_tables_are_loaded_at_the_first_question_and_nothing_is_fetched() -> None:

@@ -1,0 +1,261 @@
+"""Budgets over the wire: never overrun, refused audibly, opened by more money, kept over a restart; and usage."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.app import App
+from bot.errors import StartFailed
+from bot.messages import Address, Author, CommandInvoked
+from bot.usage_view import table
+from emulators.openai import Reply
+from emulators.openai.calls import Call
+from storage.records import UsageTotals
+from tests.e2e.asking import Corner
+from tests.e2e.stage import Stage, stage
+from tests.e2e.talk import Talk, idle
+
+MODEL = {"OPENAI_MODEL": "gpt-4o-mini", "OPENAI_MAX_OUTPUT_TOKENS": "200", "PARLEY_PLATFORM_LIMITS": "none"}
+# More than a question of these tests can cost with that: about 150 tokens at $0.15 and 200 at $0.60 a million.
+WORST = 160
+PARALLEL = 50
+ENOUGH_FOR = 10
+LONG = "word " * 150
+SENTENCE = re.compile(r"budget.*of \$[\d.]+ for \w+ is used up.*It opens again on 1 \w+ \(UTC\)\.", re.DOTALL)
+
+
+def price(calls: Iterable[Call]) -> int:
+    """What the calls cost by the published price of gpt-4o-mini, in micro-dollars, each rounded by itself."""
+    total = 0
+    for call in calls:
+        if call.usage is not None:
+            u = call.usage
+            exact = (
+                (u.prompt - u.cached) * Decimal("0.15") + u.cached * Decimal("0.075") + u.completion * Decimal("0.6")
+            )
+            total += int(exact.to_integral_value(ROUND_HALF_UP))
+    return total
+
+
+def here(corner: Corner | Talk) -> Address:
+    """The channel that people ask in."""
+    if corner.platform == "slack":
+        return Address("slack", corner.slack.team_id, corner.general.id)
+    assert corner.studio.guild is not None
+    return Address("discord", str(corner.studio.guild.id), str(corner.studio.id))
+
+
+def asker(corner: Corner | Talk) -> str:
+    return corner.ada.id if corner.platform == "slack" else str(corner.bob.id)
+
+
+async def command(worker: App, corner: Corner | Talk, name: str, *arguments: str, admin: bool = True) -> str:
+    """Give a command in that channel; what its giver reads. The channel is not told."""
+    author = Author(asker(corner), "Ada", is_admin=admin)
+    result = await worker.desk.commands.run(CommandInvoked(here(corner), author, name, arguments))
+    return result.answer.text
+
+
+async def totals(worker: App, corner: Corner | Talk) -> UsageTotals:
+    address = here(corner)
+    return await worker.store.usage.of_user(address.platform, address.workspace, asker(corner), 0)
+
+
+def micros(amount: int) -> str:
+    return str(Decimal(amount) / 1_000_000)
+
+
+@pytest.fixture(params=["slack", "discord"])
+def corner(on_stage: Stage, request: pytest.FixtureRequest) -> Corner:
+    corner = Corner(on_stage, request.param)
+    on_stage.extra |= {**MODEL, "PARLEY_ADMINS": corner.admin()}
+    return corner
+
+
+@pytest.mark.parametrize("whose", ["everybody's", "the channel's"])
+async def test_many_who_ask_at_once_never_overrun_a_budget(corner: Corner, whose: str) -> None:
+    limit = micros(WORST * ENOUGH_FOR)
+    if whose == "everybody's":
+        corner.stage.extra["PARLEY_MONTHLY_BUDGET_USD"] = limit
+    corner.openai.script(*[Reply(LONG, first_token_delay=0.2)] * PARALLEL)
+    async with corner.stage.worker() as worker:
+        if whose == "the channel's":
+            assert "budget" in await command(worker, corner, "set", "budget", limit)
+        await asyncio.gather(*(corner.ask(f"question {n}") for n in range(PARALLEL)))
+        shown = await corner.answered(worker, PARALLEL, timeout=60)
+        refused = [text for text in shown if SENTENCE.search(text)]
+        used = await totals(worker, corner)
+        assert ENOUGH_FOR <= len(corner.openai.calls) < PARALLEL
+        assert len(refused) == PARALLEL - len(corner.openai.calls)
+        assert used.cost_micros == price(corner.openai.calls) <= WORST * ENOUGH_FOR
+        assert await rows(worker, "reservations") == 0
+
+
+async def rows(worker: App, name: str) -> int:
+    query = f"SELECT count(*) FROM {name}"  # noqa: S608
+    return await worker.store.database.read(lambda connection: connection.exec_driver_sql(query).scalar_one())
+
+
+@pytest.mark.parametrize("whose", ["user", "channel", "workspace", "everywhere"])
+async def test_a_spent_budget_is_said_with_whose_it_is_and_no_call_is_made(corner: Corner, whose: str) -> None:
+    names = {
+        "user": "Your budget",
+        "channel": "This channel's budget",
+        "workspace": "This workspace's budget",
+        "everywhere": "My budget for everybody together",
+    }
+    if whose == "everywhere":
+        corner.stage.extra["PARLEY_MONTHLY_BUDGET_USD"] = "0.00001"
+    async with corner.stage.worker() as worker:
+        name = "user_budget" if whose == "user" else "budget"
+        if whose != "everywhere":
+            await command(worker, corner, "set", name, "0.00001", "channel" if whose == "channel" else "workspace")
+        await corner.ask()
+        [shown] = await corner.answered(worker)
+        assert shown.startswith(f"{names[whose]} of $0.00001 for ")
+        assert SENTENCE.search(shown)
+        [told] = await corner.until_told(1)
+        assert "budget" in told
+        if whose != "everywhere":
+            await command(worker, corner, "set", name, "5", "channel" if whose == "channel" else "workspace")
+            corner.openai.script("There is money again.")
+            await corner.ask("again")
+            assert "There is money again." in await corner.answered(worker, 2)
+    assert len(corner.openai.calls) == (whose != "everywhere")
+
+
+async def test_eighty_percent_are_said_once_below_the_answer_and_to_the_admins_and_not_remembered(
+    corner: Corner,
+) -> None:
+    # One answer takes some 100 of these 400, by its 150 tokens.
+    corner.stage.extra["PARLEY_MONTHLY_BUDGET_USD"] = micros(800)
+    corner.openai.script(*[LONG] * 20)
+    warned: list[str] = []
+    for _ in range(2):
+        async with corner.stage.worker() as worker:
+            asked = 0
+            while asked < 4:
+                before = len(corner.answers())
+                await corner.ask(f"number {asked}")
+                shown = await corner.answered(worker, before + 1)
+                asked += 1
+                warned = [text for text in shown if "% of my budget for everybody together" in text]
+                if warned and not SENTENCE.search(shown[-1]):
+                    continue
+    [line] = warned
+    assert re.search(
+        r"8\d % of my budget for everybody together of \$0\.0008 for \w+ is used; \$0\.000\d+ is left", line
+    )
+    low = [text for text in await corner.until_told(1) if "is used to 8" in text]
+    assert len(low) == 1
+    async with corner.stage.worker() as worker:
+        stored = "SELECT count(*) FROM messages WHERE role = 'assistant' AND text LIKE '%budget for everybody%'"
+        count = await worker.store.database.read(lambda connection: connection.exec_driver_sql(stored).scalar_one())
+    assert count == 0
+    assert price(corner.openai.calls) <= 800
+
+
+async def test_what_is_used_equals_the_models_own_count_and_price(corner: Corner) -> None:
+    corner.stage.extra["PARLEY_SYSTEM_MESSAGE"] = "Be brief. " * 400
+    corner.openai.script("one", Reply(LONG), "three words here")
+    async with corner.stage.worker() as worker:
+        for n in range(3):
+            await corner.ask(f"question {n}")
+            await corner.answered(worker, n + 1)
+        used = await totals(worker, corner)
+        calls = corner.openai.calls
+        assert any(call.usage and call.usage.cached for call in calls)
+        usages = [call.usage for call in calls if call.usage is not None]
+        assert used == UsageTotals(
+            3,
+            sum(u.prompt for u in usages),
+            sum(u.cached for u in usages),
+            sum(u.completion for u in usages),
+            price(calls),
+            0,
+        )
+        shown = await command(worker, corner, "usage", "model", "day", admin=True)
+        assert table([("gpt-4o-mini-2024-07-18", used), ("**all together**", used)]) in shown
+        mine = await command(worker, corner, "usage", admin=False)
+        assert table([("you", used), ("this channel", used)]) in mine
+        refused = await command(worker, corner, "usage", "user", admin=False)
+        assert refused.startswith("What each user used is for admins to see") and "| you |" in refused
+        by_user = await command(worker, corner, "usage", "user")
+        name = "ada" if corner.platform == "slack" else "bob"
+        assert f"| {name} | 3 |" in by_user
+        by_channel = await command(worker, corner, "usage", "channel", "week")
+        assert f"| #{'general' if corner.platform == 'slack' else 'studio'} | 3 |" in by_channel
+
+
+async def test_usage_comes_over_the_wire_to_whoever_asks(corner: Corner) -> None:
+    async with corner.stage.worker() as worker:
+        await corner.ask()
+        await corner.answered(worker)
+        cost = f"${micros(price(corner.openai.calls)).rstrip('0')}"
+        if corner.platform == "slack":
+            await corner.slack.slash(corner.ada, corner.general, "/parley", "usage month model")
+            await corner.slack.wait_for(lambda: cost in str(corner.slack.ephemerals), timeout=60)
+        else:
+            given = await corner.discord.slash(
+                corner.bob, corner.studio, "parley", "usage", {"period": "month", "by": "model"}
+            )
+            await corner.discord.wait_for(lambda: cost in (given.content or ""), timeout=60)
+
+
+async def test_what_broke_off_is_counted_and_settled(corner: Corner) -> None:
+    corner.stage.extra |= {"PARLEY_MONTHLY_BUDGET_USD": "1", "PARLEY_OPENAI_PATIENCE": "1"}
+    corner.openai.script(*[Reply(LONG, chunk_chars=5, cut_after=100)] * 20)
+    async with corner.stage.worker() as worker:
+        await corner.ask()
+        await corner.answered(worker)
+        used = await totals(worker, corner)
+        assert used.unpriced == 0 and used.cost_micros > 0
+        billed = sum(call.usage.prompt for call in corner.openai.calls if call.usage is not None)
+        assert used.prompt_tokens == billed
+        assert await rows(worker, "reservations") == 0
+
+
+async def test_a_model_without_a_price_is_refused_where_a_budget_holds(corner: Corner) -> None:
+    async with corner.stage.worker() as worker:
+        await command(worker, corner, "set", "budget", "5")
+        assert "I don't know what the model `gpt-99` costs" in await command(worker, corner, "set", "model", "gpt-99")
+        assert "is: 1/2/4" in await command(worker, corner, "set", "price", "1/2/4")
+        assert "is: gpt-99" in await command(worker, corner, "set", "model", "gpt-99")
+        # A price that is taken back is only met at the question.
+        await command(worker, corner, "reset", "price")
+        await corner.ask()
+        [shown] = await corner.answered(worker)
+        assert shown.startswith("I don't know what this channel's model costs")
+    assert corner.openai.calls == []
+
+
+async def test_a_price_that_is_set_counts_for_a_model_nobody_knows(tmp_path: Path) -> None:
+    extra = {"OPENAI_MODEL": "my-own", "PARLEY_PRICE": "1/0.5/4", "PARLEY_MONTHLY_BUDGET_USD": "5"}
+    async with stage(tmp_path, {"my-own": 8_000}) as scene:
+        scene.extra |= extra
+        talk = Talk(scene, "slack")
+        async with scene.worker() as worker:
+            await talk.ask()
+            await talk.slack.wait_for(talk.answers)
+            await idle(worker)
+            used = await totals(worker, talk)
+        [call] = scene.openai.calls
+        assert call.usage is not None
+        assert used.cost_micros == call.usage.prompt * 1 + call.usage.completion * 4
+        assert used.unpriced == 0
+
+
+async def test_the_start_is_refused_where_the_hosts_budget_could_not_be_kept(on_stage: Stage) -> None:
+    on_stage.extra |= {"OPENAI_MODEL": "my-own", "PARLEY_USER_MONTHLY_BUDGET_USD": "5"}
+    with pytest.raises(StartFailed) as failed:
+        async with on_stage.worker():
+            pass
+    [problem] = failed.value.problems
+    assert problem.variable == "OPENAI_MODEL" and "PARLEY_USER_MONTHLY_BUDGET_USD" in problem.wrong
+    assert not (on_stage.folder / "parley.db").exists()
