@@ -52,8 +52,8 @@ class Admission:
         if why:
             log.info("question_refused", channel=message.address.channel, by=message.author.id)
             return Ruling("notice", why, aside=True) if self._is_news(message, now) else UNHEARD
-        # Without this, somebody over the limit could not stop what they set off.
-        if command is not None and command.name in ("stop", "help"):
+        # Without this, somebody over the limit could not stop what they set off, nor have it forgotten.
+        if command is not None and command.name in ("stop", "forget", "help"):
             return Ruling("command", payload_of(command), aside=True)
         if not (admin and effective.admins_exempt):
             hit = self.limits.take(message.author, message.address, now)
