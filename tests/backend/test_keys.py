@@ -8,7 +8,7 @@ from collections import Counter
 from structlog.testing import capture_logs
 
 from bot.backend.client import Backend, BackendConfig
-from bot.backend.keys import SET_ASIDE_FOR, KeyRing
+from bot.backend.keys import SET_ASIDE_FOR, Key, KeyRing
 from bot.errors import KeyRefused, ModelFailure, QuotaExhausted
 from emulators.openai import OpenAIService, Reply, errors
 from tests.backend.asking import KEY, PATH, QUICK, SECOND, ask, backend
@@ -76,10 +76,10 @@ async def test_while_one_key_is_paused_the_other_goes_on_without_a_wait(service:
 
 
 def test_a_refused_key_has_a_second_try_much_later_and_no_third() -> None:
-    ring = KeyRing(2)
+    ring = KeyRing("", [Key(""), Key("")])
     bad, good = ring.keys
     assert ring.choose(0.0, []) is bad
-    assert ring.set_aside(bad, KeyRefused(), 0.0)
+    assert bad.set_aside(KeyRefused(), 0.0)
     chosen = []
     for now in (1.0, SET_ASIDE_FOR + 1, SET_ASIDE_FOR + 2, 100 * SET_ASIDE_FOR):
         key = ring.choose(now, [])
@@ -87,26 +87,26 @@ def test_a_refused_key_has_a_second_try_much_later_and_no_third() -> None:
         chosen.append(key)
         ring.take(key, now)
         if key is bad:
-            assert not ring.set_aside(bad, KeyRefused(), now)
+            assert not bad.set_aside(KeyRefused(), now)
     assert chosen == [good, bad, good, good]
 
 
 def test_an_empty_account_is_tried_again_now_and_then() -> None:
-    ring = KeyRing(2)
+    ring = KeyRing("", [Key(""), Key("")])
     empty, _ = ring.keys
     for round_ in range(4):
         now = round_ * (SET_ASIDE_FOR + 1)
-        ring.set_aside(empty, QuotaExhausted(), now)
+        empty.set_aside(QuotaExhausted(), now)
         ring.take(ring.keys[1], now)
         assert ring.choose(now + SET_ASIDE_FOR + 0.5, []) is empty
 
 
 def test_a_key_that_works_again_is_as_good_as_new() -> None:
-    ring = KeyRing(1)
+    ring = KeyRing("", [Key("")])
     key = ring.keys[0]
-    ring.set_aside(key, KeyRefused(), 0.0)
-    ring.accepted(key, 1.0)
-    assert ring.set_aside(key, KeyRefused(), 2.0)
+    key.set_aside(KeyRefused(), 0.0)
+    key.accepted(1.0)
+    assert key.set_aside(KeyRefused(), 2.0)
 
 
 async def test_an_answer_that_began_before_its_key_was_refused_does_not_vouch_for_it(service: OpenAIService) -> None:

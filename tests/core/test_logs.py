@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Literal
 
@@ -11,6 +12,7 @@ import pytest
 import structlog
 
 from bot import logs
+from bot.secret_shapes import HIDDEN
 
 SECRETS = [
     "xoxb-1234567890-abcdefGHIJ",
@@ -25,7 +27,10 @@ SECRETS = [
 def restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
     yield
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+    logging.captureWarnings(False)
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
 
@@ -55,7 +60,7 @@ def test_no_secret_is_written_in_any_style(
 ) -> None:
     text = written(monkeypatch, style)
     assert not [secret for secret in [*SECRETS, "abc.def.ghi"] if secret in text]
-    assert text.count(logs.HIDDEN) == 2 * len(SECRETS) + 1
+    assert text.count(HIDDEN) == 2 * len(SECRETS) + 1
 
 
 def test_a_stack_in_a_json_log_hides_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +91,9 @@ def test_a_secret_inside_containers_is_hidden_and_the_rest_stays(secret: str) ->
     hidden = logs.hide_secrets(None, "info", event)
     assert hidden == {
         "event": "sent",
-        "body": {"list": [1, f"a {logs.HIDDEN} b", (logs.HIDDEN, None)], logs.HIDDEN: True},
-        "raw": b"\xff a " + logs.HIDDEN.encode() + b" b",
-        "several": [logs.HIDDEN],
+        "body": {"list": [1, f"a {HIDDEN} b", (HIDDEN, None)], HIDDEN: True},
+        "raw": b"\xff a " + HIDDEN.encode() + b" b",
+        "several": [HIDDEN],
     }
 
 
@@ -103,4 +108,4 @@ def test_a_container_that_holds_itself_is_hidden_where_it_gets_too_deep() -> Non
     endless.append(endless)
     hidden = logs.hide_secrets(None, "info", {"event": "sent", "body": endless})
     assert SECRETS[0] not in str(hidden)
-    assert str(hidden).count(logs.HIDDEN) == logs.DEEPEST + 1
+    assert str(hidden).count(HIDDEN) == logs.DEEPEST + 1
