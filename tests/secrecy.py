@@ -45,17 +45,18 @@ class Planted:
                 case SlackWorkspace():
                     self.secrets |= {emulator.bot_token, emulator.app_token}
                     self.texts |= {
-                        message.text
-                        for channel in emulator.channels.values()
-                        for message in emulator.messages(channel)
+                        state.text
+                        for messages in emulator.store.values()
+                        for message in messages.values()
                         if message.user != emulator.bot.id
+                        for state in message.states
                     }
                 case DiscordServer():
                     self.secrets.add(emulator.token)
                     self.texts |= {
                         version.content
-                        for channel in emulator.channels.values()
-                        for message in channel.messages.values()
+                        for channel in emulator.world.channels.values()
+                        for message in channel.messages
                         if message.author is not emulator.bot
                         for version in message.versions
                     }
@@ -95,6 +96,11 @@ def leaks(log: str, planted: Planted) -> list[str]:
 def leaks_in_files(files: Iterable[Path], planted: Planted) -> list[str]:
     """The same of the log files of processes."""
     return [leak for file in sorted(files) for leak in leaks(file.read_text(errors="replace"), planted)]
+
+
+def leaks_in_folder(folder: Path, planted: Planted) -> list[str]:
+    """The same of all log files in a folder."""
+    return leaks_in_files(folder.glob("*.log"), planted)
 
 
 class Overheard(logging.Handler):
