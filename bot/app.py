@@ -8,12 +8,13 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
-from bot import budgets, health, troubles
+from bot import budgets, health, host_keys, logs, troubles
 from bot.adapter import Adapter, Description, ReadsMissed
 from bot.admission import Admission
 from bot.alerts import Alerts
@@ -33,16 +34,20 @@ from bot.errors import ModelFailure, StartFailed
 from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
 from bot.home import Home
+from bot.host_keys import HostKeys
 from bot.intake import Intake
+from bot.key_checks import KeyCheck
+from bot.key_files import KeyFiles
 from bot.lag import LoopLag
 from bot.limits import Limits
+from bot.model_checks import ModelCheck
 from bot.notices import Notices
 from bot.pacing import Pace
 from bot.pictures import Pictures
 from bot.reservations import Reservations
 from bot.retention import Sweep
 from bot.setting_commands import SettingCommands
-from bot.settings import Settings
+from bot.settings import Settings, keys_of_host
 from bot.stopping import Stopping
 from bot.trying import Trying
 from bot.turn import TurnRunner
@@ -69,6 +74,7 @@ class App:
     lag: LoopLag
     heartbeat: Heartbeat
     sweep: Sweep
+    key_files: KeyFiles | None
     _stop: asyncio.Event
     _refusals: list[StartFailed] = field(default_factory=list)
 
@@ -93,6 +99,8 @@ class App:
                     group.create_task(self.lag.run(), name="lag"),
                     group.create_task(self.heartbeat.run(), name="heartbeat"),
                 ]
+                if self.key_files:
+                    watching.append(group.create_task(self.key_files.run(), name="key files"))
                 await self._stop.wait()
                 self.heartbeat.drain()
                 for task in (*reading, sweeping):
@@ -172,11 +180,12 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def build_backend(settings: Settings, on_key_failed: KeyFailed | None = None) -> Backend:
-    """The model's client, as the settings want it."""
+def build_backend(settings: Settings, keys: HostKeys, on_key_failed: KeyFailed | None = None) -> Backend:
+    """The model's client, as the settings want it, with the named keys beside the host's own."""
     return Backend(
         BackendConfig(
             keys=settings.openai_api_key,
+            named=keys.named,
             base_url=settings.openai_base_url,
             first_token_timeout=settings.parley_openai_first_token_timeout,
             idle_timeout=settings.parley_openai_idle_timeout,
@@ -186,6 +195,17 @@ def build_backend(settings: Settings, on_key_failed: KeyFailed | None = None) ->
         ),
         on_key_failed=on_key_failed,
     )
+
+
+def watch_keys(settings: Settings, keys: HostKeys, backend: Backend, alerts: Alerts) -> KeyFiles | None:
+    """What takes changed key files up; None where there is no folder of them."""
+    if not settings.parley_secrets_dir:
+        return None
+    own = host_keys.own_file(Path(settings.parley_secrets_dir), settings.openai_api_key)
+    fixed = keys.in_variables if own else keys.in_variables | {""}
+    watched = KeyFiles(Path(settings.parley_secrets_dir), fixed, backend.replace_keys, alerts)
+    watched.begin_with({**keys.named, "": settings.openai_api_key})
+    return watched
 
 
 @asynccontextmanager
@@ -210,12 +230,14 @@ async def build(
         def on_key_failed(label: str, failure: ModelFailure) -> None:
             alerts.tell(troubles.with_key(label, failure))
 
-        async with build_backend(settings, on_key_failed) as backend:
+        named = keys_of_host(settings)
+        async with build_backend(settings, named, on_key_failed) as backend:
             reservations = Reservations(store.budgets, store.marks, alerts, settings)
             asker = Asker(store.history, backend, settings, alerts, reservations)
             controls = HeldControls(store.controls, settings)
             limits = limits_of(settings)
-            checks = [budgets.price_check]
+            # The last one may ask the provider.
+            checks = (KeyCheck(lambda: backend.secrets), budgets.price_check, ModelCheck(backend, store.usage))
             trying = Trying(controls, settings, backend, store.usage, limits, connected, reservations, checks)
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings, checks), others)
@@ -233,7 +255,7 @@ async def build(
             stopping = Stopping(engine, settings)
             others["stop"] = stopping.run
             others["usage"] = UsageCommand(
-                store.usage, store.budgets, controls, settings, connected, Drawing(), left=lambda: ()
+                store.usage, store.budgets, controls, settings, connected, Drawing(), left=backend.limits_left
             ).run
             forgetting = Forgetting(store.memory, store.controls, engine, settings)
             others["forget"] = forgetting.run
@@ -279,7 +301,8 @@ async def build(
                 lag=lag,
             )
             sweep = Sweep(store.retention, store.marks, settings)
-            yield App(settings, store, backend, desk, lag, heartbeat, sweep, stop or asyncio.Event())
+            key_files = watch_keys(settings, named, backend, alerts)
+            yield App(settings, store, backend, desk, lag, heartbeat, sweep, key_files, stop or asyncio.Event())
     finally:
         await ranks
         await store.close()
@@ -299,6 +322,7 @@ async def run(settings: Settings) -> None:
 
     # Before anything is opened: a host may stop the bot while it waits for a database that is held.
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.loop_exception)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, on_signal, name)
     async with build(settings, stop) as app:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.interactions import CommandAnswer, CommandOption, CommandSpec, FormSubmitted
 from bot.messages import CommandInvoked
 from bot.results import Result
+from bot.secret_shapes import HIDDEN, looks_secret
 from bot.setting_commands import SettingCommands, names
 
 _SETTING = CommandOption("setting", "Which one", suggests=True)
@@ -88,7 +89,7 @@ class Commands:
         run = self.others.get(name)
         if run is not None:
             return await run(command)
-        shown = name[:40].replace("`", "'")
+        shown = HIDDEN if looks_secret(command.name) else name[:40].replace("`", "'")
         return Result(CommandAnswer(f"I don't know the command `{shown}`.\n\n{HELP}{names()}"))
 
     async def submit(self, submitted: FormSubmitted) -> Result:

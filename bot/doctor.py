@@ -17,6 +17,7 @@ from adapters.slack import doctor as slack_doctor
 from bot import budgets
 from bot import settings as settings_module
 from bot.app import build_backend
+from bot.backend.client import Backend
 from bot.checks import Check
 from bot.errors import (
     DatabaseUnusable,
@@ -27,6 +28,7 @@ from bot.errors import (
     QuotaExhausted,
     StorageFailed,
 )
+from bot.host_keys import variable_of
 from bot.settings import Settings
 from storage import Store
 
@@ -113,13 +115,31 @@ async def _database(settings: Settings) -> Sequence[Check]:
 
 
 async def _model(settings: Settings) -> Sequence[Check]:
-    async with build_backend(settings) as backend:
-        try:
-            await backend.check(settings.openai_model)
-        except ModelFailure as failure:
-            cure = "Look at OPENAI_API_KEY, OPENAI_MODEL and OPENAI_BASE_URL, and at the account's billing."
-            return [Check(settings.openai_model, ok=False, detail=_said(failure), cure=cure)]
-    return [Check(settings.openai_model, ok=True, detail="the key is taken and the model answers")]
+    async with build_backend(settings, settings_module.keys_of_host(settings)) as backend:
+        checks = await asyncio.gather(
+            _own_keys(backend, settings.openai_model), *(_named_keys(backend, name) for name in backend.secrets)
+        )
+    return list(checks)
+
+
+async def _own_keys(backend: Backend, model: str) -> Check:
+    try:
+        await backend.check(model)
+    except ModelFailure as failure:
+        cure = "Look at OPENAI_API_KEY, OPENAI_MODEL and OPENAI_BASE_URL, and at the account's billing."
+        return Check(model, ok=False, detail=_said(failure), cure=cure)
+    return Check(model, ok=True, detail="the key is taken and the model answers")
+
+
+async def _named_keys(backend: Backend, name: str) -> Check:
+    variable = variable_of(name)
+    try:
+        await backend.check_keys(name)
+    except ModelFailure as failure:
+        return Check(
+            variable, ok=False, detail=_said(failure), cure=f"Look at {variable} and at its account's billing."
+        )
+    return Check(variable, ok=True, detail=f"nothing is said against it; `set key {name}` chooses it")
 
 
 def _said(failure: ModelFailure) -> str:

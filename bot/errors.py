@@ -19,6 +19,7 @@
     │   ├── ModelRateLimited        429: retried after `retry_after`
     │   ├── QuotaExhausted          429 of the billing kind: never retried, the admin is told
     │   ├── KeyRefused              401, 403: never retried with the same key, the admin is told
+    │   ├── KeysMissing             the secret that a place names has no keys: nobody else pays, the admin is told
     │   ├── ContextTooLong          the prompt does not fit: trimmed harder and tried again
     │   ├── ParameterRefused        a parameter the model does not take: dropped and remembered
     │   ├── ModelUnknown            404: no such model for this key, the admin is told
@@ -200,9 +201,27 @@ class KeyRefused(ModelFailure):
     sentence = "The OpenAI key I was given is refused, so I can't answer. An admin has to replace it."
     tells_admin = True
     for_admin = (
-        "The model's provider refuses {about}. "
-        "Put a valid key into `OPENAI_API_KEY` and restart me, or unlock this one at the provider."
+        "The model's provider refuses {about}. Put a valid key in its place, or unlock this one at the provider. "
+        "A changed secret file I take up by myself; a changed variable needs a restart."
     )
+
+
+class KeysMissing(ModelFailure):
+    """A place names a secret that the host does not have, or no longer. Nobody else's key is used instead."""
+
+    sentence = (
+        "The key that pays for this place isn't there any more, so I can't answer. An admin has to put it back, "
+        "or name another one with `set key NAME`."
+    )
+    tells_admin = True
+    for_admin = (
+        "There are no keys in {about}, which some place's setting `key` names. Questions there are not answered, "
+        "and nobody else's key is used for them. Put the secret back, or name another one: `set key NAME`, `reset key`."
+    )
+
+    def __init__(self, ring: str) -> None:
+        super().__init__()
+        self.ring = ring
 
 
 class ContextTooLong(ModelFailure):

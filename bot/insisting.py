@@ -46,4 +46,4 @@ def _wait(state: RetryCallState) -> float:
 
 def _log_retry(what: str, state: RetryCallState) -> None:
     failure = state.outcome.exception() if state.outcome else None
-    log.info("delivery_retried", key=what, kind=type(failure).__name__, attempt=state.attempt_number)
+    log.info("delivery_retried", what=what, kind=type(failure).__name__, attempt=state.attempt_number)

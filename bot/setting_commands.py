@@ -19,6 +19,7 @@ from bot.interactions import CommandAnswer, Form, FormField, FormSubmitted
 from bot.messages import Address, Author, CommandInvoked
 from bot.policy import refuse_setting
 from bot.results import Result
+from bot.secret_shapes import HIDDEN, looks_secret
 from bot.settings import Settings
 from storage.records import Change, Scope, StoredSetting
 
@@ -82,7 +83,9 @@ class SettingCommands:
         after = await self._after(command.address, {control.name: stored}, scope)
         for check in self.checks:
             if objection := await check(control, after, command.address):
-                return _told(_left(command, control, objection))
+                # What a model doesn't take of this one, it may not take of the example either.
+                plain = f"I left **{control.name}** as it is: {objection}."
+                return _told(plain if control.parameter else _left(command, control, objection))
         await self._write(scope, {control: stored}, command.author)
         said = f"From the next question on, **{control.name}** in {_WHERE[level]} is: {_shortened(stored)}"
         notice = f"{_who(command.author)} set **{control.name}** to {_on_a_line(stored)} in {_WHERE[level]}."
@@ -231,7 +234,7 @@ def names() -> str:
 
 def unknown(name: str) -> str:
     """What to say of a setting that there isn't."""
-    shown = " ".join(name.split())[:40].replace("`", "'")
+    shown = HIDDEN if looks_secret(name) else " ".join(name.split())[:40].replace("`", "'")
     near = nearest(name)
     if not near:
         return f"There is no setting `{shown}`.\n\n{names()}"

@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from bot import crash
+from bot import crash, host_keys
 from bot.controls.table import TABLE
 from bot.errors import Problem, SettingsInvalid
 from bot.well_formed import wrong_with_address, wrong_with_secret
@@ -221,7 +221,8 @@ class Settings(BaseSettings):
         "auto", description="`auto`: for people on a terminal, JSON lines elsewhere."
     )
     parley_secrets_dir: str | None = Field(
-        None, description="A folder with one file per secret, named like its variable."
+        None,
+        description="A folder with one file per secret, named like its variable. Changed keys are taken up at once.",
     )
 
     @field_validator("openai_api_key", mode="before")
@@ -322,6 +323,13 @@ def read() -> tuple[Settings, list[Problem]]:
             name = str(entry["loc"][0])
             malformed[name] = Settings.model_fields[name].default
         settings = Settings(**sources, **malformed)
+    keys = host_keys.gather(in_file, secrets_dir)
+    for ring, wrong in keys.wrong.items():
+        problems.append(Problem(host_keys.variable_of(ring), wrong, _WHERE["OPENAI_API_KEY"]))
+    if settings.parley_key and settings.parley_key not in {*keys.named, *keys.wrong}:
+        given = host_keys.variable_of(settings.parley_key)
+        cure = f"Set {given}, a file {given.lower()} in PARLEY_SECRETS_DIR, or another name."
+        problems.append(Problem("PARLEY_KEY", "it names a secret that isn't there", cure))
     if readable:  # else nobody knows what is missing: it may stand in there
         problems += [p for p in _missing(settings) if p.variable.lower() not in {*malformed, *unread}]
     return settings, problems
@@ -341,6 +349,15 @@ def unknown_variables() -> list[tuple[str, str]]:
     given = {name.upper() for name in (*os.environ, *in_file)}
     strange = sorted(name for name in given if name.startswith(_OURS) and name not in known)
     return [(name, next(iter(get_close_matches(name, known, n=1, cutoff=0.75)), "")) for name in strange]
+
+
+def keys_of_host(settings: Settings) -> host_keys.HostKeys:
+    """The named keys of this process, as far as they can be read."""
+    try:
+        in_file = _in_dotenv()
+    except (UnicodeDecodeError, OSError):
+        in_file = {}
+    return host_keys.gather(in_file, settings.parley_secrets_dir)
 
 
 def _in_dotenv() -> dict[str, str]:

@@ -10,9 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from bot.backend.keys import ring_of
 from bot.errors import (
     DeliveryRefused,
     KeyRefused,
+    KeysMissing,
     ModelFailure,
     ModelUnknown,
     ParameterRefused,
@@ -23,6 +25,7 @@ from bot.errors import (
     TurnAbandoned,
     TurnGivenUp,
 )
+from bot.host_keys import variable_of
 from bot.messages import Address
 
 # A subject is part of a row's key, and a model may be called anything.
@@ -39,14 +42,17 @@ class Trouble:
 
 
 def with_key(label: str, failure: ModelFailure) -> Trouble:
-    """A key was refused, or its account is empty."""
-    return _trouble(_key(label), failure, f"`{label}` of `OPENAI_API_KEY`")
+    """A key was refused, or its account is empty; `label` names it within its ring, `research/key-1`."""
+    ring, key = ring_of(label)
+    return _trouble(_key(label), failure, f"`{key}` of `{variable_of(ring)}`")
 
 
 def with_model(failure: ModelFailure, model: str, address: Address) -> Trouble | None:
     """A question got no answer; None where that is no admin's business, or where its key's trouble says it already."""
     if not failure.tells_admin or isinstance(failure, KeyRefused | QuotaExhausted):
         return None
+    if isinstance(failure, KeysMissing):
+        return _trouble(_secret(failure.ring), failure, f"the secret `{_plain(variable_of(failure.ring))}`")
     name = f"the model `{_plain(model)}`"
     if isinstance(failure, ModelUnknown):
         return _trouble(_model(model), failure, name)
@@ -77,6 +83,20 @@ def with_token(platform: str, variable: str) -> Trouble:
     return _trouble(_token(platform), TokenRefused(variable, "refused while running", ""), f"`{variable}`")
 
 
+def with_secret_file(ring: str, wrong: str) -> Trouble:
+    """A secret file has changed into what is no list of keys; `wrong` says why, without a piece of it."""
+    text = (
+        f"The secret file for `{variable_of(ring)}` {wrong}. I go on with the keys that I have of it. "
+        "Put it right; I take it up by myself."
+    )
+    return Trouble(_short(f"secret file {ring}"), "SecretFileUnusable", text)
+
+
+def proven_by_file(ring: str) -> tuple[str, ...]:
+    """The subjects that are well once a secret file was taken up."""
+    return (_short(f"secret file {ring}"),)
+
+
 def given_up(reference: str) -> Trouble:
     """A turn is not tried again."""
     return _trouble("turns", TurnGivenUp(), f"A question (ref {reference})")
@@ -94,7 +114,7 @@ def proven_by_landing(address: Address) -> tuple[str, ...]:
 
 def proven_by_answer(model: str, key_label: str, address: Address) -> tuple[str, ...]:
     """The subjects that are well once a model has answered."""
-    return _key(key_label), _model(model), _settings(address)
+    return _key(key_label), _secret(ring_of(key_label)[0]), _model(model), _settings(address)
 
 
 def _trouble(subject: str, failure: ParleyError, about: str) -> Trouble:
@@ -104,6 +124,10 @@ def _trouble(subject: str, failure: ParleyError, about: str) -> Trouble:
 
 def _key(label: str) -> str:
     return _short(f"key {label}")
+
+
+def _secret(ring: str) -> str:
+    return _short(f"secret {ring}")
 
 
 def _model(name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 
 from pydantic import SecretStr
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 class BackendConfig:
     """How to reach the model and how long to try. All times are seconds.
 
+    `keys` are the host's own; `named` the rings of keys that teams may name, each by its name.
     `first_token_timeout`: silence allowed before the first token (a reasoning model thinks, and OpenAI sends nothing
     meanwhile); doubled for the second attempt, and so on. `idle_timeout`: silence allowed after that.
     `retry_for`: patience with transient failures, counted from the first one on. `wait_out`: waits that a provider
@@ -22,6 +24,7 @@ class BackendConfig:
     keys: tuple[SecretStr | str, ...]
     base_url: str | None = None
     _: KW_ONLY
+    named: Mapping[str, tuple[SecretStr | str, ...]] = field(default_factory=dict)
     connect_timeout: float = 10.0
     first_token_timeout: float = 60.0
     idle_timeout: float = 30.0
@@ -39,9 +42,9 @@ class BackendConfig:
         """Raises ValueError without a key."""
         if not self.keys:
             raise ValueError("the backend needs a key")
-        hidden = tuple(key if isinstance(key, SecretStr) else SecretStr(key) for key in self.keys)
-        object.__setattr__(self, "keys", hidden)
+        object.__setattr__(self, "keys", _hidden(self.keys))
+        object.__setattr__(self, "named", {name: _hidden(keys) for name, keys in self.named.items()})
 
-    def revealed(self) -> tuple[str, ...]:
-        """The keys' text, for the clients alone."""
-        return tuple(key.get_secret_value() for key in self.keys if isinstance(key, SecretStr))
+
+def _hidden(keys: tuple[SecretStr | str, ...]) -> tuple[SecretStr, ...]:
+    return tuple(key if isinstance(key, SecretStr) else SecretStr(key) for key in keys)

@@ -8,7 +8,7 @@ which alone a whole answer without a finish reason is told from a cut one, and b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +45,13 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has taken the request; these are its answer's headers."""
+
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """The end of a whole answer. `thought`: from opening to first token it took longer than the idle timeout."""
 
@@ -64,8 +71,8 @@ class ExchangeFailed(Exception):
 
 async def exchange(
     client: openai.AsyncOpenAI, body: dict[str, Any], windows: Windows, now: datetime
-) -> AsyncGenerator[Chunk | Ending, None]:
-    """Send `body` and yield what comes: an empty chunk when the provider has accepted, chunks, one `Ending` at the end.
+) -> AsyncGenerator[Accepted | Chunk | Ending, None]:
+    """Send `body` and yield what comes: `Accepted` when the provider has taken it, chunks, one `Ending` at the end.
 
     Closing the generator closes the connection. Raises `ExchangeFailed`, without the SDK's own exception:
     its message may quote a key or a prompt.
@@ -77,7 +84,8 @@ async def exchange(
     try:
         async with aclosing(_events(client, body, state)) as chunks:
             async for chunk in chunks:
-                state.take(chunk)
+                if isinstance(chunk, Chunk):
+                    state.take(chunk)
                 yield chunk
                 state.go_on()
     except TimeoutError:
@@ -160,7 +168,9 @@ class _State:
             self._moved = False
 
 
-async def _events(client: openai.AsyncOpenAI, body: dict[str, Any], state: _State) -> AsyncGenerator[Chunk, None]:
+async def _events(
+    client: openai.AsyncOpenAI, body: dict[str, Any], state: _State
+) -> AsyncGenerator[Accepted | Chunk, None]:
     async with asyncio.timeout_at(state.deadline):
         opening = client.chat.completions.with_streaming_response.create(**body)
         response = await opening.__aenter__()
@@ -168,7 +178,7 @@ async def _events(client: openai.AsyncOpenAI, body: dict[str, Any], state: _Stat
         http = response.http_response
         state.accepted = True
         state.request_id = http.headers.get("x-request-id", "")
-        yield Chunk()
+        yield Accepted(http.headers)
         if "json" in http.headers.get("content-type", ""):  # the server does not stream, or was asked not to
             async with asyncio.timeout_at(state.deadline):
                 raw = await http.aread()

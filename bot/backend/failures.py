@@ -52,7 +52,7 @@ class Diagnosis:
 
     `retry_after` in seconds where the provider named it. `droppable`: the request may go again without the parameter
     that `ParameterRefused` names, because the model does not know the parameter, not just its value. `silent`: no token
-    had come when the time was up.
+    had come when the time was up. `code` is the provider's own word, in lower case.
     """
 
     failure: ModelFailure
@@ -60,6 +60,7 @@ class Diagnosis:
     request_id: str = ""
     droppable: bool = False
     silent: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,12 @@ class _Facts:
 def diagnose(error: openai.APIStatusError, sent: Collection[str], now: datetime) -> Diagnosis:
     """What `error` means; `sent` are the parameters of the request that it could have done without."""
     headers = error.response.headers
-    failure, droppable = _failure(_facts(error.body, error.status_code), sent)
+    facts = _facts(error.body, error.status_code)
+    failure, droppable = _failure(facts, sent)
     named = retry_after(headers, now)
     if isinstance(failure, ModelRateLimited):
         failure.retry_after = named
-    return Diagnosis(failure, named, _identifier(error.request_id), droppable)
+    return Diagnosis(failure, named, _identifier(error.request_id), droppable, code=_identifier(facts.code).lower())
 
 
 def diagnose_event(body: object, sent: Collection[str], request_id: str = "") -> Diagnosis:

@@ -28,10 +28,15 @@ _NOTHING = Usage(0, 0, 0)
 
 def context_window(model: str) -> int:
     """Tokens that `model` can read and write in one call."""
+    return known_window(model) or UNKNOWN_CONTEXT_WINDOW
+
+
+def known_window(model: str) -> int:
+    """The same where it is published, else 0."""
     info = _find(model)
     if info is None or info.context_window is None:
         info = _find(_base(model))
-    return (info and info.context_window) or UNKNOWN_CONTEXT_WINDOW
+    return (info and info.context_window) or 0
 
 
 def known_price(model: str) -> bool:

@@ -18,10 +18,17 @@ DROPPABLE = {"temperature", "reasoning_effort", "stream_options", "stream", *LIM
 
 @dataclass(slots=True)
 class Refusals:
-    """What one model at one address does not take. `thinks`: at first it is silent for longer than the idle timeout."""
+    """What one model at one address does not take: a parameter, or one value of it as `reasoning_effort=minimal`.
+
+    `thinks`: at first it is silent for longer than the idle timeout.
+    """
 
     refused: set[str] = field(default_factory=set)
     thinks: bool = False
+
+    def takes(self, name: str, value: object) -> bool:
+        """Whether the model has not refused this yet."""
+        return name not in self.refused and f"{name}={value}" not in self.refused
 
 
 def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
@@ -39,8 +46,8 @@ def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     if request.max_output_tokens is not None:
         limit = next((name for name in LIMITS if name not in refusals.refused), LIMITS[0])
         body[limit] = request.max_output_tokens
-    for name in refusals.refused:
-        body.pop(name, None)
+    for name in [name for name in DROPPABLE & body.keys() if not refusals.takes(name, body[name])]:
+        del body[name]
     if "stream" not in body:
         body.pop("stream_options", None)
     return body

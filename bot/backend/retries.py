@@ -13,16 +13,18 @@ import structlog
 
 from bot.backend.breaker import Breaker
 from bot.backend.clock import Clock
-from bot.backend.completion import CompletionRequest, Waiting
+from bot.backend.completion import CompletionRequest, Restarted, Text, Waiting
 from bot.backend.config import BackendConfig
 from bot.backend.exchange import Windows
 from bot.backend.failures import Diagnosis
 from bot.backend.keys import Key, KeyRing
 from bot.backend.limiter import GAP
 from bot.backend.parameters import Refusals
+from bot.backend.rings import Rings
 from bot.backend.waits import backoff, not_before
 from bot.errors import (
     KeyRefused,
+    KeysMissing,
     ModelFailure,
     ModelRateLimited,
     ModelUnavailable,
@@ -31,6 +33,9 @@ from bot.errors import (
 )
 
 log = structlog.get_logger(__name__)
+
+PROVEN_WITHIN = 5.0
+"""Seconds that a call waits at most to learn from others whether a key that nobody knows yet is good."""
 
 KeyFailed = Callable[[str, ModelFailure], None]
 """Called whenever a key is refused or empty, with its label and why: an admin is to know though others still answer."""
@@ -53,6 +58,7 @@ class Call:
     waited_out: float = 0.0
     told_until: float = 0.0
     told_breaker: bool = False
+    unproven_until: float | None = None
     shown: bool = False
     stale: bool = False
     text: list[str] = field(default_factory=list)
@@ -63,11 +69,21 @@ class Call:
             self.patience_until = now + patience
         return self.patience_until
 
+    def heard(self, text: str) -> list[Restarted | Text]:
+        """What to tell the asker of a piece of the answer; nothing where it is empty."""
+        if not text:
+            return []
+        void = [Restarted()] if self.stale else []
+        self.stale, self.shown = False, True
+        self.text.append(text)
+        return [*void, Text(text)]
+
 
 @dataclass(frozen=True, slots=True)
 class Go:
     """Leave now, which is `at` by the clock."""
 
+    ring: KeyRing
     key: Key
     probe: bool
     at: float
@@ -75,31 +91,37 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Not now. `say` tells the asker; `probing`: look again as soon as another call's probe has ended."""
+    """Not now. `say` tells the asker; once `until` is set, another call has shown something: look again at once."""
 
     seconds: float
     say: Waiting | None
-    probing: bool = False
+    until: asyncio.Event | None = None
 
 
 class Retries:
     """The state all conversations share, and the decisions over it."""
 
-    def __init__(self, config: BackendConfig, clock: Clock, on_key_failed: KeyFailed | None) -> None:
+    def __init__(self, config: BackendConfig, rings: Rings, clock: Clock, on_key_failed: KeyFailed | None) -> None:
         self.config = config
+        self._rings = rings
         self._clock = clock
         self._on_key_failed = on_key_failed
-        self._ring = KeyRing(len(config.keys))
         self._breaker = Breaker(config.breaker_threshold, config.breaker_open_for, config.breaker_open_cap)
+
+    @property
+    def calm(self) -> bool:
+        """Whether the provider is not known to be failing."""
+        return self._breaker.closed
 
     # ---- before an attempt
 
     def admit(self, call: Call) -> Go | Hold:
         """Whether the call may leave now, and with which key. Raises its failure when waiting cannot help."""
         now = self._clock.monotonic()
-        key = self._ring.choose(now, call.spent)
+        ring = self._rings.ring(call.request.keys)
+        key = ring.choose(now, call.spent)
         if key is None:
-            raise call.last or KeyRefused()
+            raise call.last or KeysMissing(ring.name)
         own, pace = call.not_before - now, key.pace.wait(now)
         if own > 0 and own >= pace:
             return Hold(own, None)
@@ -109,8 +131,13 @@ class Retries:
             hold = self._hold_for_breaker(call, now)
             if hold:
                 return hold
-        self._ring.take(key, now)
-        return Go(key, self._breaker.probe(), now)
+        if ring.crowded(key, now):
+            if call.unproven_until is None:
+                call.unproven_until = now + PROVEN_WITHIN
+            if now < call.unproven_until:
+                return Hold(call.unproven_until - now, None, ring.changed)
+        ring.take(key, now)
+        return Go(ring, key, self._breaker.probe(), now)
 
     def _hold_for_pace(self, call: Call, now: float, pace: float) -> Hold:
         if call.waited_out + pace > self.config.wait_out + 1.0:
@@ -137,16 +164,16 @@ class Retries:
         seconds = min(seconds, deadline - now)
         say = None if call.told_breaker else Waiting(seconds, failure)
         call.told_breaker = True
-        return Hold(seconds, say, probing=self._breaker.probing)
+        return Hold(seconds, say, self._breaker.changed if self._breaker.probing else None)
 
     async def rest(self, hold: Hold) -> None:
         """Wait as `hold` says."""
-        if not hold.probing:
+        if hold.until is None:
             await self._clock.sleep(hold.seconds)
             return
         try:
             async with asyncio.timeout(hold.seconds):
-                await self._breaker.changed.wait()
+                await hold.until.wait()
         except TimeoutError:
             return  # it looks again either way
 
@@ -164,13 +191,20 @@ class Retries:
 
     def accepted(self, go: Go) -> None:
         """The provider took the key that the call left with."""
-        if go.key.failure:
-            self._ring.accepted(go.key, go.at)
+        news = not go.key.proven
+        go.key.accepted(go.at)
+        if news:
+            go.ring.stir()
+
+    def over(self, go: Go) -> None:
+        """The call has ended, in whatever way."""
+        go.ring.give_back(go.key)
 
     def answered(self, *, probe: bool) -> None:
         """The provider is alive: it answered, or refused for a reason of its own."""
         if self._breaker.passed(probe=probe):
-            self._ring.go_gently(self._clock.monotonic())
+            for ring in self._rings:
+                ring.go_gently(self._clock.monotonic())
             log.info("model_breaker_closed")
 
     def failed(self, call: Call, key: Key, diagnosis: Diagnosis, *, probe: bool) -> Waiting | None:
@@ -183,12 +217,14 @@ class Retries:
                 log.warning("model_breaker_opened", seconds=opened, kind=type(failure).__name__)
         else:
             self.answered(probe=probe)
-        if self.learn(call.request.model, call.refusals, diagnosis):
+        if self.learn(call.request, call.refusals, diagnosis):
             return None
         if isinstance(failure, KeyRefused | QuotaExhausted):
             call.spent.append(key)
-            self._set_aside(key, failure, now, diagnosis)
+            self.set_aside(key, diagnosis)
             return None
+        if not isinstance(failure, ModelUnavailable):
+            key.proven = True  # who is refused for another reason has been let in
         if not isinstance(failure, ModelUnavailable | ModelRateLimited):
             raise failure
         if call.text:
@@ -234,17 +270,24 @@ class Retries:
             call.waited_out += wait
         return wait
 
-    def learn(self, model: str, refusals: Refusals, diagnosis: Diagnosis) -> bool:
+    def learn(self, request: CompletionRequest, refusals: Refusals, diagnosis: Diagnosis) -> bool:
         """Whether the request can go again at once without a parameter that was refused."""
         failure = diagnosis.failure
         if not isinstance(failure, ParameterRefused) or not diagnosis.droppable:
             return False
-        refusals.refused.add(failure.parameter)
-        log.info("model_parameter_dropped", model=model, parameter=failure.parameter, request_id=diagnosis.request_id)
+        refused = failure.parameter
+        if refused == "reasoning_effort" and diagnosis.code == "unsupported_value":
+            refused = f"{refused}={request.reasoning_effort}"  # it reasons, and takes other efforts
+        refusals.refused.add(refused)
+        log.info("model_parameter_dropped", model=request.model, parameter=refused, request_id=diagnosis.request_id)
         return True
 
-    def _set_aside(self, key: Key, failure: ModelFailure, now: float, diagnosis: Diagnosis) -> None:
-        if self._ring.set_aside(key, failure, now):
+    def set_aside(self, key: Key, diagnosis: Diagnosis) -> None:
+        """`key` was refused or is empty: others go first from now on, and an admin is to know."""
+        failure = diagnosis.failure
+        if key not in self._rings.keys:
+            return  # it has been replaced meanwhile: nobody need see to it
+        if key.set_aside(failure, self._clock.monotonic()):
             log.warning(
                 "model_key_set_aside",
                 key_label=key.label,

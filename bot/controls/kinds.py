@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
+from bot.secret_shapes import looks_secret
+
 _SPACES = re.compile(r"[\s,]+")
 # A person, role or channel as the platforms write a mention of one: <@U123>, <@!123>, <@&123>, <#C123|general>.
 _MENTION = re.compile(r"<(?:@[!&]?|#|!subteam\^)([A-Za-z0-9]+)(?:\|[^>]*)?>")
@@ -286,8 +288,13 @@ class SecretName:
         return "the name of a secret that the host keeps for me, in letters, digits and _"
 
     def read(self, text: str) -> str:
-        """The name, in lower case as the host's files are called."""
+        """The name, in lower case as the host's files are called. What looks like a secret itself is not repeated."""
         name = text.strip()
+        if looks_secret(name):
+            raise ValueError(
+                "that looks like a key itself, and a chat is no place for one. Delete your message, replace that key "
+                "at its provider, and give me the name of a secret that the host keeps"
+            )
         if not _SECRET_NAME.fullmatch(name):
             raise ValueError(f"it must be {self.range}")
         return name.lower()

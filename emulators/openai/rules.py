@@ -16,8 +16,9 @@ DEFAULTS = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_pena
 def check_model(body: Mapping[str, Any], model: Model) -> None:
     """Raise `Refused` for what this model does not take.
 
-    Reasoning models refuse `max_tokens`, `stop` and every sampling parameter that is not at its default; the others
-    refuse `reasoning_effort` and any verbosity but "medium".
+    Reasoning models refuse `max_tokens`, `stop` and every sampling parameter that is not at its default; those that can
+    do without reasoning take `temperature` and `top_p` while they do. The others refuse `reasoning_effort` and any
+    verbosity but "medium".
     """
     given = {name: value for name, value in body.items() if value is not None}
     if model.reasons:
@@ -42,9 +43,12 @@ def check_model(body: Mapping[str, Any], model: Model) -> None:
 def _check_reasoning(given: Mapping[str, Any], model: Model) -> None:
     if "max_tokens" in given:
         raise Refused(errors.unsupported_parameter("max_tokens", instead="max_completion_tokens"))
-    if given.get("temperature", 1) != 1:
+    varies = given.get("reasoning_effort", model.efforts[0]) == "none"
+    if given.get("temperature", 1) != 1 and not varies:
         raise Refused(errors.unsupported_value("temperature", given["temperature"]))
     for name, default in DEFAULTS.items():
+        if name in ("temperature", "top_p") and varies:
+            continue
         if given.get(name, default) != default:
             raise Refused(errors.unsupported_parameter(name))
     if "stop" in given:

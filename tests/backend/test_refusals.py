@@ -67,11 +67,21 @@ async def test_a_prompt_that_is_too_long_is_said_to_be(service: OpenAIService) -
 
 async def test_a_refused_temperature_is_left_out_and_remembered_per_model(service: OpenAIService) -> None:
     async with backend(service.url) as asked:
-        first = await ask(asked, request(model="gpt-5.4-mini", temperature=0.3))
-        second = await ask(asked, request(model="gpt-5.4-mini", temperature=0.3))
+        first = await ask(asked, request(model="gpt-5-mini", temperature=0.3))
+        second = await ask(asked, request(model="gpt-5-mini", temperature=0.3))
         other = await ask(asked, request(model="gpt-4o-mini", temperature=0.3))
     assert all(answer.text and not answer.waits for answer in (first, second, other))
     assert ["temperature" in call.body for call in service.calls] == [True, False, False, True]
+
+
+async def test_of_the_efforts_a_model_is_spared_the_refused_one_alone(service: OpenAIService) -> None:
+    async with backend(service.url) as asked:
+        answers = [
+            await ask(asked, request(model="gpt-5-mini", reasoning_effort=effort))
+            for effort in ("none", "none", "low", "minimal")
+        ]
+    assert all(answer.text for answer in answers)
+    assert [call.body.get("reasoning_effort") for call in service.calls] == ["none", None, None, "low", "minimal"]
 
 
 async def test_the_name_of_the_output_limit_is_swapped_where_the_newer_one_is_refused(service: OpenAIService) -> None:

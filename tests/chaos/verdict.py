@@ -18,6 +18,7 @@ from tests.chaos.process import Worker, log_lines
 from tests.chaos.scene import Scene
 from tests.chaos.shown import Shown
 from tests.contract import off_contract
+from tests.secrecy import Planted, leaks_in_files
 
 # What the bot logs where it met a bug of its own, or gave something up.
 NEVER_LOGGED = frozenset({"turn_failed", "turn_given_up", "event_dropped", "event_lost", "command_dropped"})
@@ -143,7 +144,13 @@ def at_the_end(scene: Scene, people: People, workers: Sequence[Worker]) -> list[
     complaints = [*scene.slack.complaints, *scene.discord.complaints, *dict.fromkeys(off_contract(requests))]
     flaws += [Flaw("off protocol", "", complaint) for complaint in complaints]
     flaws += [Flaw("in the log", "", f"worker {w.number}: {line}") for w in workers for line in _alarming(w)]
+    flaws += [Flaw("leaked", "", leak) for leak in leaks_in_files((w.log for w in workers), _planted(scene))]
     return flaws
+
+
+def _planted(scene: Scene) -> Planted:
+    planted = Planted({"sk-emulated-key"}, {answer.text for answer in scene.answers.values()})
+    return planted.add(scene.slack, scene.discord)
 
 
 def _alarming(worker: Worker) -> list[str]:

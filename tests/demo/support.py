@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
+
+from bot.demo.stage import KEY
+from emulators.discord import DiscordServer
+from emulators.slack import SlackWorkspace
+from tests.secrecy import Planted, leaks
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "bot", "demo")
@@ -32,6 +40,38 @@ def left_behind(folder: Path, pids: Sequence[int]) -> list[str]:
 def children(pid: int) -> list[int]:
     """The processes that a process has started."""
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+@asynccontextmanager
+async def log_of(folder: Path) -> AsyncIterator[Callable[[], str]]:
+    """The log of the bot that a demo starts in `folder`, to be read after its folder is gone.
+
+    It is opened as soon as it is there: what is open can be read though it has been removed.
+    """
+    stack, found = ExitStack(), list[BinaryIO]()
+
+    async def open_it() -> None:
+        while not found:
+            found.extend(stack.enter_context(path.open("rb")) for path in _logs(folder))
+            await asyncio.sleep(0.05)
+
+    waiting = asyncio.create_task(open_it())
+    try:
+        yield lambda: "\n".join(file.read().decode(errors="replace") for file in found)
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        stack.close()
+
+
+def _logs(folder: Path) -> list[Path]:
+    return list(folder.glob("parley-demo-*/bot.log"))
+
+
+def leaked(log: str, screen: str, *keys: str) -> list[str]:
+    """What the bot's log has of the tokens and keys of the demo, or of what was shown on the screen."""
+    planted = Planted({*keys, KEY}, set(screen.splitlines())).add(SlackWorkspace(), DiscordServer())
+    return leaks(log, planted)
 
 
 def plain(output: str) -> str:

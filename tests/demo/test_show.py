@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulators.openai import OpenAIService
-from tests.demo.support import COMMAND, ROOT, SECONDS, children, environment, left_behind
+from tests.demo.support import COMMAND, ROOT, SECONDS, children, environment, leaked, left_behind, log_of
 
 ACTS = (
     "a mention, answered in its thread",
@@ -44,10 +44,14 @@ async def _played(folder: Path, **extra: str) -> tuple[int, str]:
 
 async def test_every_act_is_shown_and_holds_and_nothing_stays_behind(tmp_path: Path) -> None:
     # What the shell has set for the real bot must not reach the demo's.
-    code, output = await _played(
-        tmp_path, SLACK_BOT_TOKEN="xoxb-real", DATABASE_URL="postgres://elsewhere", PARLEY_HISTORY_TOKENS="broken"
-    )
+    async with log_of(tmp_path) as log:
+        code, output = await _played(
+            tmp_path, SLACK_BOT_TOKEN="xoxb-real", DATABASE_URL="postgres://elsewhere", PARLEY_HISTORY_TOKENS="broken"
+        )
+        written = log()
     assert code == 0, output
+    assert "turn_ended" in written
+    assert leaked(written, output) == []
     assert [act for act in ACTS if act not in output] == []
     assert "All of it held." in output
     assert "8 answers, 0 doubled, 0 lost" in output

@@ -21,6 +21,7 @@ from bot.interactions import CommandAnswer, CommandOption, CommandSpec, FormSubm
 from bot.messages import Address, Author, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
 from emulators.discord import DiscordServer, DiscordTiming
 from emulators.discord.state import Channel, Message
+from tests.secrecy import Planted, leaks, overhearing
 
 T = TypeVar("T")
 
@@ -158,15 +159,16 @@ async def running(
     """A started adapter, connected unless told otherwise; at the end stopped, and everything it sent judged."""
     desk = desk or Desk()
     adapter = DiscordAdapter(server.token, server.url, specs, timing)
-    task = asyncio.create_task(adapter.start(desk))
-    try:
-        if ready:
-            await desk.until(lambda: desk.descriptions)
-        yield adapter, desk
-    finally:
-        await adapter.stop()
-        await asyncio.gather(task, return_exceptions=True)
-    problems = off_contract(server)
+    with overhearing() as heard:
+        task = asyncio.create_task(adapter.start(desk))
+        try:
+            if ready:
+                await desk.until(lambda: desk.descriptions)
+            yield adapter, desk
+        finally:
+            await adapter.stop()
+            await asyncio.gather(task, return_exceptions=True)
+    problems = [*off_contract(server), *leaks(heard.text, Planted().add(server))]
     assert not problems, problems
 
 

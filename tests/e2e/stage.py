@@ -18,6 +18,7 @@ from emulators.discord import DiscordServer, DiscordTiming
 from emulators.openai import OpenAIService
 from emulators.slack import SlackWorkspace, Timing
 from tests.contract import off_contract
+from tests.secrecy import Planted, leaks, leaks_in_folder, overhearing
 
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = Timing(redelivery=(0, 0.5, 1.0), ack_deadline=3)
@@ -91,6 +92,13 @@ class Stage:
         finally:
             await worker.end()
 
+    def planted(self) -> Planted:
+        """All that must not be logged of what was given to the bot and said here."""
+        given = self.environment
+        keys = {key.strip() for name, value in given.items() if "API_KEY" in name for key in value.split(",")}
+        tokens = {value for name, value in given.items() if name.endswith("_TOKEN")}
+        return Planted(keys | tokens).add(self.slack, self.discord, self.openai)
+
     def complaints(self) -> list[str]:
         """Whatever was off protocol or off contract in all that the bot sent."""
         requests = [*self.slack.requests, *self.discord.requests, *self.openai.requests]
@@ -144,15 +152,22 @@ class Worker:
 async def stage(
     folder: Path, windows: Mapping[str, int] | None = None, slack: Timing = SLACK, **extra: str
 ) -> AsyncIterator[Stage]:
-    """Raise the curtain. `windows` replace the models' context windows; `extra` are further variables for the bot."""
+    """Raise the curtain, and when it falls see that nothing which is secret or was said has been logged.
+
+    `windows` replace the models' context windows; `extra` are further variables for the bot.
+    """
     async with AsyncExitStack() as stack:
-        yield Stage(
+        heard = stack.enter_context(overhearing())
+        scene = Stage(
             await stack.enter_async_context(SlackWorkspace(timing=slack, limits="none")),
             await stack.enter_async_context(DiscordServer(limits="none", timing=DiscordTiming(identify_spacing=0))),
             await stack.enter_async_context(OpenAIService(limits="none", windows=windows)),
             folder,
             extra,
         )
+        yield scene
+        planted = scene.planted()
+        assert [*leaks(heard.text, planted), *leaks_in_folder(folder, planted)] == []
 
 
 def user_texts(body: Mapping[str, Any]) -> Iterator[str]:

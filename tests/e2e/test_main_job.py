@@ -161,7 +161,7 @@ async def test_rate_limits_of_the_model_are_waited_out(on_stage: Stage) -> None:
 
 async def test_a_refused_temperature_is_dropped_and_the_question_answered(on_stage: Stage) -> None:
     slack, openai = on_stage.slack, on_stage.openai
-    on_stage.extra["OPENAI_TEMPERATURE"] = "0.3"
+    on_stage.extra |= {"OPENAI_TEMPERATURE": "0.3", "OPENAI_MODEL": "gpt-5-mini"}
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     async with on_stage.worker():
         for text in ("first", "second"):

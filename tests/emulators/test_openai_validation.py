@@ -129,9 +129,9 @@ async def test_a_wrong_request_is_refused_in_openais_words(
 @pytest.mark.parametrize(
     ("sent", "code", "param"),
     [
-        ({"temperature": 0.7}, "unsupported_value", "temperature"),
+        ({"temperature": 0.7, "reasoning_effort": "low"}, "unsupported_value", "temperature"),
         ({"max_tokens": 100}, "unsupported_parameter", "max_tokens"),
-        ({"top_p": 0.5}, "unsupported_parameter", "top_p"),
+        ({"top_p": 0.5, "reasoning_effort": "low"}, "unsupported_parameter", "top_p"),
         ({"presence_penalty": 1}, "unsupported_parameter", "presence_penalty"),
         ({"stop": "\n"}, "unsupported_parameter", "stop"),
         ({"reasoning_effort": "max"}, "unsupported_value", "reasoning_effort"),
@@ -144,6 +144,18 @@ async def test_reasoning_models_refuse_sampling_and_the_old_limit(
         with pytest.raises(sdk.BadRequestError) as refused:
             await client.chat.completions.create(model=model, messages=HI, **sent)
         assert (refused.value.code, refused.value.param) == (code, param)
+
+
+@pytest.mark.parametrize(
+    ("model", "taken"), [("gpt-5.4-mini", True), ("gpt-5.1", True), ("gpt-5", False), ("o3", False)]
+)
+async def test_a_model_takes_a_temperature_where_it_can_do_without_reasoning(model: str, taken: bool) -> None:
+    async with talking() as (service, client):
+        try:
+            await client.chat.completions.create(model=model, messages=HI, temperature=0.7)
+        except sdk.BadRequestError as refused:
+            assert refused.param == "temperature"
+        assert [call.status for call in service.calls] == [200 if taken else 400]
 
 
 async def test_what_a_chat_bot_sends_is_taken() -> None:
