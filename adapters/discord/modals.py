@@ -33,6 +33,7 @@ SHOWN_AGAIN = 60
 """A field's text of more characters, or of several lines, is given back where the form was not taken."""
 
 _PREFIX = "form"
+_NAME = re.compile(r"[a-z_]{1,32}")
 _BACKTICKS = re.compile(r"`+")
 
 
@@ -41,6 +42,7 @@ def can_show(form: Form) -> bool:
     return (
         0 < len(form.fields) <= MOST_FIELDS
         and not too_long(form)
+        and _NAME.fullmatch(form.name) is not None
         and len(_custom_id(form)) <= LONGEST_ID
         and all(0 < len(field.name) <= LONGEST_ID for field in form.fields)
     )
@@ -97,12 +99,17 @@ def _custom_id(form: Form) -> str:
 
 
 def read_custom_id(custom_id: str) -> tuple[str, Address] | None:
-    """The name of a form and what it is about; None where it is none of ours."""
+    """The name of a form and what it is about; None where it is none of ours.
+
+    The id comes back from a client, which may put anything there: what is no name of ours gets into no log.
+    """
     prefix, *rest = custom_id.split(":", 4)
     if prefix != _PREFIX or len(rest) != 4:
         return None
     workspace, channel, thread, name = rest
-    if not identifier(channel) or any(part and not identifier(part) for part in (workspace, thread)):
+    if not _NAME.fullmatch(name) or not identifier(channel):
+        return None
+    if any(part and not identifier(part) for part in (workspace, thread)):
         return None
     return name, Address(PLATFORM, workspace, channel, thread or None)
 

@@ -176,6 +176,8 @@ def submitted(custom_id: str, components: Any = (), **more: Any) -> dict[str, An
         ("form::5::settings", False),
         ("form:6:5:settings", False),
         ("form:6:x::settings", False),
+        ("form:6:5::what somebody wrote", False),
+        ("form:6:5:", False),
         ("other:6:5::settings", False),
         ("", False),
     ],

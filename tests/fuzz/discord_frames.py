@@ -119,7 +119,7 @@ def _interaction(scene: Scene, kind: int, message: JSON, text: str) -> JSON:
         3: {"id": 1, "custom_id": MARK, "component_type": 2},
         4: {"id": "1", "name": "parley", "type": 1, "options": typed},
         5: {
-            "custom_id": f"form:{discord.guild.id}:{scene.storm.id}::{MARK}",
+            "custom_id": f"form:{discord.guild.id}:{scene.storm.id}::settings",
             "components": [
                 {"type": 1, "components": [{"type": 4, "custom_id": "a", "value": text}]},
                 {"type": 18, "id": 2, "component": {"type": 4, "id": 3, "custom_id": "b", "value": text}},
