@@ -43,12 +43,12 @@ async def test_a_system_message_holds_in_its_channel_over_a_restart_until_it_is_
 
 async def test_temperature_model_and_the_longest_answer_reach_the_model(team: Team) -> None:
     async with team.stage.worker():
-        for wish in ("temperature 0.3", "model gpt-4.1-mini", "max_tokens 333"):
+        for wish in ("temperature 0.3", "model gpt-4o", "max_tokens 333"):
             await team.say(team.lead, f"!set {wish}")
             await team.until_told(f" {wish.split()[1]} in this channel")
         await team.ask()
     body = team.openai.calls[-1].body
-    assert (body["temperature"], body["model"], body["max_completion_tokens"]) == (0.3, "gpt-4.1-mini", 333)
+    assert (body["temperature"], body["model"], body["max_completion_tokens"]) == (0.3, "gpt-4o", 333)
 
 
 async def test_a_wrong_value_and_a_wrong_name_are_helped(team: Team) -> None:
