@@ -122,6 +122,7 @@ class TerminalAdapter:
         if said.split(maxsplit=1)[0] == SLASH:
             name, arguments = split_command(said.removeprefix(SLASH))
             command = CommandInvoked(self._address, self._person, name or "show", arguments, id=number)
+            self._console.print()
             self._console.print(Markdown((await sink.command(command)).text))
             return
         self._ended.clear()
@@ -141,12 +142,14 @@ class TerminalAdapter:
 
     def _prompt(self) -> None:
         if self._console.is_terminal:
-            self._console.print(PROMPT, end="", style="bold")
+            self._console.print(f"\n{PROMPT}", end="", style="bold")
 
     def _draw(self) -> None:
         if not self._console.is_terminal:
             return
         if self._live is None:
+            # Apart from what was typed, and at the beginning of a line whoever ended that one.
+            self._console.print()
             self._live = Live(console=self._console, refresh_per_second=REDRAWS_PER_SECOND, transient=False)
             self._live.start()
         self._live.update(self._shown())
