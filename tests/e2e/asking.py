@@ -49,9 +49,10 @@ class Corner:
             self.questions.append(str((await self.discord.say(self.bob, self.studio, text, mention=True)).id))
 
     def answers(self) -> list[str]:
-        """What the bot's messages in the channel say now."""
+        """What the bot's messages in the channel say now, those that one person alone sees last."""
         if self.platform == "slack":
-            return [self.slack.visible_text(m) for m in self.slack.bot_messages(self.general) if not m.deleted]
+            shown = [m for m in self.slack.bot_messages(self.general) if not m.deleted]
+            return [self.slack.visible_text(m) for m in (*shown, *self.slack.ephemerals)]
         return [m.content for m in self.discord.bot_messages(self.studio) if not m.deleted]
 
     async def answered(self, worker: App, count: int = 1, timeout: float = 30) -> list[str]:

@@ -216,12 +216,18 @@ async def test_what_broke_off_is_counted_and_settled(corner: Corner) -> None:
         assert await rows(worker, "reservations") == 0
 
 
-async def test_a_model_without_a_price_is_refused_where_a_budget_holds(corner: Corner) -> None:
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+async def test_a_model_without_a_price_is_refused_where_a_budget_holds(tmp_path: Path, platform: str) -> None:
+    async with stage(tmp_path, {"my-own": 8_000}) as scene:
+        await without_a_price(Corner(scene, platform))
+
+
+async def without_a_price(corner: Corner) -> None:
     async with corner.stage.worker() as worker:
         await command(worker, corner, "set", "budget", "5")
-        assert "I don't know what the model `gpt-99` costs" in await command(worker, corner, "set", "model", "gpt-99")
+        assert "I don't know what the model `my-own` costs" in await command(worker, corner, "set", "model", "my-own")
         assert "is: 1/2/4" in await command(worker, corner, "set", "price", "1/2/4")
-        assert "is: gpt-99" in await command(worker, corner, "set", "model", "gpt-99")
+        assert "is: my-own" in await command(worker, corner, "set", "model", "my-own")
         # A price that is taken back is only met at the question.
         await command(worker, corner, "reset", "price")
         await corner.ask()
