@@ -77,7 +77,7 @@ def run() -> None:
     import structlog
 
     from bot import app, logs
-    from bot.settings import unknown_variables
+    from bot.environment import unknown_variables
 
     settings = _settings()
     logs.configure(settings.parley_log_level, settings.parley_log_format)
@@ -112,12 +112,12 @@ def chat(
 ) -> None:
     """Talk to the bot in the terminal: the same engine and database, no platform. Ctrl-D ends it."""
     from bot import chat as talking
-    from bot import logs, settings
+    from bot import environment, logs
 
     logs.configure("error", "auto")
     try:
         changed = talking.changes(given or [])
-        known, problems = settings.read()
+        known, problems = environment.read()
         if needed := [problem for problem in problems if not problem.variable.startswith(("SLACK_", "DISCORD_"))]:
             raise SettingsInvalid(needed)
         if sys.stdin.isatty():
@@ -146,11 +146,11 @@ def health(
     as_json: Annotated[bool, typer.Option("--json", help="For programs: the verdict and all it rests on.")] = False,
 ) -> None:
     """Say whether the worker of this machine is well: exit code 0 if so, 1 if not. Asks nobody, needs no token."""
+    from bot import environment
     from bot import health as examination
-    from bot import settings
 
     # As far as they can be read: what else is wrong with them is the worker's business.
-    known, _ = settings.read()
+    known, _ = environment.read()
     found = examination.read(examination.path_of(known.database_url, known.parley_health_file))
     lines = examination.judge(found, time.time())
     if as_json:
@@ -167,7 +167,7 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Copy the database into FILE, whole and consistent, also while the bot runs."""
-    from bot.settings import read
+    from bot.environment import read
     from storage.backup import back_up
 
     # A copy needs no tokens; but what hides where the database is must not make it a copy of another.
@@ -209,7 +209,7 @@ def manifest(platform: Annotated[Platform | None, typer.Argument(help="One platf
 
 
 def _settings() -> Settings:
-    from bot.settings import load
+    from bot.environment import load
 
     try:
         return load()

@@ -30,6 +30,7 @@ from bot.controls.held import HeldControls
 from bot.desk import Desk
 from bot.drawing import Drawing
 from bot.engine import Engine
+from bot.environment import keys_of_host
 from bot.errors import ModelFailure, StartFailed
 from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
@@ -47,7 +48,7 @@ from bot.pictures import Pictures
 from bot.reservations import Reservations
 from bot.retention import Sweep
 from bot.setting_commands import SettingCommands
-from bot.settings import Settings, keys_of_host
+from bot.settings import Settings
 from bot.stopping import Stopping
 from bot.trying import Trying
 from bot.turn import TurnRunner

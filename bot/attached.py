@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from bot import settings as settings_module
+from bot import environment
 from bot.errors import DatabaseUnusable, Problem, StorageFailed
 from bot.turn_view import harmless
 from storage.database import Database
@@ -29,7 +29,7 @@ Work = Callable[[Database], Awaitable[int]]
 
 async def on_database(work: Work) -> int:
     """Do `work` on the database that the settings name; returns the exit code."""
-    settings, problems = settings_module.read()
+    settings, problems = environment.read()
     in_the_way = [problem for problem in problems if problem.variable.upper() in _SAYS_WHICH_DATABASE]
     if in_the_way:
         return _bad_setup(in_the_way)

@@ -14,8 +14,7 @@ from rich.markup import escape
 
 from adapters.discord import doctor as discord_doctor
 from adapters.slack import doctor as slack_doctor
-from bot import budgets
-from bot import settings as settings_module
+from bot import budgets, environment
 from bot.app import build_backend
 from bot.backend.client import Backend
 from bot.checks import Check
@@ -48,7 +47,7 @@ _FINDINGS: dict[type[ModelFailure], str] = {
 
 async def examine(console: Console) -> int:
     """Run every check, print the findings, and return the exit code: 0 where all is well, 1 where not."""
-    settings, problems = settings_module.read()
+    settings, problems = environment.read()
     problems += budgets.problems(settings)
     findings: list[tuple[str, Sequence[Check]]] = [
         (
@@ -115,7 +114,7 @@ async def _database(settings: Settings) -> Sequence[Check]:
 
 
 async def _model(settings: Settings) -> Sequence[Check]:
-    async with build_backend(settings, settings_module.keys_of_host(settings)) as backend:
+    async with build_backend(settings, environment.keys_of_host(settings)) as backend:
         checks = await asyncio.gather(
             _own_keys(backend, settings.openai_model), *(_named_keys(backend, name) for name in backend.secrets)
         )

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from adapters.discord.invite import invite_link
 from adapters.slack.manifest import manifest
-from bot import settings as settings_module
+from bot import environment
 from bot.commands import USAGE
+from bot.settings import Settings
 
 
 def show(console: Console, platform: str | None = None) -> None:
@@ -25,11 +26,11 @@ def show(console: Console, platform: str | None = None) -> None:
         console.file.write(json.dumps(manifest(usage=USAGE), indent=2, ensure_ascii=False) + "\n")
     if platform in (None, "discord"):
         notes.print("[bold]Discord[/]: open this link as somebody who may add bots to the server:")
-        settings, _ = settings_module.read()
+        settings, _ = environment.read()
         console.file.write(invite_link(_application_id(settings)) + "\n")
 
 
-def _application_id(settings: settings_module.Settings) -> str:
+def _application_id(settings: Settings) -> str:
     """The application's id, which is the first part of its bot token in base64; a blank to fill in without a token."""
     if settings.discord_bot_token is None:
         return "APPLICATION_ID"

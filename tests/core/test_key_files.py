@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from bot import host_keys, settings
+from bot import environment, host_keys
 from bot.alerts import Alerts
 from bot.key_files import GONE_AFTER, SETTLED_AFTER, KeyFiles
 from storage import Store
@@ -149,8 +149,8 @@ def test_a_named_key_that_can_not_be_one_keeps_the_bot_from_starting(
     monkeypatch.setenv("OPENAI_API_KEY_RESEARCH", "sk-hush hush")
     monkeypatch.setenv("PARLEY_KEY", "sales")
     monkeypatch.setenv("OPENAI_API_KEY_X", "sk-x")
-    _, problems = settings.read()
+    _, problems = environment.read()
     wrong = {problem.variable: problem.wrong for problem in problems}
     assert "white space" in wrong["OPENAI_API_KEY_RESEARCH"] and "hush" not in wrong["OPENAI_API_KEY_RESEARCH"]
     assert "isn't there" in wrong["PARLEY_KEY"]
-    assert not [name for name, _ in settings.unknown_variables() if name.startswith("OPENAI_")]
+    assert not [name for name, _ in environment.unknown_variables() if name.startswith("OPENAI_")]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import settings
+from bot import environment, settings
 from bot.errors import SettingsInvalid
 
 GOOD = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "OPENAI_API_KEY": "sk-a, sk-b"}
@@ -25,26 +25,26 @@ def put(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
 
 def wrong() -> dict[str, str]:
     with pytest.raises(SettingsInvalid) as caught:
-        settings.load()
+        environment.load()
     return {p.variable: p.wrong for p in caught.value.problems}
 
 
 def test_keys_and_admins_may_be_several(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD, PARLEY_ADMINS="U1, 22,")
-    loaded = settings.load()
+    loaded = environment.load()
     assert [key.get_secret_value() for key in loaded.openai_api_key] == ["sk-a", "sk-b"]
     assert loaded.parley_admins == {"U1", "22"}
 
 
 def test_no_secret_shows_in_the_settings_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD)
-    assert "xoxb-1" not in repr(settings.load())
-    assert "sk-a" not in repr(settings.load())
+    assert "xoxb-1" not in repr(environment.load())
+    assert "sk-a" not in repr(environment.load())
 
 
 def test_everything_missing_is_said_at_once_with_where_to_get_it() -> None:
     with pytest.raises(SettingsInvalid) as caught:
-        settings.load()
+        environment.load()
     problems = {p.variable: p for p in caught.value.problems}
     assert set(problems) == {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_BOT_TOKEN", "OPENAI_API_KEY"}
     assert all(p.cure for p in problems.values())
@@ -96,7 +96,7 @@ def test_a_malformed_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -
 
 def test_addresses_are_taken_with_and_without_the_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD, SLACK_API_URL="http://127.0.0.1:1/api", DISCORD_API_URL="http://127.0.0.1:1/api/v10/")
-    loaded = settings.load()
+    loaded = environment.load()
     assert loaded.slack_api_url == "http://127.0.0.1:1/api/"
     assert loaded.discord_api_url == "http://127.0.0.1:1/api/v10"
     put(monkeypatch, OPENAI_BASE_URL="localhost:11434/v1")
@@ -113,7 +113,7 @@ def test_the_environment_goes_before_dotenv_and_dotenv_before_secret_files(
     (secrets / "slack_app_token").write_text("xapp-file\n")
     (bare / ".env").write_text("OPENAI_MODEL=from-dotenv\nSLACK_BOT_TOKEN=xoxb-dotenv\n")
     put(monkeypatch, PARLEY_SECRETS_DIR=str(secrets), SLACK_BOT_TOKEN="xoxb-env")
-    loaded = settings.load()
+    loaded = environment.load()
     assert [key.get_secret_value() for key in loaded.openai_api_key] == ["from-file"]
     assert loaded.openai_model == "from-dotenv"
     assert loaded.slack_bot_token and loaded.slack_bot_token.get_secret_value() == "xoxb-env"
@@ -127,7 +127,7 @@ def test_a_secrets_folder_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPa
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD, OPENAI_TEMPERATURE="", OPENAI_MODEL="")
-    assert settings.load().openai_model == settings.Settings.model_fields["openai_model"].default
+    assert environment.load().openai_model == settings.Settings.model_fields["openai_model"].default
 
 
 def test_every_setting_is_described() -> None:
@@ -137,7 +137,7 @@ def test_every_setting_is_described() -> None:
 def test_a_dotenv_that_is_not_utf8_is_said_instead_of_what_it_may_hold(bare: Path) -> None:
     (bare / ".env").write_bytes("OPENAI_MODEL=modèle\n".encode("latin-1"))
     with pytest.raises(SettingsInvalid) as caught:
-        settings.load()
+        environment.load()
     (problem,) = caught.value.problems
     assert problem.variable == ".env"
     assert "not UTF-8" in problem.wrong and "UTF-8" in problem.cure
@@ -197,7 +197,7 @@ def test_an_address_that_is_none_is_told_with_an_example(
 )
 def test_an_address_of_any_ordinary_shape_is_taken(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     put(monkeypatch, **GOOD, OPENAI_BASE_URL=value)
-    assert settings.load().openai_base_url == value
+    assert environment.load().openai_base_url == value
 
 
 def test_a_password_in_a_malformed_address_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def test_a_secret_with_a_character_no_secret_has_is_said_and_not_repeated(
     start = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}.get(variable, "sk-")
     put(monkeypatch, **{**GOOD, variable: f"{start}hush{inside}hush"})
     with pytest.raises(SettingsInvalid) as caught:
-        settings.load()
+        environment.load()
     (problem,) = caught.value.problems
     assert problem.variable == variable
     assert "hush" not in str(problem)
@@ -233,11 +233,11 @@ def test_dotenv_may_name_the_secrets_folder_and_the_environment_goes_before_it(
         (bare / name).mkdir()
         (bare / name / "OPENAI_API_KEY").write_text(f"sk-{name}\n")
     (bare / ".env").write_text("PARLEY_SECRETS_DIR=one\n")
-    assert [key.get_secret_value() for key in settings.load().openai_api_key] == ["sk-one"]
+    assert [key.get_secret_value() for key in environment.load().openai_api_key] == ["sk-one"]
     put(monkeypatch, PARLEY_SECRETS_DIR="two")
-    assert [key.get_secret_value() for key in settings.load().openai_api_key] == ["sk-two"]
+    assert [key.get_secret_value() for key in environment.load().openai_api_key] == ["sk-two"]
     put(monkeypatch, PARLEY_SECRETS_DIR="")
-    assert [key.get_secret_value() for key in settings.load().openai_api_key] == ["sk-one"]
+    assert [key.get_secret_value() for key in environment.load().openai_api_key] == ["sk-one"]
 
 
 def test_a_secrets_folder_named_in_dotenv_that_is_not_there_is_said(
@@ -253,12 +253,12 @@ def test_a_variable_that_is_no_setting_is_told_with_the_nearest_and_keeps_nothin
 ) -> None:
     put(monkeypatch, **GOOD, PARLEY_CONCURENCY="3", PARLEY_LOG_LEVEL="info", OPENAI_ORGANISATION="x")
     (bare / ".env").write_text("parley_admin=U1\nPARLEY_XYZZY=1\nPARLEY_CONCURENCY=4\nPARLEY_ADMINS=U2\n")
-    assert settings.unknown_variables() == [
+    assert environment.unknown_variables() == [
         ("PARLEY_ADMIN", "PARLEY_ADMINS"),
         ("PARLEY_CONCURENCY", "PARLEY_CONCURRENCY"),
         ("PARLEY_XYZZY", ""),
     ]
-    settings.load()
+    environment.load()
 
 
 def test_unknown_variables_are_told_beside_a_dotenv_that_is_not_utf8(
@@ -266,12 +266,12 @@ def test_unknown_variables_are_told_beside_a_dotenv_that_is_not_utf8(
 ) -> None:
     (bare / ".env").write_bytes(b"\xff\xfe")
     put(monkeypatch, PARLEY_CONCURENCY="3")
-    assert settings.unknown_variables() == [("PARLEY_CONCURENCY", "PARLEY_CONCURRENCY")]
+    assert environment.unknown_variables() == [("PARLEY_CONCURENCY", "PARLEY_CONCURRENCY")]
 
 
 def test_words_to_choose_from_are_taken_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **GOOD, PARLEY_LOG_LEVEL="INFO", PARLEY_LOG_FORMAT="Json", PARLEY_PLATFORM_LIMITS="NONE")
-    loaded = settings.load()
+    loaded = environment.load()
     assert (loaded.parley_log_level, loaded.parley_log_format, loaded.parley_platform_limits) == (
         "info",
         "json",
