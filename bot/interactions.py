@@ -40,12 +40,16 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file to show: `description` says what is on it to who can't see it."""
+    """A file to show: `description` says what is on it to who can't see it.
+
+    `private`: it is for the one who asked, not for everybody in the channel.
+    """
 
     name: str
     media_type: str
     data: bytes
     description: str
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

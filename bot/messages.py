@@ -28,8 +28,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote: `name` as people see it, empty where it could not be had; `is_admin`: they run the place.
+    """Who wrote: `name` as people see it, empty where it could not be had.
 
+    `is_admin`: they run the channel, as Discord's Manage Channels has it; `runs_workspace`: the whole of it.
     `roles`: the ids of their roles on Discord, `owner`, `admin`, `member` or `guest` on Slack. None where the platform
     did not say: then nobody knows whether a role allows or forbids something.
     """
@@ -38,6 +39,7 @@ class Author:
     name: str
     is_bot: bool = False
     is_admin: bool = False
+    runs_workspace: bool = False
     roles: frozenset[str] | None = None
 
 
