@@ -27,9 +27,11 @@ TOLD_FOR_SECONDS = 3_600.0
 MOST_TOLD = 10_000
 
 KEPT = Ruling(None)
+# Over a limit and told so before: it stays unanswered, also when it is told of again.
+PASSED_OVER = Ruling(None, decided=True)
 ANSWERED = Ruling("answer")
 # Said by somebody who is not to be answered: the model does not read it either.
-UNHEARD = Ruling(None, aside=True)
+UNHEARD = Ruling(None, aside=True, decided=True)
 
 
 @dataclass(slots=True)
@@ -46,20 +48,20 @@ class Admission:
 
     def _decide(self, message: IncomingMessage, effective: Effective) -> Ruling:
         now = time.monotonic()
-        admin = is_admin(message.author, self.settings)
         command = command_of(message)
-        why = "" if admin else refuse_question(message.author, message.address, effective, direct=message.direct)
+        why = refuse_question(message.author, message.address, effective, self.settings, direct=message.direct)
         if why:
             log.info("question_refused", channel=message.address.channel, by=message.author.id)
             return Ruling("notice", why, aside=True) if self._is_news(message, now) else UNHEARD
         # Without this, somebody over the limit could not stop what they set off, nor have it forgotten.
         if command is not None and command.name in ("stop", "forget", "help"):
             return Ruling("command", payload_of(command), aside=True)
-        if not (admin and effective.admins_exempt):
-            hit = self.limits.take(message.author, message.address, now)
+        if not (effective.admins_exempt and is_admin(message.author, self.settings)):
+            # By when it was sent: what was asked over hours while nobody listened is no flood.
+            hit = self.limits.take(message.author, message.address, message.sent_at.timestamp())
             if hit is not None:
                 log.info("limit_reached", whose=hit.whose, channel=message.address.channel, by=message.author.id)
-                return Ruling("notice", limits.notice(hit)) if hit.news else KEPT
+                return Ruling("notice", limits.notice(hit)) if hit.news else PASSED_OVER
         return ANSWERED if command is None else Ruling("command", payload_of(command), aside=True)
 
     def _is_news(self, message: IncomingMessage, now: float) -> bool:

@@ -25,6 +25,7 @@ from bot.backend.config import BackendConfig
 from bot.backend.retries import KeyFailed
 from bot.backlog import Backlog
 from bot.catchup import CatchUp
+from bot.command_turns import CommandTurns
 from bot.commands import COMMANDS, Commands, Run
 from bot.controls.held import HeldControls
 from bot.desk import Desk
@@ -242,7 +243,9 @@ async def build(
             trying = Trying(controls, settings, backend, store.usage, limits, connected, reservations, checks)
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings, checks), others)
-            runner = TurnRunner(store, asker, commands, controls, settings, connected, paces, alerts, Pictures())
+            runner = TurnRunner(
+                store, asker, CommandTurns(commands), controls, settings, connected, paces, alerts, Pictures()
+            )
             engine = Engine(
                 store.turns,
                 life,

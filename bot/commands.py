@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bot.interactions import CommandAnswer, CommandOption, CommandSpec, FormSubmitted
-from bot.messages import CommandInvoked
+from bot.messages import Address, Author, CommandInvoked
+from bot.policy import is_admin, refuse_question
 from bot.results import Result
 from bot.secret_shapes import HIDDEN, looks_secret
 from bot.setting_commands import SettingCommands, names
@@ -67,7 +68,10 @@ The settings:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Carries commands out; `others` are those that are no settings' business, by their names."""
+    """Carries commands out; `others` are those that are no settings' business, by their names.
+
+    Whoever is not answered in a place gives no commands there either, by whatever door they come.
+    """
 
     setting: SettingCommands
     others: Mapping[str, Run]
@@ -75,6 +79,8 @@ class Commands:
     async def run(self, command: CommandInvoked) -> Result:
         """What a command comes to. Raises `StorageFailed`."""
         name = command.name.lower()
+        if name != "help" and (refused := await self._refusal(command.author, command.address)):
+            return Result(CommandAnswer(refused))
         match name:
             case "show":
                 return await self.setting.show(command)
@@ -94,4 +100,13 @@ class Commands:
 
     async def submit(self, submitted: FormSubmitted) -> Result:
         """Take a form in. Raises `StorageFailed`."""
+        if refused := await self._refusal(submitted.author, submitted.address):
+            return Result(CommandAnswer(refused, problems=dict.fromkeys(submitted.values, refused)))
         return await self.setting.submit(submitted)
+
+    async def _refusal(self, author: Author, address: Address) -> str:
+        """Why somebody is not heard here. An admin is, also in a place where nothing is answered: to change that."""
+        settings = self.setting.settings
+        if is_admin(author, settings):
+            return ""
+        return refuse_question(author, address, await self.setting.controls.at(address), settings)

@@ -7,14 +7,14 @@ length alone. Where a channel may be changed from here, its form asks again who 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.controls.effective import effective
 from bot.controls.held import HeldControls
-from bot.controls.table import CONTROLS
+from bot.controls.table import TABLE, Control
 from bot.interactions import HomePage, HomeSection
 from bot.messages import Address, Author
-from bot.policy import is_admin
+from bot.policy import refuse_question, runs_workspace
 from bot.settings import Settings
 from storage.records import StoredSetting, UsageTotals, now
 from storage.usage import Usage, start_of_month
@@ -37,14 +37,18 @@ class Home:
         used = await self.usage.of_user(platform, workspace, person.id, start_of_month(now()))
         everywhere = [s for s in stored if not s.scope.channel]
         holds = effective(self.settings, everywhere)
+        here = Address(platform, workspace, "")
+        runs = runs_workspace(person, here, self.settings)
+        if not runs and refuse_question(person, here, replace(holds, allow_channels=None), self.settings):
+            return HomePage((HomeSection(f"**Your month**\n{_in_words(used)}"),))
         sections = [
             HomeSection(f"**Your month**\n{_in_words(used)}"),
             HomeSection(
                 "**What holds where a channel has nothing of its own**\n"
-                + "\n".join(f"- {name}: {_brief(name, holds.shown(name))}" for name in CONTROLS)
+                + "\n".join(f"- {c.name}: {_brief(c.name, holds.shown(c.name))}" for c in TABLE if _open(c, runs))
             ),
         ]
-        if is_admin(person, self.settings):
+        if runs:
             sections += _channels(platform, workspace, stored)
         else:
             sections.append(HomeSection("What a channel has set, `/parley show` tells in it."))
@@ -69,6 +73,11 @@ def _channels(platform: str, workspace: str, stored: Sequence[StoredSetting]) ->
     if len(by_channel) > MOST_CHANNELS:
         sections.append(HomeSection(f"… and {len(by_channel) - MOST_CHANNELS} channels more."))
     return sections
+
+
+def _open(control: Control, runs: bool) -> bool:
+    """Whether everybody may read a setting on their page: who is kept out, and what is paid with, is the admins'."""
+    return runs or control.who == "rights"
 
 
 def _in_words(used: UsageTotals) -> str:

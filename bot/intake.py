@@ -71,7 +71,7 @@ class Intake:
     admission: Admission
     platforms: Callable[[str], Description | None]
     on_work: Callable[[], None]
-    on_stop: Callable[[IncomingMessage, str], None]
+    on_stop: Callable[[IncomingMessage, int, str], None]
     on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
     holds: dict[str, int] = field(default_factory=dict)
 
@@ -93,7 +93,7 @@ class Intake:
 
         Raises `StorageFailed`.
         """
-        outcome = await self._message(message)
+        outcome = await self._message(message, live=False)
         if outcome == "duplicate" and message.edited:
             await self.inbox.edit(message)
         return outcome in {"queued", "joined"}
@@ -107,21 +107,19 @@ class Intake:
         if self.holds.pop(platform, None) is not None and await self.inbox.release_held(platform):
             self.on_work()
 
-    async def _message(self, message: IncomingMessage) -> Outcome | None:
-        """What became of a message; None where it is none of our business."""
+    async def _message(self, message: IncomingMessage, *, live: bool = True) -> Outcome | None:
+        """What became of a message; None where it is none of our business. `live`: an event told of it."""
         if message.author.is_bot:
             return None
         effective = await self.controls.at(message.address)
         if not _may_concern_us(message, effective.reply_mode):
             return None
         message = self._at_home(message, effective)
-        root, known = await self._place(message)
+        root, known = await self._place(message, live=live)
         verdict = gate(message, known=known, mode=effective.reply_mode)
         if verdict == "ignore":
             return None
         command = command_of(message)
-        if verdict == "answer" and command is not None and command.name == "stop":
-            self.on_stop(message, root)
         accepted = await self.inbox.accept(
             message,
             root,
@@ -137,8 +135,11 @@ class Intake:
             outcome=accepted.outcome,
         )
         if accepted.outcome == "queued":
-            if command is not None and command.name == "forget" and accepted.turn_id is not None:
-                await self.on_forget(message, accepted.turn_id)
+            if command is not None and accepted.turn_id is not None:
+                if command.name == "stop":
+                    self.on_stop(message, accepted.turn_id, root)
+                elif command.name == "forget":
+                    await self.on_forget(message, accepted.turn_id)
             self.on_work()
         return accepted.outcome
 
@@ -153,11 +154,11 @@ class Intake:
         # Where mentions are answered in the channel by custom, one that starts a chain of replies stands there already.
         return replace(message, address=replace(address, thread=thread))
 
-    async def _place(self, message: IncomingMessage) -> tuple[str, bool]:
+    async def _place(self, message: IncomingMessage, *, live: bool) -> tuple[str, bool]:
         """The root of the message's conversation, and whether we already take part in it."""
         address = message.address
         if address.thread is None and not message.direct and message.quoted is not None:
-            root = await self._root_of(message, message.quoted)
+            root = await self._root_of(message, message.quoted, live=live)
             # What it replies to may be a question that was missed and is still to be read: that one will be the root.
             return (root, True) if root is not None else (message.quoted.id, False)
         root = "" if self._is_one_conversation(message) else address.thread or message.id
@@ -176,16 +177,16 @@ class Intake:
         description = self.platforms(message.address.platform)
         return message.direct or (description is not None and description.threads)
 
-    async def _root_of(self, message: IncomingMessage, quoted: Quoted) -> str | None:
+    async def _root_of(self, message: IncomingMessage, quoted: Quoted, *, live: bool) -> str | None:
         """The root of the conversation that a reply belongs to, None where it is not known.
 
-        A quick reply can be here before our own message, which it answers, has been confirmed: it is waited for.
+        A quick reply can be here before our own message, which it answers, has been confirmed: it is waited for. So is
+        the reading of what was missed, which may hold what it replies to.
         """
         root = await self.inbox.root_of(message.address, quoted.id)
-        waited = 0.0
-        while root is None and quoted.by_us and waited < CONFIRMED_WITHIN_SECONDS:
+        until = now() + micros_of(CONFIRMED_WITHIN_SECONDS if quoted.by_us else 0.0)
+        while root is None and now() < max(until, self.holds.get(message.address.platform, 0) if live else 0):
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            waited += LOOK_AGAIN_SECONDS
             root = await self.inbox.root_of(message.address, quoted.id)
         return root
 

@@ -14,7 +14,7 @@ from storage.turns import Turns
 class Lease:
     """The hold on `claim`'s turn, sure until `until` (microseconds since the epoch) and as long as it is renewed.
 
-    `handing_back`: the process ends, and what it can't finish another one will. `asker`: who asked, once that has been
+    `handing_back`: the process ends, and what it can't finish another one will. `askers`: who asked, once that has been
     read. `stopped`: somebody, `stopped_by` by name, wants no more of the answer. `used`: what asking the model took,
     once that has ended in whatever way.
     """
@@ -24,7 +24,7 @@ class Lease:
     seconds: float
     until: int = field(init=False)
     handing_back: bool = False
-    asker: str = ""
+    askers: frozenset[str] = frozenset()
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     stopped_by: str = ""
     used: UsageRow | None = None

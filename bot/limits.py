@@ -34,12 +34,13 @@ class Hit:
 @dataclass(slots=True)
 class _Bucket:
     full_at: float = 0.0
-    told_until: float = 0.0
+    # Who was told, and until when that holds.
+    told: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Limits:
-    """The buckets; an amount of 0 is no limit. All times are monotonic seconds."""
+    """The buckets; an amount of 0 is no limit. All times are seconds since the epoch, of when a message was sent."""
 
     user: int
     channel: int
@@ -60,10 +61,10 @@ class Limits:
         for whose, amount, bucket in asked:
             wait = bucket.full_at - now - MINUTE * (amount - 1) / amount
             if wait > 0:
-                news = now >= bucket.told_until
+                news = now >= bucket.told.get(author.id, 0.0)
                 if news:
                     # Until it has been full once: then it is another flood.
-                    bucket.told_until = max(bucket.full_at, now + MINUTE)
+                    bucket.told[author.id] = max(bucket.full_at, now + MINUTE)
                 return Hit(whose, amount, wait, news)
         for _, amount, bucket in asked:
             bucket.full_at = max(bucket.full_at, now) + MINUTE / amount
@@ -84,7 +85,9 @@ class Limits:
     def _drop_the_full(self, now: float) -> None:
         if len(self._buckets) > MOST_BUCKETS:
             self._buckets = {
-                key: bucket for key, bucket in self._buckets.items() if max(bucket.full_at, bucket.told_until) > now
+                key: bucket
+                for key, bucket in self._buckets.items()
+                if max([bucket.full_at, *bucket.told.values()]) > now
             }
 
 

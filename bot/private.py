@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import structlog
+
 from bot.adapter import Adapter, ReachesPeople
+from bot.errors import DeliveryFailure
 from bot.insisting import insist
 from bot.sending import send_once
+
+log = structlog.get_logger(__name__)
 
 
 @runtime_checkable
@@ -24,3 +29,15 @@ async def write_to(
     """
     place = await insist(key, lambda: adapter.direct(user_id), seconds)
     await send_once(adapter, place, text, key, seconds=seconds, again=again)
+
+
+async def reached(adapter: Adapter, user_id: str, text: str, key: str, *, seconds: float, again: bool = False) -> bool:
+    """`write_to`, where the platform has that and takes it; whether it did."""
+    if not isinstance(adapter, Reaching) or not adapter.is_person(user_id):
+        return False
+    try:
+        await write_to(adapter, user_id, text, key, seconds=seconds, again=again)
+    except DeliveryFailure as failure:
+        log.warning("asker_not_reached", code=failure.code)
+        return False
+    return True

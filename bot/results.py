@@ -11,8 +11,10 @@ from bot.interactions import CommandAnswer
 class Result:
     """`answer` is for the eyes of the one who gave the command; `notice`, one line of Markdown, for everybody there.
 
-    A command that changes nothing for others has no notice.
+    A command that changes nothing for others has no notice. `private`: where the answer can't be shown to one person
+    alone, it is not to be shown to others instead.
     """
 
     answer: CommandAnswer
     notice: str = ""
+    private: bool = False

@@ -13,13 +13,13 @@ import structlog
 
 from bot.controls.effective import Effective, effective
 from bot.controls.held import HeldControls
-from bot.controls.kinds import Words
+from bot.controls.kinds import SecretName, Words
 from bot.controls.table import CONTROLS, EVERYWHERE, TABLE, Control, Level, nearest
 from bot.interactions import CommandAnswer, Form, FormField, FormSubmitted
 from bot.messages import Address, Author, CommandInvoked
 from bot.policy import refuse_setting
 from bot.results import Result
-from bot.secret_shapes import HIDDEN, looks_secret
+from bot.secret_shapes import HIDDEN, looks_secret, without_secrets
 from bot.settings import Settings
 from storage.records import Change, Scope, StoredSetting
 
@@ -30,6 +30,10 @@ SHOWN_CHARACTERS = 300
 # What a notice in the channel can carry on its one line.
 NOTICE_CHARACTERS = 80
 FORM = "settings"
+NO_SECRETS = (
+    "That looks like a key or a token, so I took it for none of my settings and kept nothing of it. Delete the message "
+    "that holds it, and replace it at its provider: whoever reads here has seen it."
+)
 _WHERE: Mapping[Level, str] = {"workspace": "the whole workspace", "channel": "this channel", "thread": "this thread"}
 _SOURCES = {
     "default": "default",
@@ -75,19 +79,21 @@ class SettingCommands:
             return _told(wrong)
         if not value.strip():
             return await self._ask_for(command, control, level)
+        if _is_secret(control, value):
+            return _told(NO_SECRETS)
         try:
             stored = control.kind.write(control.kind.read(value))
         except ValueError as mistake:
             return _told(_left(command, control, str(mistake)))
         scope = _scope(command.address, level)
-        after = await self._after(command.address, {control.name: stored}, scope)
-        for check in self.checks:
-            if objection := await check(control, after, command.address):
-                # What a model doesn't take of this one, it may not take of the example either.
-                plain = f"I left **{control.name}** as it is: {objection}."
-                return _told(plain if control.parameter else _left(command, control, objection))
+        if objection := await self._objection(control, command.address, {control.name: stored}, scope):
+            # What a model doesn't take of this one, it may not take of the example either.
+            plain = f"I left **{control.name}** as it is: {objection}."
+            return _told(plain if control.parameter else _left(command, control, objection))
         await self._write(scope, {control: stored}, command.author)
         said = f"From the next question on, **{control.name}** in {_WHERE[level]} is: {_shortened(stored)}"
+        if level != "channel" and (await self.controls.at(command.address)).sources[control.name] != level:
+            said += f"\n\nHere something nearer holds: `{_way(command)}show` tells."
         notice = f"{_who(command.author)} set **{control.name}** to {_on_a_line(stored)} in {_WHERE[level]}."
         return Result(CommandAnswer(said), notice)
 
@@ -106,6 +112,8 @@ class SettingCommands:
         scope = _scope(command.address, level)
         if control.name not in {setting.name for setting in await self.controls.set_at(scope)}:
             return _told(f"**{control.name}** is not set in {_WHERE[level]}; there is nothing to take back.")
+        if objection := await self._objection(control, command.address, {control.name: None}, scope):
+            return _told(f"I left **{control.name}** as it is: without it, {objection}.")
         await self._write(scope, {control: None}, command.author)
         now = await self.controls.at(command.address)
         back = f"{_shown(control, now)} _({_SOURCES[now.sources[control.name]]})_"
@@ -145,6 +153,7 @@ class SettingCommands:
         stored: dict[str, str | None] = {}
         for control, text in changed.items():
             wrong = self._wrong_place(place, control, "channel") or await self._refusal(place, control, "channel")
+            wrong = wrong or (NO_SECRETS if _is_secret(control, text) else "")
             try:
                 stored[control.name] = control.kind.write(control.kind.read(text)) if text and not wrong else None
             except ValueError as mistake:
@@ -152,11 +161,9 @@ class SettingCommands:
             if wrong:
                 problems[control.name] = wrong
         if not problems:
-            after = await self._after(submitted.address, stored, scope)
             for control in changed:
-                for check in self.checks:
-                    if stored[control.name] and (objection := await check(control, after, submitted.address)):
-                        problems.setdefault(control.name, f"{objection[:1].upper()}{objection[1:]}.")
+                if objection := await self._objection(control, submitted.address, stored, scope):
+                    problems[control.name] = f"{objection[:1].upper()}{objection[1:]}."
         if problems:
             return Result(CommandAnswer("Nothing was changed.", problems=problems))
         news = {c: stored[c.name] for c in changed if stored[c.name] != own.get(c.name)}
@@ -178,9 +185,9 @@ class SettingCommands:
         return [choice for choice in control.kind.choices if typed.lower() in choice.lower()]
 
     async def _ask_for(self, command: CommandInvoked, control: Control, level: Level) -> Result:
-        way = (
-            f"Give it a value: {control.kind.range}. For example: `{_way(command)}set {control.name} {control.example}`"
-        )
+        named = control.name if level == "channel" else f"{level} {control.name}"
+        example = f"`{_way(command)}set {named} {control.example}`"
+        way = f"Give it a value: {control.kind.range}. For example: {example}"
         if level != "channel":
             return _told(way)
         own = await self._own(command.address)
@@ -206,11 +213,30 @@ class SettingCommands:
     async def _own(self, address: Address) -> dict[str, str]:
         return {setting.name: setting.value for setting in await self.controls.set_at(_scope(address, "channel"))}
 
+    async def _objection(
+        self, control: Control, address: Address, changes: Mapping[str, str | None], scope: Scope
+    ) -> str:
+        """Why a setting can't be changed so, the empty text where it can; asked of every place that it would change.
+
+        What a model takes is asked for the scope itself alone: a provider is not to be asked for each channel.
+        """
+        places = [Address(scope.platform, scope.workspace, scope.channel, scope.thread or None)]
+        if not scope.channel and not control.parameter and control.name != "model":
+            stored = await self.controls.of_workspace(scope.platform, scope.workspace)
+            channels = dict.fromkeys(setting.scope.channel for setting in stored if setting.scope.channel)
+            places += [Address(scope.platform, scope.workspace, channel) for channel in channels]
+        for place in places:
+            after = await self._after(place, changes, scope)
+            for check in self.checks:
+                if objection := await check(control, after, address):
+                    return objection if place == places[0] else f"{objection} (in the channel `{place.channel}`)"
+        return ""
+
     async def _after(self, address: Address, changes: Mapping[str, str | None], scope: Scope) -> Effective:
         """What would hold at an address once these values of a scope are changed."""
         scopes = [_scope(address, level) for level in EVERYWHERE if level != "thread" or address.thread]
         after = []
-        for each in scopes:
+        for each in dict.fromkeys(scopes):
             kept = [s for s in await self.controls.set_at(each) if each != scope or s.name not in changes]
             new = [StoredSetting(scope, name, value, "", 0) for name, value in changes.items() if value is not None]
             after += [*kept, *(new if each == scope else ())]
@@ -253,6 +279,13 @@ def _left(command: CommandInvoked, control: Control, why: str) -> str:
 
 def _way(command: CommandInvoked) -> str:
     return "!" if command.in_message else "/parley "
+
+
+def _is_secret(control: Control, value: str) -> bool:
+    """Whether what was typed holds a secret. A longer text may well hold a run of letters and digits."""
+    if isinstance(control.kind, Words) and not control.kind.one_line:
+        return without_secrets(value) != value
+    return looks_secret(value) and not isinstance(control.kind, SecretName)
 
 
 def _level(control: Control, asked: str) -> Level:

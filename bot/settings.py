@@ -105,6 +105,11 @@ class Settings(BaseSettings):
         frozenset(),
         description="User ids, separated by commas, that may change settings everywhere and are told of trouble.",
     )
+    parley_direct_messages: bool = Field(
+        True,
+        description="Whether direct messages are answered. On Discord they belong to no server, so that no server's "
+        "lists and budgets hold there.",
+    )
     parley_allow_users: Annotated[frozenset[str] | None, NoDecode] = Field(
         None, description="User ids, separated by commas, that alone may ask."
     )
@@ -124,7 +129,7 @@ class Settings(BaseSettings):
         None, description="Channel ids in which none are answered."
     )
     parley_user_messages_per_minute: int = Field(
-        120, ge=0, le=100_000, description="How many questions a minute one person may ask; 0 is no limit."
+        60, ge=0, le=100_000, description="How many questions a minute one person may ask; 0 is no limit."
     )
     parley_channel_messages_per_minute: int = Field(
         600, ge=0, le=100_000, description="How many questions a minute one channel may ask; 0 is no limit."

@@ -1,16 +1,16 @@
-"""`stop`: what is being written, or waits to be, ends where the one who asked for it, or an admin, wants it to."""
+"""`stop`: what is being written ends where one who asked for it, or an admin, wants it to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from bot.engine import Engine
 from bot.interactions import CommandAnswer
 from bot.lease import Lease
-from bot.messages import Author, CommandInvoked, IncomingMessage
+from bot.messages import Address, Author, CommandInvoked, IncomingMessage
 from bot.policy import is_admin
 from bot.results import Result
 from bot.settings import Settings
@@ -18,43 +18,57 @@ from bot.settings import Settings
 log = structlog.get_logger(__name__)
 
 
+# So many wishes in messages are remembered until it is said what came of them.
+MOST_REMEMBERED = 1_000
+STOPPED = "I've stopped what I was writing here for you."
+NOTHING = "There is nothing of yours here that I'm writing just now."
+
+
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """Ends answers under way in this process."""
+    """Ends answers under way in this process. `_came` is what came of each wish in a message, by its id."""
 
     engine: Engine
     settings: Settings
+    _came: dict[str, int] = field(default_factory=dict)
 
     async def run(self, command: CommandInvoked) -> Result:
         """Carry `stop` out. In a message it was carried out when the message came: what is left is to say so."""
         if command.in_message:
-            return Result(CommandAnswer("I've stopped what I was writing here for you."))
-        address, admin = command.address, is_admin(command.author, self.settings)
+            # What a process of before stopped, this one doesn't know: by now nothing is being written.
+            return Result(CommandAnswer(STOPPED if self._came.pop(command.id, 0) else NOTHING))
+        address, may = command.address, self._of(command.author)
 
         def is_meant(lease: Lease) -> bool:
-            place = lease.claim.address
-            return (
-                (place.platform, place.workspace, place.channel)
-                == (address.platform, address.workspace, address.channel)
-                and (address.thread is None or address.thread == place.thread)
-                and (admin or lease.asker == command.author.id)
-            )
+            here = _channel(address) == _channel(lease.claim.address)
+            return here and address.thread in (None, lease.claim.address.thread) and may(lease)
 
         stopped = self._stop(is_meant, command.author)
         if not stopped:
-            return Result(CommandAnswer("There is nothing of yours here that I'm writing just now."))
+            return Result(CommandAnswer(NOTHING))
         what = "what I was writing" if stopped == 1 else f"the {stopped} answers I was writing"
         return Result(CommandAnswer(f"I've stopped {what} here."))
 
-    def at_once(self, message: IncomingMessage, root: str) -> None:
-        """Somebody wrote `!stop` in a conversation: it must not wait until the answer it is to stop has ended."""
-        address, admin = message.address, is_admin(message.author, self.settings)
+    def at_once(self, message: IncomingMessage, turn_id: int, root: str) -> None:
+        """Somebody's `!stop` was stored as a turn: it must not wait until the answer it is to stop has ended.
+
+        What was asked after it is not meant.
+        """
+        address, may = message.address, self._of(message.author)
 
         def is_meant(lease: Lease) -> bool:
-            here = replace(address, thread=None) == replace(lease.claim.address, thread=None)
-            return here and lease.claim.root == root and (admin or lease.asker == message.author.id)
+            claim = lease.claim
+            here = _channel(address) == _channel(claim.address) and claim.root == root
+            return here and claim.turn_id < turn_id and may(lease)
 
-        self._stop(is_meant, message.author)
+        if len(self._came) >= MOST_REMEMBERED:
+            self._came.clear()
+        self._came[message.id] = self._stop(is_meant, message.author)
+
+    def _of(self, author: Author) -> Callable[[Lease], bool]:
+        """Whose answers somebody may stop: their own, and an admin's everybody's."""
+        admin = is_admin(author, self.settings)
+        return lambda lease: admin or author.id in lease.askers
 
     def _stop(self, is_meant: Callable[[Lease], bool], by: Author) -> int:
         stopped = [lease for lease in self.engine.leases() if lease.claim.kind == "answer" and is_meant(lease)]
@@ -62,3 +76,7 @@ class Stopping:
             log.info("turn_stopped", turn=lease.claim.key, by=by.id)
             lease.stop(by.name)
         return len(stopped)
+
+
+def _channel(address: Address) -> Address:
+    return replace(address, thread=None)

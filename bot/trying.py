@@ -28,7 +28,7 @@ from bot.errors import BudgetUsedUp, ModelFailure, PriceUnknown
 from bot.interactions import CommandAnswer
 from bot.limits import Limits
 from bot.messages import CommandInvoked, Place
-from bot.policy import is_admin, refuse_question
+from bot.policy import is_admin, refuse_setting
 from bot.reservations import Reservations
 from bot.results import Result
 from bot.setting_commands import Check, unknown
@@ -74,7 +74,7 @@ class Trying:
         except ValueError as mistake:
             return _told(str(mistake))
         now = await self.controls.at(command.address)
-        refused = self._refusal(command, now)
+        refused = self._too_dear(command, wish, now) or self._refusal(command, now)
         if refused:
             return _told(refused)
         changed = replace(now, **{name: CONTROLS[name].kind.read(value) for name, value in wish.values.items()})
@@ -89,15 +89,31 @@ class Trying:
         before, after = (task.result() for task in asked)
         return _told(f"**As it is set here** ({_as_set(now, wish)})\n\n{before}\n\n**With {tried}**\n\n{after}")
 
+    def _too_dear(self, command: CommandInvoked, wish: Wish, now: Effective) -> str:
+        """Why somebody who may not set it may not try it either: only what could cost more than the present choice."""
+        dearer = [name for name in ("model",) if name in wish.values]
+        if int(wish.values.get("max_tokens", 0)) > now.max_tokens:
+            dearer.append("max_tokens")
+        author, address = command.author, command.address
+        return next(
+            (
+                why
+                for name in dearer
+                if (
+                    why := refuse_setting(
+                        author, address, CONTROLS[name], "channel", effective=now, settings=self.settings
+                    )
+                )
+            ),
+            "",
+        )
+
     def _refusal(self, command: CommandInvoked, now: Effective) -> str:
         author, address = command.author, command.address
-        admin = is_admin(author, self.settings)
-        if not admin and (why := refuse_question(author, address, now, direct=False)):
-            return why
         # One in a message was counted when the message came.
-        if command.in_message or (admin and now.admins_exempt):
+        if command.in_message or (now.admins_exempt and is_admin(author, self.settings)):
             return ""
-        hit = self.limits.take(author, address, time.monotonic())
+        hit = self.limits.take(author, address, time.time())
         return limits.notice(hit) if hit is not None else ""
 
     async def _ask(self, command: CommandInvoked, wish: Wish, chosen: Effective, key: str) -> str:

@@ -13,26 +13,23 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import budgets, crash, endings, troubles
-from bot.adapter import Adapter, HearsEnds, OpensThreads, Uploads, Whispers
+from bot.adapter import Adapter, HearsEnds, OpensThreads
 from bot.alerts import Alerts
 from bot.asking import Asker
-from bot.commanding import command_in
-from bot.commands import Commands
+from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
 from bot.errors import DeliveryFailure, DeliveryRefused, TurnAbandoned, TurnGivenUp
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
-from bot.messages import Reply
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.pictures import Pictures
 from bot.presence import Presence
-from bot.private import Reaching, write_to
+from bot.private import reached
 from bot.question import Question, read_question
 from bot.settings import Settings
-from bot.splitting import split
 from storage import Store
 from storage.records import Answer, Claim, StoredMessage, now
 from storage.retention import since
@@ -51,7 +48,6 @@ HAND_OVER_SECONDS = 2.0
 ALONE_FOR_SECONDS = 60.0
 # Discord's are 1–100 characters long.
 THREAD_NAME_CHARACTERS = 90
-NO_FILE = "The picture that belongs here could not be uploaded: I may lack the permission for files."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class TurnRunner:
 
     store: Store
     asker: Asker
-    commands: Commands
+    commands: CommandTurns
     controls: HeldControls
     settings: Settings
     adapters: Mapping[str, Adapter]
@@ -84,7 +80,7 @@ class TurnRunner:
             kept_since = since(self.settings.parley_retention_days)
             question = await read_question(self.store, self.controls, self.pictures, claim, adapter, since=kept_since)
             asked = question.own[-1] if question.own else None
-            lease.asker = question.asker
+            lease.askers = frozenset(message.author_id for message in question.own)
             if asked is not None and claim.address.thread == asked.platform_id:
                 claim = await self._in_its_thread(lease, adapter, asked)
             presence = Presence(adapter, claim.address)
@@ -109,7 +105,7 @@ class TurnRunner:
                 return
             try:
                 if claim.kind == "command" and claim.outcome is None:
-                    outcome = await self._carry_out(claim, question, answer)
+                    outcome = await self.commands.run(claim, question, answer)
                 else:
                     outcome = await self._answer(lease, question, answer, presence, preface)
             except asyncio.CancelledError:
@@ -139,18 +135,10 @@ class TurnRunner:
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""
-        adapter = question.adapter
-        if not isinstance(adapter, Reaching) or not adapter.is_person(question.asker):
-            return False
-        key, again = f"{claim.key}-alone", claim.attempt > 1
-        try:
-            await write_to(
-                adapter, question.asker, endings.alone(claim, text), key, seconds=ALONE_FOR_SECONDS, again=again
-            )
-        except DeliveryFailure as failure:
-            log.warning("asker_not_reached", code=failure.code)
-            return False
-        return True
+        told, again = endings.alone(claim, text), claim.attempt > 1
+        return await reached(
+            question.adapter, question.asker, told, f"{claim.key}-alone", seconds=ALONE_FOR_SECONDS, again=again
+        )
 
     async def _hand_over(self, answer: LiveAnswer) -> None:
         """Tell people, as far as there is time, that the process ends and the next one will finish this."""
@@ -174,41 +162,6 @@ class TurnRunner:
             log.warning("thread_not_begun", code=failure.code)
             lease.claim = replace(claim, address=channel)
         return lease.claim
-
-    async def _carry_out(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:
-        """Do what a command says. What only its giver is to see is whispered, where that can be."""
-        result = await self.commands.run(command_in(claim.payload or ""))
-        shown = result.answer
-        adapter = question.adapter
-        text = result.notice or shown.text
-        if (file := shown.file) is not None and isinstance(adapter, Uploads):
-            try:
-                await insist(claim.key, lambda: adapter.upload(claim.address, file))
-            except DeliveryFailure as failure:
-                log.warning("file_not_uploaded", code=failure.code)
-                text += f"\n\n_{NO_FILE}_"
-        if not result.notice and not claim.direct and await self._whisper(claim, question, text):
-            return Outcome("", None)
-        answer.complete(text, to_row(Outcome(text, None)))
-        await answer.run()
-        return Outcome(text, None)
-
-    async def _whisper(self, claim: Claim, question: Question, text: str) -> bool:
-        """Show something to the asker alone; whether that could be."""
-        adapter = question.adapter
-        if not isinstance(adapter, Whispers):
-            return False
-        fits = adapter.describe().fits
-        try:
-            for part in split(text, lambda part: fits(Reply(part))):
-                await insist(
-                    claim.key,
-                    lambda part=part: adapter.whisper(claim.address, question.asker, Reply(part)),  # type: ignore[misc]
-                )
-        except DeliveryFailure as failure:
-            log.info("whisper_refused", code=failure.code)
-            return False
-        return True
 
     async def _answer(
         self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence, preface: str

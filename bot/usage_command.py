@@ -18,7 +18,7 @@ from bot.controls.held import HeldControls
 from bot.drawing import Drawing
 from bot.interactions import CommandAnswer, OutgoingFile
 from bot.messages import Address, Author, CommandInvoked
-from bot.policy import WHO_ARE_ADMINS, is_admin
+from bot.policy import WHO_RUNS, runs_workspace
 from bot.results import Result
 from bot.settings import Settings
 from bot.usage_view import PERIODS, Period, Span, Sum
@@ -61,7 +61,7 @@ class UsageCommand:
         admin = self._sees_all(command.author, command.address)
         preface = ""
         if by in ("user", "channel") and not admin:
-            who = WHO_ARE_ADMINS.get(command.address.platform, "whom the host names in `PARLEY_ADMINS`")
+            who = WHO_RUNS.get(command.address.platform, "whom the host names in `PARLEY_ADMINS`")
             preface, by = FOR_ADMINS.format(by=by, who=who), None
         if by is None:
             rows, title, lines, names = await self._totals(spender, span, admin=admin)
@@ -71,22 +71,23 @@ class UsageCommand:
         sections += await self._budgets_left(command.address, spender, moment)
         if admin:
             sections += self.left()
-        return await self._with_picture(sections, title, span, lines, names)
+        wide = admin and by is not None
+        return await self._with_picture(sections, title, span, lines, names, private=wide)
 
     async def _totals(
         self, spender: Spender, span: Span, *, admin: bool
     ) -> tuple[list[tuple[str, UsageTotals]], str, Sequence[UsageLine], Mapping[str, str]]:
-        """Sums alone: the asker's, the channel's, and for admins the workspace's. The widest of them is drawn."""
+        """Sums alone: the asker's, the channel's, and for admins the workspace's. The channel's is drawn, for all."""
         wanted: list[tuple[str, Reported]] = [("you", "user"), ("this channel", "channel")]
         if admin:
             wanted.append(("the workspace", "workspace"))
         rows = []
         lines: Sequence[UsageLine] = ()
         for name, scope in wanted:
-            lines = await self.usage.report(scope, "all", span.since, spender)
-            rows.append((name, usage_view.together(line.totals for line in lines)))
-        where = "in the workspace" if admin else "in this channel"
-        return rows, f"Usage {where}", lines, {}
+            found = await self.usage.report(scope, "all", span.since, spender)
+            rows.append((name, usage_view.together(line.totals for line in found)))
+            lines = found if scope == "channel" else lines
+        return rows, "Usage in this channel", lines, {}
 
     async def _breakdown(
         self, spender: Spender, span: Span, by: By, *, admin: bool
@@ -133,23 +134,28 @@ class UsageCommand:
         return ["\n".join(f"- {budgets.standing(drawn, moment)}" for drawn in standing)]
 
     async def _with_picture(
-        self, sections: list[str], title: str, span: Span, lines: Sequence[UsageLine], names: Mapping[str, str]
+        self,
+        sections: list[str],
+        title: str,
+        span: Span,
+        lines: Sequence[UsageLine],
+        names: Mapping[str, str],
+        *,
+        private: bool,
     ) -> Result:
         wanted = usage_view.chart(f"{title}, {span.words}", lines, span.days, names)
         if wanted is None:
-            return Result(CommandAnswer("\n\n".join(sections)))
+            return Result(CommandAnswer("\n\n".join(sections)), private=private)
         picture = await self.drawing.png(wanted)
         if picture is None:
-            return Result(CommandAnswer("\n\n".join([*sections, NOT_DRAWN])))
+            return Result(CommandAnswer("\n\n".join([*sections, NOT_DRAWN])), private=private)
         described = f"{wanted.title}: bars of {wanted.unit} by day; the table has the figures."
-        file = OutgoingFile("usage.png", "image/png", picture, described)
-        return Result(CommandAnswer("\n\n".join(sections), file=file))
+        file = OutgoingFile("usage.png", "image/png", picture, described, private=private)
+        return Result(CommandAnswer("\n\n".join(sections), file=file), private=private)
 
     def _sees_all(self, person: Author, address: Address) -> bool:
-        """A direct conversation on a platform without workspaces is nobody's workspace but the host's own."""
-        if not address.workspace:
-            return person.id in self.settings.parley_admins
-        return is_admin(person, self.settings)
+        """Who runs one channel alone does not see the others'."""
+        return runs_workspace(person, address, self.settings)
 
 
 def understand(arguments: Sequence[str]) -> tuple[Period, By | None, str]:

@@ -244,7 +244,7 @@ def _accept(
         if known.turn_id is not None or known.role != "user" or known.deleted:
             return Accepted("duplicate", known.turn_id)
         ruling = rule()
-        if ruling.kind is None:
+        if ruling.kind is None and not ruling.decided:
             return Accepted("duplicate")
         accepted = _turn_for(connection, message, known.conversation_id, not_before, ruling)
         connection.execute(GIVE_TURN, {"of_row": known.id, "to_turn": accepted.turn_id, "to_role": _role(ruling)})
@@ -278,12 +278,27 @@ def _role(ruling: Ruling) -> Role:
     return "aside" if ruling.aside else "user"
 
 
+def _ended_turn(connection: Connection, message: IncomingMessage, conversation_id: int) -> int:
+    """A turn that is over before it begins: by it a message counts as decided on."""
+    turn = {
+        "conversation_id": conversation_id,
+        "key": turn_key(message),
+        "kind": "notice",
+        "state": "cancelled",
+        "thread": message.address.thread,
+        "created_at": now(),
+        "finished_at": now(),
+    }
+    turn_id: int = connection.execute(NEW_TURN, turn).scalar_one()
+    return turn_id
+
+
 def _turn_for(
     connection: Connection, message: IncomingMessage, conversation_id: int, not_before: int, ruling: Ruling
 ) -> Accepted:
-    if ruling.kind is None:
-        return Accepted("stored")
     thread = message.address.thread
+    if ruling.kind is None:
+        return Accepted("stored", _ended_turn(connection, message, conversation_id) if ruling.decided else None)
     if ruling.kind == "answer":
         question = {"in_conversation": conversation_id, "to_thread": thread, "at_position": micros(message.sent_at)}
         waiting: int | None = connection.scalar(JOIN_TURN, question)

@@ -60,12 +60,14 @@ class Ruling:
     """What a new message is to have: a turn of some `kind`, or none.
 
     `payload`: the sentence that a notice says, or the command that is to be carried out. `aside`: the message is not
-    part of what the conversation remembers.
+    part of what the conversation remembers. `decided`: that it is to have none is not asked again, whatever tells of
+    it; a message that is kept as context alone may get its turn later.
     """
 
     kind: TurnKind | None
     payload: str | None = None
     aside: bool = False
+    decided: bool = False
 
 
 @dataclass(frozen=True, slots=True)

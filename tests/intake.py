@@ -22,7 +22,7 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
         admission=Admission(chosen, Limits(0, 0, 0)),
         platforms=lambda _: None,
         on_work=on_work,
-        on_stop=lambda _message, _root: None,
+        on_stop=lambda _message, _turn_id, _root: None,
         on_forget=_leave,
     )
 

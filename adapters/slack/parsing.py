@@ -196,7 +196,7 @@ def _author(event: Mapping[str, Any], me: Identity, people: Mapping[str, Person]
     if user is None:
         return None
     person = people.get(user) or read_person({"profile": event.get("user_profile")}) or Person("")
-    return Author(user, person.name, person.is_bot, person.is_admin, person.roles)
+    return Author(user, person.name, person.is_bot, person.is_admin, person.is_admin, person.roles)
 
 
 def read_person(user: object) -> Person | None:

@@ -49,6 +49,11 @@ class HeldControls:
         workspace = await self._workspace(scope.platform, scope.workspace)
         return workspace.by_place.get((scope.channel, scope.thread), ())
 
+    async def of_workspace(self, platform: str, workspace: str) -> Sequence[StoredSetting]:
+        """Everything that is set in a workspace. Raises `StorageFailed`."""
+        known = await self._workspace(platform, workspace)
+        return [setting for settings in known.by_place.values() for setting in settings]
+
     async def change(self, *changes: Change) -> None:
         """Write changes and their lines in the audit, all or none; they hold from now on. Raises `StorageFailed`."""
         try:

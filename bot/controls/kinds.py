@@ -16,12 +16,13 @@ from bot.secret_shapes import looks_secret
 
 _SPACES = re.compile(r"[\s,]+")
 # A person, role or channel as the platforms write a mention of one: <@U123>, <@!123>, <@&123>, <#C123|general>.
-_MENTION = re.compile(r"<(?:@[!&]?|#|!subteam\^)([A-Za-z0-9]+)(?:\|[^>]*)?>")
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MENTION = re.compile(r"<(?:@[!&]?|#)([A-Za-z0-9]+)(?:\|[^>]*)?>")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _ON = frozenset({"on", "yes", "true", "1"})
 _OFF = frozenset({"off", "no", "false", "0"})
 MOST_IDS = 100
+MOST_DIGITS = 15
 
 
 class Kind(Protocol):
@@ -142,7 +143,8 @@ class Whole:
     def read(self, text: str) -> int:
         """The number."""
         digits = text.strip().replace(",", "").replace("_", "")
-        if not (digits.isascii() and digits.isdecimal() and self.low <= int(digits[:12]) <= self.high):
+        fits = digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS
+        if not fits or not self.low <= int(digits) <= self.high:
             raise ValueError(f"it must be {self.range}")
         return int(digits)
 
@@ -211,14 +213,19 @@ class Dollars:
 
     def read(self, text: str) -> int:
         """The amount in micro-dollars."""
-        digits = text.strip().removeprefix("$").removesuffix("$").replace("_", "").replace(",", ".").strip()
+        digits = text.strip().removeprefix("$").removesuffix("$").replace("_", "").strip()
+        # Commas set off thousands where they stand so; else one stands for the point.
+        digits = digits.replace(",", "") if _THOUSANDS.fullmatch(digits) else digits.replace(",", ".")
         try:
             amount = Decimal(digits)
         except InvalidOperation:
             amount = Decimal("NaN")
         if not amount.is_finite() or not 0 <= amount <= self.high:
             raise ValueError(f"it must be {self.range}")
-        return int((amount * 1_000_000).to_integral_value())
+        micros = int((amount * 1_000_000).to_integral_value())
+        if amount and not micros:
+            raise ValueError("it must be 0, or at least a millionth of a dollar")
+        return micros
 
     def write(self, value: int) -> str:
         """In dollars, with at least two places."""
@@ -254,9 +261,13 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """People, roles or channels, by their ids or by mentioning them; `what` says which."""
+    """People, roles or channels, by their ids or by mentioning them; `what` says which, `form` how an id looks.
+
+    A name is refused: it would match nobody, or a stranger who takes it.
+    """
 
     what: str
+    form: str
     choices: Sequence[str] = ()
 
     @property
@@ -267,7 +278,7 @@ class Ids:
     def read(self, text: str) -> frozenset[str]:
         """The ids."""
         ids = frozenset(filter(None, _SPACES.split(_MENTION.sub(r" \1 ", text))))
-        if not ids or len(ids) > MOST_IDS or not all(_ID.fullmatch(each) for each in ids):
+        if not ids or len(ids) > MOST_IDS or not all(re.fullmatch(self.form, each) for each in ids):
             raise ValueError(f"it must be {self.range}")
         return ids
 

@@ -34,6 +34,10 @@ WORKSPACE: tuple[Level, ...] = ("workspace",)
 # OpenAI's, from no thinking to the most; each model takes some of them:
 # https://platform.openai.com/docs/guides/reasoning
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+# The forms of ids: Slack's, and Discord's, which are numbers. https://docs.slack.dev/reference/objects/user-object
+PERSON = r"[UW][A-Z0-9]+|\d+"
+CHANNEL = r"[CGD][A-Z0-9]+|\d+"
+ROLE = r"owner|admin|member|guest|\d+"
 # What the autocomplete offers first; any other name may be typed.
 MODELS = ("gpt-5.4-mini", "gpt-5.4", "gpt-5.5", "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "o4-mini")
 LANGUAGES = ("English", "Deutsch", "Español", "Français", "Italiano", "Português", "Nederlands", "Polski", "日本語")
@@ -167,7 +171,7 @@ TABLE = (
     ),
     Control(
         "allow_users",
-        Ids("people"),
+        Ids("people", PERSON),
         "who alone may ask me",
         "U024BE7LH, U0G9QF9C6",
         "PARLEY_ALLOW_USERS",
@@ -177,7 +181,7 @@ TABLE = (
     ),
     Control(
         "block_users",
-        Ids("people"),
+        Ids("people", PERSON),
         "whom I don't answer",
         "U024BE7LH",
         "PARLEY_BLOCK_USERS",
@@ -187,7 +191,7 @@ TABLE = (
     ),
     Control(
         "allow_roles",
-        Ids("roles"),
+        Ids("roles", ROLE),
         "which roles alone may ask me: a Discord role's id; on Slack owner, admin, member or guest",
         "member",
         "PARLEY_ALLOW_ROLES",
@@ -197,7 +201,7 @@ TABLE = (
     ),
     Control(
         "block_roles",
-        Ids("roles"),
+        Ids("roles", ROLE),
         "which roles I don't answer",
         "guest",
         "PARLEY_BLOCK_ROLES",
@@ -207,7 +211,7 @@ TABLE = (
     ),
     Control(
         "allow_channels",
-        Ids("channels"),
+        Ids("channels", CHANNEL),
         "in which channels alone I answer; direct messages are not among them",
         "C024BE91L",
         "PARLEY_ALLOW_CHANNELS",
@@ -217,7 +221,7 @@ TABLE = (
     ),
     Control(
         "block_channels",
-        Ids("channels"),
+        Ids("channels", CHANNEL),
         "in which channels I don't answer",
         "C024BE91L",
         "PARLEY_BLOCK_CHANNELS",

@@ -21,7 +21,7 @@ from storage import Store
 
 HERE = Address("slack", "T1", "C1", "1.0")
 THERE = Address("slack", "T1", "C2")
-ADMIN = Author("U1", "Ada", is_admin=True)
+ADMIN = Author("U1", "Ada", is_admin=True, runs_workspace=True)
 MEMBER = Author("U2", "Bob")
 SETTINGS = Settings(_env_file=None, parley_admins="U3", openai_model="gpt-5.4-mini")  # type: ignore[call-arg, arg-type]
 
@@ -122,13 +122,21 @@ async def test_a_system_message_may_have_several_lines_and_its_notice_one(
         ("price", "cheap", "IN/OUT or IN/CACHED/OUT"),
         ("key", "sk-abcdefghijklmnop", "the name of a secret"),
         ("allow_users", "<> !", "a list of people"),
+        ("allow_users", "bob", "a list of people"),
+        ("allow_channels", "general", "a list of channels"),
+        ("allow_roles", "<!subteam^S1>", "a list of roles"),
+        ("max_tokens", "0000000010009999999", "from 16 to 200,000"),
+        ("budget", "0.0000001", "a millionth of a dollar"),
+        ("language", "sk-proj-abcdefghijklmnop", "looks like a key"),
+        ("system", "use sk-proj-abcdefghijklmnop", "looks like a key"),
     ],
 )
 async def test_a_wrong_value_gets_the_range_and_an_example_and_changes_nothing(
     commands: Commands, store: Store, name: str, value: str, why: str
 ) -> None:
     result = await commands.run(command("set", name, value))
-    assert why in said(result) and f"/parley set {name} {CONTROLS[name].example}" in said(result)
+    helped = f"/parley set {name} {CONTROLS[name].example}"
+    assert why in said(result) and (helped in said(result) or "looks like a key" in said(result))
     assert not result.notice and value not in said(result)
     assert not await store.controls.of_workspace("slack", "T1")
 
@@ -274,3 +282,52 @@ def test_what_only_looks_like_a_command_is_a_question(text: str) -> None:
 def test_a_command_in_a_message_is_found() -> None:
     assert in_message("  !Set temperature 1") == ("set", ("temperature", "1", ""))
     assert in_message("!stop") == ("stop", ())
+
+
+async def test_who_runs_one_channel_sets_nothing_for_the_workspace(commands: Commands) -> None:
+    manager = Author("U5", "Mo", is_admin=True)
+    assert (await commands.run(command("set", "temperature", "1", author=manager))).notice
+    assert (await commands.run(command("set", "budget", "5", author=manager))).notice
+    for arguments in (("temperature", "1", "workspace"), ("block_channels", "C9"), ("key", "research")):
+        refused = await commands.run(command("set", *arguments, author=manager))
+        assert "Only admins may change" in said(refused) and not refused.notice
+
+
+async def test_who_is_blocked_gives_no_commands_by_any_door(commands: Commands, store: Store) -> None:
+    await commands.run(command("set", "rights", "everyone"))
+    await commands.run(command("set", "block_users", MEMBER.id))
+    before = await store.controls.of_workspace("slack", "T1")
+    for given in (command("set", "temperature", "1", author=MEMBER), command("show", author=MEMBER)):
+        assert "only some people" in said(await commands.run(given))
+    submitted = await commands.submit(FormSubmitted(HERE, MEMBER, "settings", {"temperature": "1"}))
+    assert "only some people" in submitted.answer.problems["temperature"]
+    assert await store.controls.of_workspace("slack", "T1") == before
+    assert "Mention me" in said(await commands.run(command("help", author=MEMBER)))
+
+
+async def test_a_value_is_checked_where_it_is_to_hold_and_before_it_is_taken_back(
+    held: HeldControls, store: Store
+) -> None:
+    async def unpriced(control: Control, after: Effective, address: Address) -> str:
+        return "its price is unknown" if after.model == "odd" and after.budgets else ""
+
+    commands = Commands(SettingCommands(held, SETTINGS, [unpriced]), {})
+    await commands.run(command("set", "model", "gpt-4o"))
+    assert (await commands.run(command("set", "model", "odd", "workspace"))).notice, "there is no budget yet"
+    await commands.run(command("set", "budget", "5"))
+    assert "without it, its price is unknown" in said(await commands.run(command("reset", "model")))
+    assert (await held.at(HERE)).model == "gpt-4o"
+    await commands.run(command("set", "model", "odd", address=THERE))
+    refused = await commands.run(command("set", "budget", "9", "workspace", address=HERE))
+    assert "its price is unknown" in said(refused) and not refused.notice
+
+
+async def test_thousands_may_be_set_off_in_an_amount(commands: Commands, held: HeldControls) -> None:
+    for typed, micros in (
+        ("1,000", 1_000_000_000),
+        ("2,50", 2_500_000),
+        ("$12.5", 12_500_000),
+        ("1,000.5", 1_000_500_000),
+    ):
+        await commands.run(command("set", "budget", typed))
+        assert (await held.at(HERE)).budget == micros

@@ -11,6 +11,7 @@ from PIL import Image
 from emulators.discord.state import Message as DiscordMessage
 from emulators.discord.state import User as DiscordUser
 from emulators.openai.reply import Reply
+from emulators.slack.model import Message as SlackMessage
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import idle
 from tests.e2e.team import Team
@@ -261,3 +262,48 @@ async def test_discord_may_answer_in_a_thread_of_its_own_and_go_on_there(on_stag
         await idle(worker)
         assert any("Zaphod" in text for text in user_texts(team.openai.calls[-1].body))
         assert len(team.discord.bot_messages(thread)) == 2 and answer.content
+
+
+async def test_a_stop_that_is_told_of_again_stops_nothing_asked_after_it(on_stage: Stage) -> None:
+    team = Team(on_stage, "slack")
+    on_stage.openai.script("the first", Reply("word " * 60, chunk_delay=0.03))
+    async with on_stage.worker() as worker:
+        asked = await team.ask("one")
+        stop = await team.say_on(team.bob, asked, "!stop")
+        await team.until_told("nothing of yours here")
+        await team.say_on(team.bob, asked, "two")
+        await team.until_told("word word")
+        assert isinstance(stop, SlackMessage)
+        await team.slack.redeliver(stop)
+        await idle(worker)
+    assert not [said for said in team.told() if "I stopped here" in said]
+
+
+async def test_what_was_passed_over_stays_so_however_often_it_is_told_of(on_stage: Stage) -> None:
+    team = Team(on_stage, "slack")
+    on_stage.extra["PARLEY_USER_MESSAGES_PER_MINUTE"] = "2"
+    async with on_stage.worker() as worker:
+        for number in range(4):
+            last = await team.say(team.bob, f"question {number}")
+        await team.until_told("That was a lot at once")
+        await idle(worker)
+        assert isinstance(last, SlackMessage)
+        await team.slack.redeliver(last)
+        await idle(worker)
+    assert len(team.openai.calls) == 2
+
+
+async def test_each_person_is_told_of_a_channels_limit_once(on_stage: Stage) -> None:
+    team = Team(on_stage, "slack")
+    on_stage.extra["PARLEY_CHANNEL_MESSAGES_PER_MINUTE"] = "1"
+    eve, joe = team.person("eve"), team.person("joe")
+    async with on_stage.worker() as worker:
+        await team.ask("the one")
+        for person in (eve, joe, eve, joe):
+            await team.say(person, "mine too")
+        async with asyncio.timeout(30):
+            while len([said for said in team.told() if "in one channel" in said]) < 2:
+                await asyncio.sleep(0.02)
+        await idle(worker)
+    assert len([said for said in team.told() if "in one channel" in said]) == 2
+    assert len(team.openai.calls) == 1
