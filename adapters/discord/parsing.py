@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from adapters.discord import markdown
-from adapters.discord.permissions import RUNS_CHANNEL, Overwrite, bits, runs_channel
+from adapters.discord.permissions import RUNS_CHANNEL, RUNS_GUILD, Overwrite, bits, runs_channel, runs_guild
 from adapters.endings import without_mentions_at_end
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited, Quoted
 
@@ -126,26 +126,31 @@ def parse_author(
 ) -> Author | None:
     """A user object with its guild member object; a webhook counts as a bot. None without an id.
 
-    Whether they run the place is read from the member's computed permissions (interactions carry them), else from the
-    surroundings; what is not known is no. In a direct message nobody does.
+    Whether they run the channel or the guild is read from the member's computed permissions (interactions carry them;
+    no channel's overwrite gives Manage Server or Administrator), else from the surroundings; what is not known is no.
+    In a direct message nobody does.
     """
     if not is_object(user) or not (user_id := identifier(user.get("id"))):
         return None
     guild_id = identifier(payload.get("guild_id"))
     member = member if is_object(member) else {}
     roles = frozenset(strings(member["roles"])) if guild_id and isinstance(member.get("roles"), list) else None
-    is_admin = False
+    is_admin = runs_workspace = False
     if guild_id:
-        is_admin = bool(bits(member.get("permissions")) & RUNS_CHANNEL)
-        if around is not None and not is_admin:
-            is_admin = user_id == around.owner_id or runs_channel(
-                user_id, guild_id, roles or (), around.granted, around.overwrites
+        computed = bits(member.get("permissions"))
+        is_admin, runs_workspace = bool(computed & RUNS_CHANNEL), bool(computed & RUNS_GUILD)
+        if around is not None and not runs_workspace:
+            held = roles or ()
+            runs_workspace = user_id == around.owner_id or runs_guild(guild_id, held, around.granted)
+            is_admin = (
+                is_admin or runs_workspace or runs_channel(user_id, guild_id, held, around.granted, around.overwrites)
             )
     return Author(
         id=user_id,
         name=display_name(user, member),
         is_bot=user.get("bot") is True or user.get("system") is True or bool(identifier(payload.get("webhook_id"))),
         is_admin=is_admin,
+        runs_workspace=runs_workspace,
         roles=roles,
     )
 

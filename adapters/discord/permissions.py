@@ -34,6 +34,14 @@ def bits(permissions: object) -> int:
     return int(permissions) if len(permissions) <= 40 else 0
 
 
+def runs_guild(guild_id: str, roles: Iterable[str], granted: Mapping[str, int]) -> bool:
+    """Whether a member may administrate or manage the guild: their roles alone say so, no channel's overwrites.
+
+    `granted` has the bits of the guild's roles by their ids, the guild's own id standing for @everyone.
+    """
+    return bool(_union(granted.get(role, 0) for role in (guild_id, *roles)) & RUNS_GUILD)
+
+
 def runs_channel(
     user_id: str,
     guild_id: str,
@@ -43,13 +51,11 @@ def runs_channel(
 ) -> bool:
     """Whether a member may administrate or manage the guild, or manage the channel.
 
-    `granted` has the bits of the guild's roles by their ids, the guild's own id standing for @everyone; `overwrites`
-    are the channel's by the id of the role or member. Where they are not known, nobody manages the channel by a role.
+    `granted` is that of `runs_guild`; `overwrites` are the channel's by the id of the role or member. Where they are
+    not known, nobody manages the channel by a role.
     """
     held = [role for role in roles if role != guild_id]
-    base = 0
-    for role in (guild_id, *held):
-        base |= granted.get(role, 0)
+    base = _union(granted.get(role, 0) for role in (guild_id, *held))
     if base & RUNS_GUILD:
         return True
     if overwrites is None:

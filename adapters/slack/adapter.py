@@ -336,7 +336,7 @@ class SlackAdapter:
 
     async def _look_up_person(self, user: str) -> Person | None:
         answer = await ask(self._web.users_info(user=user))
-        return read_person(answer.get("user"))
+        return read_person(answer.get("user"), self._me.team_id if self._me else "")
 
     async def _look_up_place(self, channel: str) -> Place | None:
         answer = await ask(self._web.conversations_info(channel=channel))

@@ -267,8 +267,7 @@ class Interactive:
 
     async def _author(self, user: str, name: str) -> Author:
         known = await self._people.find([user], within=self._timing.call)
-        person = known.get(user, Person(name or user))
-        return Author(user, person.name, person.is_bot, person.is_admin, person.is_admin, person.roles)
+        return known.get(user, Person(name or user)).as_author(user)
 
     def _too_late(self) -> float:
         return asyncio.get_running_loop().time() + self._timing.trigger

@@ -22,10 +22,10 @@ PLATFORM = "slack"
 # https://docs.slack.dev/reference/events/message lists the subtypes; these are the ones in which somebody speaks.
 _SPEECH = frozenset({None, "file_share", "thread_broadcast", "me_message", "bot_message"})
 _SLACKBOT = "USLACKBOT"
-# https://docs.slack.dev/reference/objects/user-object; a stranger is of another workspace, by a shared channel.
+# https://docs.slack.dev/reference/objects/user-object; is_stranger, of those beyond the workspace, is read apart.
 _OWNER = ("is_owner", "is_primary_owner")
 _ADMIN = ("is_admin",)
-_GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger")
+_GUEST = ("is_restricted", "is_ultra_restricted")
 # Everybody who is named is asked for with a call of its own (`users.info`, 100 a minute): the rest stay `@someone`.
 _MOST_PEOPLE = 30
 
@@ -54,6 +54,10 @@ class Person:
     is_bot: bool = False
     is_admin: bool = False
     roles: frozenset[str] | None = None
+
+    def as_author(self, user: str) -> Author:
+        """The person as an author: Slack knows no admins of single channels, so who is one runs the whole."""
+        return Author(user, self.name, self.is_bot, self.is_admin, self.is_admin, self.roles)
 
 
 def parse_event(
@@ -195,19 +199,41 @@ def _author(event: Mapping[str, Any], me: Identity, people: Mapping[str, Person]
         return Author(known, name or known, is_bot=True) if known else None
     if user is None:
         return None
-    person = people.get(user) or read_person({"profile": event.get("user_profile")}) or Person("")
-    return Author(user, person.name, person.is_bot, person.is_admin, person.is_admin, person.roles)
+    person = people.get(user) or read_person({"profile": event.get("user_profile")}, "") or Person("")
+    return person.as_author(user)
 
 
-def read_person(user: object) -> Person | None:
-    """A user object of Slack's; the display name goes before the real name, the handle comes last."""
+def read_person(user: object, team_id: str) -> Person | None:
+    """A user object of Slack's; the display name goes before the real name, the handle comes last.
+
+    `team_id` is the workspace the bot is in. Who is of another is a guest here, whatever they are at home: a channel
+    may be shared between companies (https://docs.slack.dev/apis/slack-connect). Empty where it is not known: then
+    nobody is known to be of it, and nobody is an admin whose object names a workspace.
+    """
     record, profile = _dict(user), _dict(_dict(user).get("profile"))
     candidates = (profile.get("display_name"), profile.get("real_name"), record.get("real_name"), record.get("name"))
     name = next((found for candidate in candidates if (found := clean(candidate).strip())), clean(profile.get("name")))
     if not name:
         return None
+    is_bot = record.get("is_bot") is True
+    if _is_outsider(record, team_id):
+        return Person(name, is_bot, roles=frozenset({"guest"}))
     is_admin = any(record.get(flag) is True for flag in (*_ADMIN, *_OWNER))
-    return Person(name, is_bot=record.get("is_bot") is True, is_admin=is_admin, roles=_roles(record))
+    return Person(name, is_bot, is_admin, _roles(record))
+
+
+def _is_outsider(record: Mapping[str, Any], team_id: str) -> bool:
+    """Whether somebody is of another workspace; a member of several of an enterprise names only one as their own.
+
+    `is_stranger` alone does not tell: it is false for people of other workspaces who share a channel with the bot
+    (https://docs.slack.dev/reference/objects/user-object).
+    """
+    if record.get("is_stranger") is True:
+        return True
+    home, enterprise = _identifier(record.get("team_id")), _dict(record.get("enterprise_user"))
+    teams = enterprise.get("teams")
+    ours = [home, enterprise.get("enterprise_id"), *(teams if isinstance(teams, list) else [])]
+    return home is not None and team_id not in ours
 
 
 def _roles(record: Mapping[str, Any]) -> frozenset[str] | None:

@@ -44,7 +44,7 @@ def user_json(core: Core, user: User) -> Json:
         "display_name_normalized": user.name,
         "status_text": "",
         "status_emoji": "",
-        "team": core.team_id,
+        "team": user.team_id or core.team_id,
         **{f"image_{size}": f"https://example.com/{user.id}_{size}.png" for size in (24, 48, 72, 192)},
     }
     if user.bot_id:
@@ -53,7 +53,7 @@ def user_json(core: Core, user: User) -> Json:
         profile["email"] = f"{user.name}@example.com"
     return {
         "id": user.id,
-        "team_id": core.team_id,
+        "team_id": user.team_id or core.team_id,
         "name": user.name,
         "deleted": user.deleted,
         "color": "9f69e7",
@@ -70,6 +70,7 @@ def user_json(core: Core, user: User) -> Json:
         "is_bot": user.bot_id is not None,
         "is_app_user": False,
         "updated": 1,
+        **({"is_stranger": False} if user.team_id else {}),  # true only of those who share no channel with the app
     }
 
 

@@ -92,7 +92,8 @@ def message_json(core: Core, message: Message, *, with_metadata: bool = True) ->
             "icons": {"image_36": "https://example.com/36.png"},
             "team_id": core.team_id,
         }
-    body |= {"text": message.text, "team": core.team_id}
+    author = core.users.get(message.user)
+    body |= {"text": message.text, "team": (author and author.team_id) or core.team_id}
     if message.subtype:
         body["subtype"] = message.subtype
     if message.subtype == "tombstone":
@@ -236,7 +237,7 @@ def _interaction(core: Core, kind: str, user: User) -> Json:
     return {
         "type": kind,
         "team": {"id": core.team_id, "domain": core.domain},
-        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": core.team_id},
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id or core.team_id},
         "api_app_id": core.app_id,
         "token": VERIFICATION_TOKEN,
         "trigger_id": core.new_trigger(user.id),

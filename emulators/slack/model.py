@@ -61,7 +61,10 @@ class Timing:
 
 @dataclass(slots=True)
 class User:
-    """A member of the workspace, or a guest in it; `bot_id` is set for the app's bot user and other bots."""
+    """A member of the workspace, or a guest in it; `bot_id` is set for the app's bot user and other bots.
+
+    `team_id` is the workspace of somebody who is only here by a shared channel; None for this one.
+    """
 
     id: str
     name: str
@@ -71,6 +74,7 @@ class User:
     deleted: bool = False
     owner: bool = False
     guest: bool = False
+    team_id: str | None = None
 
 
 @dataclass(slots=True)

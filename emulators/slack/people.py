@@ -29,11 +29,15 @@ class People(Core):
         guest: bool = False,
         bot: bool = False,
         real_name: str | None = None,
+        team_id: str | None = None,
     ) -> User:
-        """A new member; `bot` makes it another app's bot user."""
+        """A new member; `bot` makes it another app's bot user, `team_id` somebody of another workspace.
+
+        What they are then said to be (`admin`, `owner`) they are in theirs.
+        """
         bot_id = self.new_id("B") if bot else None
         shown = real_name or name.title()
-        user = User(self.new_id("U"), name.lower(), shown, admin, bot_id, owner=owner, guest=guest)
+        user = User(self.new_id("U"), name.lower(), shown, admin, bot_id, owner=owner, guest=guest, team_id=team_id)
         self.users[user.id] = user
         return user
 

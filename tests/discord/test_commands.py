@@ -45,7 +45,7 @@ async def test_a_command_is_carried_out_and_its_answer_seen_by_the_asker_alone()
             used = await server.slash(ada, channel, "parley", "set", {"value": "0.2", "setting": "temperature"})
             await server.wait_for(lambda: used.content)
     roles = frozenset(str(role.id) for role in ada.roles)
-    author = Author(str(ada.id), "Ada", is_admin=True, roles=roles)
+    author = Author(str(ada.id), "Ada", is_admin=True, runs_workspace=True, roles=roles)
     arguments = ("temperature", "0.2")
     assert desk.commands == [CommandInvoked(address_of(channel), author, "set", arguments, id=str(used.id))]
     assert used.response == MESSAGE
@@ -163,6 +163,7 @@ async def test_who_may_manage_the_channel_is_an_admin_there_and_roles_are_told()
                 used = await server.slash(ada, channel, "parley", "help")
                 await server.wait_for(lambda: used.content)  # noqa: B023
     assert [command.author.is_admin for command in desk.commands] == [True, False, False]
+    assert not any(command.author.runs_workspace for command in desk.commands)
     roles = frozenset({str(keepers.id)})
     assert [command.author.roles for command in desk.commands] == [roles, roles, None]
 
@@ -277,20 +278,31 @@ GIVEN: dict[str, Any] = {
 def test_an_invocation_is_read_from_its_payload() -> None:
     found = parse_interaction(GIVEN, SPECS, Surroundings("9", "Parley"))
     assert isinstance(found, Given)
-    author = Author("8", "ada", is_admin=True)
+    author = Author("8", "ada", is_admin=True, runs_workspace=True)
     assert found.command == CommandInvoked(Address("discord", "6", "5"), author, "set", id="1")
     assert (found.ticket.id, found.ticket.token, found.ticket.application_id) == ("1", "t", "9")
 
 
 @pytest.mark.parametrize(
-    ("permissions", "is_admin"),
-    [("8", True), ("16", True), ("32", True), ("2048", False), ("", False), (16, False), ("x", False)],
+    ("permissions", "is_admin", "runs_workspace"),
+    [
+        ("8", True, True),
+        ("16", True, False),
+        ("32", True, True),
+        ("2048", False, False),
+        ("", False, False),
+        (16, False, False),
+        ("x", False, False),
+    ],
 )
-def test_administrators_and_who_manages_guild_or_channel_are_admins(permissions: Any, is_admin: bool) -> None:
+def test_administrators_and_who_manages_guild_or_channel_are_admins_and_the_last_run_a_channel_alone(
+    permissions: Any, is_admin: bool, runs_workspace: bool
+) -> None:
     member = {"user": {"id": "8"}, "permissions": permissions, "roles": ["3", "4"]}
     found = parse_interaction({**GIVEN, "member": member}, SPECS, Surroundings("9", "Parley"))
     assert isinstance(found, Given)
     assert found.command.author.is_admin is is_admin
+    assert found.command.author.runs_workspace is runs_workspace
     assert found.command.author.roles == frozenset({"3", "4"})
 
 

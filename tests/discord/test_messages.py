@@ -194,6 +194,7 @@ async def test_who_runs_the_guild_is_known_from_ownership_and_roles() -> None:
                 await server.say(user, channel, "hi")
             await desk.until(lambda: len(desk.messages) == 3)
     assert [message.author.is_admin for message in desk.messages] == [True, False, True]
+    assert [message.author.runs_workspace for message in desk.messages] == [True, False, True]
 
 
 async def test_other_bots_are_marked_and_the_bots_own_messages_left_out() -> None:

@@ -171,17 +171,18 @@ def test_a_thread_has_its_parent_as_channel_but_a_direct_message_never() -> None
         ({"id": "8"}, [], Author("8", "8")),
         ({**ADA, "bot": True}, None, Author("8", "Ada L.", is_bot=True)),
         ({**ADA, "system": True}, None, Author("8", "Ada L.", is_bot=True)),
-        (ADA, {"roles": ["88"]}, Author("8", "Ada L.", is_admin=True, roles=frozenset({"88"}))),
+        (ADA, {"roles": ["88"]}, Author("8", "Ada L.", is_admin=True, runs_workspace=True, roles=frozenset({"88"}))),
         (ADA, {"roles": ["55"]}, Author("8", "Ada L.", is_admin=True, roles=frozenset({"55"}))),
         (ADA, {"roles": ["99", None]}, Author("8", "Ada L.", roles=frozenset({"99"}))),
         (ADA, {"roles": "99"}, Author("8", "Ada L.")),
         ({**ADA, "id": "7"}, {"roles": []}, Author("7", "Ada L.", is_admin=True, roles=frozenset())),
-        (ADA, {"permissions": "8"}, Author("8", "Ada L.", is_admin=True)),
-        (ADA, {"permissions": "32"}, Author("8", "Ada L.", is_admin=True)),
+        (ADA, {"permissions": "8"}, Author("8", "Ada L.", is_admin=True, runs_workspace=True)),
+        (ADA, {"permissions": "32"}, Author("8", "Ada L.", is_admin=True, runs_workspace=True)),
+        (ADA, {"permissions": "16"}, Author("8", "Ada L.", is_admin=True)),
         (ADA, {"permissions": "1024"}, Author("8", "Ada L.")),
         (ADA, {"permissions": "٣٢"}, Author("8", "Ada L.")),
         (ADA, {"permissions": "8" * 5000}, Author("8", "Ada L.")),
-        ({**ADA, "id": "1"}, None, Author("1", "Ada L.", is_admin=True)),
+        ({**ADA, "id": "1"}, None, Author("1", "Ada L.", is_admin=True, runs_workspace=True)),
     ],
 )
 def test_who_wrote(user: dict[str, Any], member: Any, author: Author) -> None:
@@ -190,12 +191,27 @@ def test_who_wrote(user: dict[str, Any], member: Any, author: Author) -> None:
 
 def test_a_webhook_is_a_bot_and_in_a_direct_message_nobody_is_an_admin() -> None:
     assert parsed(webhook_id="7").author.is_bot
-    assert not parsed(guild_id=None, author={**ADA, "id": "1"}).author.is_admin
+    author = parsed(guild_id=None, author={**ADA, "id": "1"}, member={"permissions": "8"}).author
+    assert (author.is_admin, author.runs_workspace) == (False, False)
 
 
 def test_a_guild_whose_everyone_may_run_it_has_only_admins() -> None:
     around = Surroundings(BOT, "Parley", granted={"6": 1 << 5})
     assert parsed(around).author.is_admin
+    assert parsed(around).author.runs_workspace
+
+
+@pytest.mark.parametrize("allowed", [1 << 3, 1 << 4, 1 << 5, 1 << 3 | 1 << 4 | 1 << 5])
+def test_no_overwrite_of_a_channel_lets_anybody_run_the_guild(allowed: int) -> None:
+    around = Surroundings(BOT, "Parley", granted={"6": 0}, overwrites={"8": Overwrite(allow=allowed)})
+    author = parsed(around, member={"roles": []}).author
+    assert (author.is_admin, author.runs_workspace) == (bool(allowed & 1 << 4), False)
+
+
+def test_a_role_that_manages_channels_runs_them_but_not_the_guild() -> None:
+    around = Surroundings(BOT, "Parley", granted={"2": 1 << 4}, overwrites={})
+    author = parsed(around, member={"roles": ["2"]}).author
+    assert (author.is_admin, author.runs_workspace) == (True, False)
 
 
 MANAGE = 1 << 4

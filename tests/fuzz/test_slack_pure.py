@@ -118,7 +118,7 @@ def test_any_row_of_a_history_is_read(row: Any) -> None:
 @examples(0.03, quick=60)
 @given(spoiled(st.just(USER)) | JUNK)
 def test_any_person_is_read(user: Any) -> None:
-    person = read_person(user)
+    person = read_person(user, ME.team_id)
     assert person is None or (is_storable(person.name) and person.name)
     count("Slack people, parsed")
 

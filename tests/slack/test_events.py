@@ -372,3 +372,19 @@ async def test_roles_that_could_not_be_had_are_not_known(slack: SlackWorkspace, 
         await slack.say(ada, dm, "hello")
         await sink.wait_for(lambda: sink.messages)
         assert (sink.messages[0].author.is_admin, sink.messages[0].author.roles) == (False, None)
+
+
+async def test_the_owner_of_another_workspace_is_a_guest_in_a_shared_channel(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    boss, general = slack.add_user("boss", owner=True, team_id="T0ANOTHER1"), slack.add_channel("general")
+    async with running(slack, sink):
+        await slack.say(boss, general, "hello", mention=True)
+        await sink.wait_for(lambda: sink.messages)
+        author = sink.messages[0].author
+        assert (author.name, author.roles) == ("boss", frozenset({"guest"}))
+        assert (author.is_admin, author.runs_workspace) == (False, False)
+        assert sink.messages[0].address.workspace == slack.team_id
+        await slack.slash(boss, general, "/parley", "set temperature 0.2")
+        await sink.wait_for(lambda: sink.commands)
+        assert not sink.commands[0].author.is_admin

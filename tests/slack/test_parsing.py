@@ -158,7 +158,7 @@ def test_text_may_live_in_the_attachments_alone() -> None:
 
 @pytest.mark.parametrize("subtype", [None, "file_share", "thread_broadcast", "me_message"])
 def test_what_people_say_is_speech(subtype: str | None) -> None:
-    assert parsed(subtype=subtype).author == Author("U1", "Ada", is_admin=True)
+    assert parsed(subtype=subtype).author == Author("U1", "Ada", is_admin=True, runs_workspace=True)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,44 @@ def test_the_people_to_look_up_are_the_author_and_the_mentioned() -> None:
 def test_a_person_is_called_by_the_display_name_first_and_has_the_roles_slack_tells_of(
     user: Any, person: Person | None
 ) -> None:
-    assert read_person(user) == person
+    assert read_person(user, "T1") == person
+
+
+ADMIN = {"name": "al", "is_admin": True, "is_owner": True}
+ALL_RIGHTS = Person("al", is_admin=True, roles=frozenset({"owner", "admin", "member"}))
+OUTSIDER = Person("al", roles=frozenset({"guest"}))
+
+
+@pytest.mark.parametrize(
+    ("user", "person"),
+    [
+        ({"team_id": "T1"}, ALL_RIGHTS),
+        ({"team_id": "T2"}, OUTSIDER),
+        ({"team_id": "T2", "is_stranger": False}, OUTSIDER),
+        ({"team_id": "T1", "is_stranger": True}, OUTSIDER),
+        ({"team_id": "T2", "enterprise_user": {"teams": ["T3", "T1"]}}, ALL_RIGHTS),
+        ({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": ["T2", "T3"]}}, OUTSIDER),
+        ({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": "T1"}}, OUTSIDER),
+        ({"team_id": "T2", "enterprise_user": []}, OUTSIDER),
+    ],
+)
+def test_who_is_of_another_workspace_is_a_guest_whatever_they_are_at_home(user: Any, person: Person) -> None:
+    assert read_person({**ADMIN, **user}, "T1") == person
+
+
+def test_where_the_bots_own_workspace_is_not_known_nobody_of_any_is_an_admin() -> None:
+    assert read_person({**ADMIN, "team_id": "T1"}, "") == OUTSIDER
+
+
+def test_an_app_of_a_whole_enterprise_knows_its_people_by_the_enterprise() -> None:
+    user = {**ADMIN, "team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": ["T2"]}}
+    assert read_person(user, "E1") == ALL_RIGHTS
+    assert read_person(user, "E2") == OUTSIDER
+
+
+def test_an_admin_of_a_workspace_runs_the_whole_of_it() -> None:
+    assert ALL_RIGHTS.as_author("U1").runs_workspace
+    assert not OUTSIDER.as_author("U1").runs_workspace
 
 
 def test_what_no_database_takes_is_taken_out_of_strings() -> None:

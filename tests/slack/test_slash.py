@@ -30,6 +30,7 @@ async def test_a_command_reaches_the_core_and_only_its_giver_sees_the_answer(
         assert (command.name, command.arguments) == ("set", ("temperature", "0.2", ""))
         assert command.author.id == ada.id
         assert command.author.is_admin
+        assert command.author.runs_workspace
         assert isinstance(command.author, Author)
         assert "*Done*: temperature is 0.2 &amp; so on." in str(slack.ephemerals)
         assert slack.bot_messages(general) == []
