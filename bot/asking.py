@@ -177,6 +177,7 @@ class Asking:
         if finished is None:
             raise AssertionError("a stream that does not raise ends with Finished")
         self._asker.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
+        self._asker.reservations.learn(request, finished.usage)
         row = self._tally.finish(finished.usage, finished.model, finished.key_label, finished.attempts)
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")

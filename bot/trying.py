@@ -166,6 +166,7 @@ class Trying:
                         # What is void was paid for too; the words to come may be more than there is left for.
                         await self._reserve(key, spender, chosen, call)
                     case Finished(_, usage, model, attempts, label):
+                        self.reservations.learn(call.request, usage)
                         call.tally.finish(usage, model, label, attempts)
                         return
         raise AssertionError("a stream that does not raise ends with Finished")
