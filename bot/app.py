@@ -234,12 +234,13 @@ async def build(
 
         named = keys_of_host(settings)
         async with build_backend(settings, named, on_key_failed) as backend:
-            reservations = Reservations(store.budgets, store.marks, alerts, settings)
+            reservations = Reservations(store.budgets, store.marks, alerts, settings, backend.limits_length)
             asker = Asker(store.history, backend, settings, alerts, reservations)
             controls = HeldControls(store.controls, settings)
             limits = limits_of(settings)
             # The last one may ask the provider.
-            checks = (KeyCheck(lambda: backend.secrets), budgets.price_check, ModelCheck(backend, store.usage))
+            asked = ModelCheck(backend, store.usage, reservations)
+            checks = (KeyCheck(lambda: backend.secrets), budgets.price_check, asked)
             trying = Trying(controls, settings, backend, store.usage, limits, connected, reservations, checks)
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings, checks), others)

@@ -6,7 +6,6 @@ How an answer that is not a plain whole one ends is told in `endings.py`; retrie
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -16,13 +15,14 @@ from bot import context, crash, endings, troubles
 from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.client import Backend
-from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Usage, Waiting
+from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
 from bot.delivery import LiveAnswer
 from bot.errors import BudgetUsedUp, ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited, PriceUnknown
 from bot.outcome import Outcome
 from bot.question import Question
 from bot.reservations import Reservations
 from bot.settings import Settings
+from bot.tally import Tally
 from storage.history import History
 from storage.records import Claim, Spender, UsageRow
 
@@ -37,8 +37,6 @@ SHORTEST_ANSWER = 256
 LEAST_ROOM = 256
 # Waits shorter than this need no words.
 SAY_WAITS_FROM_SECONDS = 5.0
-# The label of what no key is known for.
-NO_KEY = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,7 @@ class Asking:
         self._claim = claim
         self._question = question
         self._answer = answer
-        self._asked: CompletionRequest | None = None
-        # What attempts took whose words are void, and what the provider reported of the last one.
-        self._voided: list[Usage] = []
-        self._reported: UsageRow | None = None
+        self._tally = Tally(question.asker, question.controls.model, question.controls.price)
         place = claim.address
         self._spender = Spender(place.platform, place.workspace, place.channel, question.asker)
 
@@ -121,20 +116,7 @@ class Asking:
 
         None where the model had not begun: then there is nothing to be paid for.
         """
-        if self._reported is not None:
-            return self._reported
-        request, begun = self._asked, self._begun()
-        if request is None or not (begun or self._voided):
-            return None
-        return self._row(request.model, NO_KEY, len(self._voided) + len(begun), begun)
-
-    def _begun(self) -> list[Usage]:
-        """What the attempt under way has taken by our own count, once it has said something."""
-        request, text = self._asked, self._answer.text
-        if request is None or not text:
-            return []
-        prompt = tokens.count_messages(request.messages, request.model)
-        return [Usage(prompt, 0, tokens.count(text, request.model), estimated=True)]
+        return self._tally.used(self._answer.text)
 
     def _fit(self) -> Fit:
         """What the model is asked at first: within its published window, and within what it took before."""
@@ -167,15 +149,14 @@ class Asking:
 
     async def _reserve(self, request: CompletionRequest) -> None:
         """Set the most aside that the answer can cost. Raises `BudgetUsedUp` and `PriceUnknown`."""
-        already = sum(self._cost(request.model, each) or 0 for each in self._voided)
-        holds = self._question.controls
+        holds, already = self._question.controls, self._tally.voided_micros()
         await self._asker.reservations.reserve(self._claim.key, self._spender, holds, request, already)
 
     async def _complete(self, request: CompletionRequest) -> Outcome:
         claim, answer = self._claim, self._answer
         finished: Finished | None = None
         began = time.monotonic()
-        self._asked = request
+        self._tally.ask(request)
         async with aclosing(self._asker.backend.stream(request)) as events:
             async for event in events:
                 match event:
@@ -183,7 +164,7 @@ class Asking:
                         answer.feed(text)
                         crash.point("mid_stream")
                     case Restarted():
-                        self._voided += self._begun()
+                        self._tally.void(answer.text)
                         answer.restart()
                         # What is void was paid for too; the words to come may be more than there is left for.
                         await self._reserve(request)
@@ -196,37 +177,14 @@ class Asking:
         if finished is None:
             raise AssertionError("a stream that does not raise ends with Finished")
         self._asker.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
-        row = self._row(finished.model, finished.key_label, finished.attempts, [finished.usage])
-        self._reported = row
+        self._asker.reservations.learn(request, finished.usage)
+        row = self._tally.finish(finished.usage, finished.model, finished.key_label, finished.attempts)
         if finished.reason == "content_filter" and not answer.text.strip():
             raise ContentRefused("the finish reason is content_filter")
         outcome = endings.finished(claim, answer.text, finished.reason, row)
         if outcome.short:
             log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
         return outcome
-
-    def _row(self, model: str, key_label: str, requests: int, last: Sequence[Usage]) -> UsageRow:
-        """All that was taken: by the attempts whose words are void, and by the `last`."""
-        used = [*self._voided, *last]
-        costs = [self._cost(model, each) for each in used]
-        return UsageRow(
-            user_id=self._question.asker,
-            model=model,
-            key_label=key_label,
-            requests=requests,
-            prompt_tokens=sum(each.prompt_tokens for each in used),
-            cached_tokens=sum(each.cached_tokens for each in used),
-            completion_tokens=sum(each.completion_tokens for each in used),
-            reasoning_tokens=sum(each.reasoning_tokens for each in used),
-            estimated=any(each.estimated for each in used),
-            cost_micros=None if None in costs else sum(cost for cost in costs if cost is not None),
-        )
-
-    def _cost(self, model: str, used: Usage) -> int | None:
-        """By the name of what answered, else of what was asked: a service may call it by a name of its own."""
-        cost = models.cost_micros(model, used)
-        asked = self._question.controls.model
-        return models.cost_micros(asked, used, self._question.controls.price) if cost is None else cost
 
 
 def _tighter(fit: Fit, taken: int) -> Fit:

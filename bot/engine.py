@@ -94,7 +94,7 @@ class Engine:
                 await self._lanes.acquire()
                 claim = await self._next()
                 if claim is not None and self._draining.is_set():
-                    await self._hand_back(claim, 0.0)
+                    await self._hand_back(Lease(claim, self._turns, self._lease_seconds))
                     claim = None
                 if claim is None:
                     self._lanes.release()
@@ -164,22 +164,22 @@ class Engine:
         except asyncio.CancelledError:
             # Where the lease was lost this changes nothing: releasing is fenced.
             log.info("turn_handed_back", turn=claim.key)
-            await self._hand_back(claim, 0.0)
+            await self._hand_back(lease)
         except LeaseLost:
             log.warning("lease_lost", turn=claim.key)
         except ParleyError as failure:
             log.error("turn_interrupted", turn=claim.key, attempt=claim.attempt, reason=str(failure))
-            await self._hand_back(claim, _pause_after(claim))
+            await self._hand_back(lease, _pause_after(claim))
         except Exception:  # whatever a turn dies of must not end the others
             log.exception("turn_failed", turn=claim.key, attempt=claim.attempt)
-            await self._hand_back(claim, _pause_after(claim), crashed=True)
+            await self._hand_back(lease, _pause_after(claim), crashed=True)
 
-    async def _hand_back(self, claim: Claim, delay: float, *, crashed: bool = False) -> None:
+    async def _hand_back(self, lease: Lease, delay: float = 0.0, *, crashed: bool = False) -> None:
         try:
-            await self._turns.release(claim, delay_seconds=delay, crashed=crashed)
+            await self._turns.release(lease.claim, delay_seconds=delay, crashed=crashed, used=lease.used)
         except StorageFailed as failure:
             # Its lease runs out; then it is claimed again all the same.
-            log.info("release_failed", turn=claim.key, reason=str(failure))
+            log.info("release_failed", turn=lease.claim.key, reason=str(failure))
 
     def _began(self, lease: Lease, task: asyncio.Task[None]) -> None:
         turn_id = lease.claim.turn_id

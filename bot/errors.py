@@ -12,6 +12,7 @@
     ├── TurnAbandoned               a turn for which not even a sentence could be said
     ├── BudgetUsedUp                what may be spent in the month is spent, or set aside for others: no call is made
     ├── PriceUnknown                a budget holds, and nobody knows what the model costs: no call is made
+    │   └── LengthUnbounded         nor how long its answer gets
     ├── ModelFailure                the model gave no (whole) answer
     │   ├── ModelUnavailable        timeouts, connection errors, 408, 409, 5xx: retried with backoff
     │   │   ├── StreamCut           the stream ended before its end
@@ -147,6 +148,19 @@ class PriceUnknown(ParleyError):
     for_admin = (
         "I don't know what {about} costs, and a budget holds there, so questions are refused. Say what it costs with "
         "`/parley set price IN/OUT` (or `PARLEY_PRICE`), in dollars per million tokens, or name another model."
+    )
+
+
+class LengthUnbounded(PriceUnknown):
+    """The model takes no limit on its answer where a budget holds: nobody knows how much an answer may cost."""
+
+    sentence = (
+        "This channel's model takes no limit on the length of its answers, and there is a budget to keep, so I can't "
+        "ask it. An admin can set another model."
+    )
+    for_admin = (
+        "{about} takes no limit on the length of its answers (neither `max_completion_tokens` nor `max_tokens`), and a "
+        "budget holds there that I couldn't keep, so questions are refused. Name another model, or lift the budget."
     )
 
 

@@ -20,7 +20,9 @@ from bot.controls.effective import Effective
 from bot.controls.kinds import Number
 from bot.controls.table import Control
 from bot.messages import Address
-from storage.records import Spender, UsageRow
+from bot.reservations import Reservations
+from bot.tally import Tally
+from storage.records import Spender
 from storage.usage import Usage
 
 SECONDS = 3.0
@@ -33,10 +35,14 @@ _IN_CHAT = ("workspace", "channel", "thread")
 
 @dataclass(frozen=True, slots=True)
 class ModelCheck:
-    """A `Check` of the settings that a model has a say in. What its questions to the provider take is counted."""
+    """A `Check` of the settings that a model has a say in.
+
+    What its questions to the provider take is counted; where a budget is used up, it asks none, and claims nothing.
+    """
 
     backend: Backend
     usage: Usage
+    reservations: Reservations
 
     async def __call__(self, control: Control, after: Effective, address: Address) -> str:
         """Why the model does not take what would hold then, empty where it does. Raises `StorageFailed`."""
@@ -75,6 +81,9 @@ class ModelCheck:
 
     async def _asked(self, control: Control, after: Effective, address: Address, seconds: float) -> str:
         """What the provider itself says of the values that are open."""
+        spender = Spender(address.platform, address.workspace, address.channel, "")
+        if not await self.reservations.is_open(spender, after):
+            return ""
         request = CompletionRequest(
             after.model,
             (),
@@ -84,22 +93,9 @@ class ModelCheck:
         )
         watched = [name for name in _PARAMETERS if _stands(control, after, name)]
         probed = await self.backend.probe(request, watched, max(0.0, seconds))
-        spender = Spender(address.platform, address.workspace, address.channel, "")
         for answer in probed.answers:
-            used = answer.usage
-            row = UsageRow(
-                user_id="",
-                model=answer.model,
-                key_label=answer.key_label,
-                requests=1,
-                prompt_tokens=used.prompt_tokens,
-                cached_tokens=used.cached_tokens,
-                completion_tokens=used.completion_tokens,
-                reasoning_tokens=used.reasoning_tokens,
-                estimated=used.estimated,
-                cost_micros=models.cost_micros(answer.model, used),
-            )
-            await self.usage.add(spender, "probe", row)
+            used = Tally("", after.model, after.price).finish(answer.usage, answer.model, answer.key_label)
+            await self.usage.add(spender, "probe", used)
         if probed.unknown and control.name == "model":
             return await self._no_such_model(after, asyncio.get_running_loop().time() + max(0.0, seconds))
         return _objection(control, after, probed.refused, documented(after.model)) if probed.refused else ""

@@ -5,8 +5,9 @@ Which budgets hold and what they allow is in `budgets.py`. Where none holds, not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -16,7 +17,7 @@ from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.completion import CompletionRequest, Usage
 from bot.controls.effective import Effective
-from bot.errors import BudgetUsedUp, PriceUnknown, StorageFailed
+from bot.errors import BudgetUsedUp, LengthUnbounded, PriceUnknown, StorageFailed
 from bot.messages import Address
 from bot.settings import Settings
 from storage.budgets import Budgets
@@ -33,31 +34,38 @@ NEVER_AGAIN_SECONDS = 10 * 366 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Reservations:
-    """What questions set aside of the budgets."""
+    """What questions set aside of the budgets.
+
+    `limits_length`: whether a model by this name can be told how long its answer may be. `ratios` is what was learnt
+    of models that are not OpenAI's own: how many tokens of a prompt were billed for each that we had counted, at most.
+    """
 
     budgets: Budgets
     marks: Marks
     alerts: Alerts
     settings: Settings
+    limits_length: Callable[[str], bool]
+    ratios: dict[str, float] = field(default_factory=dict)
+
+    def learn(self, request: CompletionRequest, billed: Usage) -> None:
+        """Take note of how a prompt was billed: other makers' models count in tokens of their own."""
+        if billed.estimated or models.is_openais(request.model):
+            return
+        counted = tokens.count_messages(request.messages, request.model)
+        self.ratios[request.model] = max(self.ratios.get(request.model, 1.0), billed.prompt_tokens / counted)
 
     async def reserve(
         self, key: str, spender: Spender, holds: Effective, request: CompletionRequest, already: int = 0
     ) -> None:
         """Set the most aside that a request can cost, in place of what was set aside under the same key before.
 
-        `already` is what earlier attempts cost that are not settled yet, in micro-dollars. Raises `BudgetUsedUp` and
-        `PriceUnknown`: then it must not be made; and `StorageFailed`.
+        `already` is what earlier attempts cost that are not settled yet, in micro-dollars. Raises `BudgetUsedUp`,
+        `PriceUnknown` and its kind `LengthUnbounded`: then it must not be made; and `StorageFailed`.
         """
         bounds = budgets.bounds(holds, self.settings)
         if not bounds:
             return
-        most = Usage(tokens.count_messages(request.messages, request.model), 0, request.max_output_tokens or 0)
-        micros = models.cost_micros(request.model, most, holds.price)
-        if micros is None:
-            place = Address(spender.platform, spender.workspace, spender.channel)
-            self.alerts.tell(troubles.with_price(request.model, place))
-            raise PriceUnknown
-        micros += already
+        micros = self._most(spender, holds, request) + already
         wanted = Reservation(key, spender, micros, until=now() + micros_of(RESERVED_FOR_SECONDS))
         short = await self.budgets.reserve(wanted, bounds, budgets.allows)
         if short is None:
@@ -69,6 +77,23 @@ class Reservations:
             text = budgets.for_admins(short, spender, moment)
             self.alerts.tell(troubles.with_budget("BudgetUsedUp", _name(short.bound, spender, moment), text))
         raise BudgetUsedUp(budgets.refusal(short, micros, moment))
+
+    async def is_open(self, spender: Spender, holds: Effective) -> bool:
+        """Whether every budget has anything left for what is too small to be set aside. Raises `StorageFailed`."""
+        bounds = budgets.bounds(holds, self.settings)
+        return not bounds or all(budgets.allows(drawn, 1) for drawn in await self.budgets.drawn(spender, bounds))
+
+    def _most(self, spender: Spender, holds: Effective, request: CompletionRequest) -> int:
+        """The most that a request can cost, in micro-dollars. Raises `PriceUnknown`."""
+        counted = tokens.count_messages(request.messages, request.model)
+        prompt = math.ceil(counted * self.ratios.get(request.model, 1.0))
+        micros = models.cost_micros(request.model, Usage(prompt, 0, request.max_output_tokens or 0), holds.price)
+        if micros is not None and self.limits_length(request.model):
+            return micros
+        failure = PriceUnknown() if micros is None else LengthUnbounded()
+        place = Address(spender.platform, spender.workspace, spender.channel)
+        self.alerts.tell(troubles.with_price(failure, request.model, place))
+        raise failure
 
     async def release(self, key: str, holds: Effective) -> None:
         """Let go of what was set aside for what is no turn's. Raises `StorageFailed`."""

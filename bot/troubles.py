@@ -63,9 +63,9 @@ def with_model(failure: ModelFailure, model: str, address: Address) -> Trouble |
     return _trouble(f"request {model}", failure, name)
 
 
-def with_price(model: str, address: Address) -> Trouble:
-    """A model can't be asked, since nobody knows what it costs."""
-    return _trouble(f"price {model}", PriceUnknown(), f"the model `{_plain(model)}` of {_channel(address)}")
+def with_price(failure: PriceUnknown, model: str, address: Address) -> Trouble:
+    """A model can't be asked, since nobody knows what an answer of it may cost."""
+    return _trouble(f"price {model}", failure, f"the model `{_plain(model)}` of {_channel(address)}")
 
 
 def with_budget(kind: Literal["BudgetLow", "BudgetUsedUp"], which: str, text: str) -> Trouble:

@@ -11,14 +11,13 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
 
 from bot import context, limits
 from bot.adapter import Adapter, KnowsPlaces
-from bot.backend import models
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, ModelMessage, Restarted, Text
 from bot.controls.effective import Effective
@@ -33,7 +32,8 @@ from bot.reservations import Reservations
 from bot.results import Result
 from bot.setting_commands import Check, unknown
 from bot.settings import Settings
-from storage.records import Spender, UsageRow
+from bot.tally import Tally
+from storage.records import Spender
 from storage.usage import Usage
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,15 @@ class Wish:
 
     values: Mapping[str, str]
     question: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One question on its way to the model, what has come back of it so far, and what that took."""
+
+    request: CompletionRequest
+    tally: Tally
+    said: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +92,12 @@ class Trying:
                 if objection := await check(CONTROLS[name], changed, command.address):
                     return _told(f"I can't try that **{name}**: {objection}.")
         both = ((now, f"try-{command.id}-as-set"), (changed, f"try-{command.id}-changed"))
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._ask(command, wish, each, name)) for each, name in both]
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = [group.create_task(self._ask(command, wish, each, name)) for each, name in both]
+        except BaseExceptionGroup as group:
+            # The first to fail ended the other: it alone says what happened.
+            raise group.exceptions[0] from None
         tried = ", ".join(f"{name} = {_brief(value)}" for name, value in wish.values.items())
         before, after = (task.result() for task in asked)
         return _told(f"**As it is set here** ({_as_set(now, wish)})\n\n{before}\n\n**With {tried}**\n\n{after}")
@@ -137,49 +150,50 @@ class Trying:
         )
         address = command.address
         spender = Spender(address.platform, address.workspace, address.channel, command.author.id)
+        call = _Call(request, Tally(command.author.id, chosen.model, chosen.price))
         try:
-            await self.reservations.reserve(key, spender, chosen, request)
-            said, finished = await self._complete(request)
-            await self._count(spender, finished, chosen)
+            await self._reserve(key, spender, chosen, call)
+            await self._complete(key, spender, chosen, call)
         except ModelFailure as failure:
             log.warning("try_failed", kind=type(failure).__name__, detail=failure.detail)
             return failure.sentence
         except (BudgetUsedUp, PriceUnknown) as refused:
             return refused.sentence
         finally:
-            await self.reservations.release(key, chosen)
-        if not said.strip():
+            await self._settle(key, spender, chosen, call)
+        said = "".join(call.said).strip()
+        if not said:
             return "_The model had nothing to say to that._"
-        return said.strip() if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN].rstrip()}…\n\n_(cut here)_"
+        return said if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN].rstrip()}…\n\n_(cut here)_"
 
-    async def _complete(self, request: CompletionRequest) -> tuple[str, Finished]:
-        said: list[str] = []
-        async with aclosing(self.backend.stream(request)) as events:
+    async def _reserve(self, key: str, spender: Spender, chosen: Effective, call: _Call) -> None:
+        await self.reservations.reserve(key, spender, chosen, call.request, call.tally.voided_micros())
+
+    async def _complete(self, key: str, spender: Spender, chosen: Effective, call: _Call) -> None:
+        call.tally.ask(call.request)
+        async with aclosing(self.backend.stream(call.request)) as events:
             async for event in events:
                 match event:
                     case Text(text):
-                        said.append(text)
+                        call.said.append(text)
                     case Restarted():
-                        said.clear()
-                    case Finished():
-                        return "".join(said), event
+                        call.tally.void("".join(call.said))
+                        call.said.clear()
+                        # What is void was paid for too; the words to come may be more than there is left for.
+                        await self._reserve(key, spender, chosen, call)
+                    case Finished(_, usage, model, attempts, label):
+                        self.reservations.learn(call.request, usage)
+                        call.tally.finish(usage, model, label, attempts)
+                        return
         raise AssertionError("a stream that does not raise ends with Finished")
 
-    async def _count(self, spender: Spender, finished: Finished, chosen: Effective) -> None:
-        used = finished.usage
-        row = UsageRow(
-            user_id=spender.user_id,
-            model=finished.model,
-            key_label=finished.key_label,
-            requests=finished.attempts,
-            prompt_tokens=used.prompt_tokens,
-            cached_tokens=used.cached_tokens,
-            completion_tokens=used.completion_tokens,
-            reasoning_tokens=used.reasoning_tokens,
-            estimated=used.estimated,
-            cost_micros=models.cost_micros(finished.model, used, chosen.price),
-        )
-        await self.usage.add(spender, "try", row)
+    async def _settle(self, key: str, spender: Spender, chosen: Effective, call: _Call) -> None:
+        """Count what was taken, however it ended, in place of what was set aside."""
+        used = call.tally.used("".join(call.said))
+        if used is None:
+            await self.reservations.release(key, chosen)
+        else:
+            await self.usage.add(spender, "try", used, reserved=key)
 
 
 def read_wish(text: str) -> Wish:

@@ -140,6 +140,7 @@ RELEASE = (
         not_before=bindparam("to_not_before"),
         crashes=turns.c.crashes + bindparam("more_crashes", type_=Integer),
     )
+    .returning(turns.c.outcome)
 )
 PARTS = (
     select(reply_parts.c.number, reply_parts.c.platform_id, reply_parts.c.intended_at)
@@ -266,12 +267,15 @@ class Turns:
         """End the leases of workers that are gone, so that their turns can be claimed; returns how many those are."""
         return await self._database.write(_expire, sorted(owners))
 
-    async def release(self, claim: Claim, *, delay_seconds: float = 0.0, crashed: bool = False) -> None:
+    async def release(
+        self, claim: Claim, *, delay_seconds: float = 0.0, crashed: bool = False, used: UsageRow | None = None
+    ) -> None:
         """Hand a running turn back to the queue, to be claimed after the delay. No error if it is ours no more.
 
-        `crashed`: it ran into a bug, which counts as the death of a process does.
+        `crashed`: it ran into a bug, which counts as the death of a process does. `used` is what this attempt took of
+        the model; it is counted here unless the outcome was kept, which is counted with the turn's end.
         """
-        await self._database.write(_release, claim, delay_seconds, crashed=crashed)
+        await self._database.write(_release, claim, delay_seconds, crashed=crashed, used=used)
 
     async def parts(self, turn_id: int) -> Sequence[StoredPart]:
         """The messages of a turn's answer so far, in order."""
@@ -384,9 +388,15 @@ def _expire(connection: Connection, owners: Sequence[str]) -> int:
     return connection.execute(EXPIRE, {"owners": owners}).rowcount
 
 
-def _release(connection: Connection, claim: Claim, delay_seconds: float, *, crashed: bool) -> None:
-    back = {"to_not_before": now() + micros_of(delay_seconds), "more_crashes": int(crashed)}
-    connection.execute(RELEASE, {**_holding(claim), **back})
+def _release(
+    connection: Connection, claim: Claim, delay_seconds: float, *, crashed: bool, used: UsageRow | None
+) -> None:
+    moment = now()
+    back = {"to_not_before": moment + micros_of(delay_seconds), "more_crashes": int(crashed)}
+    released = connection.execute(RELEASE, {**_holding(claim), **back}).first()
+    if used is not None and released is not None and released.outcome is None:
+        # What is set aside for the turn stays so for its next attempt.
+        _count(connection, claim, used, moment)
 
 
 def _parts(connection: Connection, turn_id: int) -> Sequence[StoredPart]:
@@ -451,11 +461,15 @@ def _finish(
         }
         connection.execute(STORE_ANSWER[connection.dialect.name], row)
     if used is not None:
-        a = claim.address
-        spender = Spender(a.platform, a.workspace, a.channel, used.user_id)
-        record(connection, spender, used, purpose="answer", turn_id=claim.turn_id, moment=moment)
+        _count(connection, claim, used, moment)
     if reserved:
         settle(connection, claim.key)
+
+
+def _count(connection: Connection, claim: Claim, used: UsageRow, moment: int) -> None:
+    a = claim.address
+    spender = Spender(a.platform, a.workspace, a.channel, used.user_id)
+    record(connection, spender, used, purpose="answer", turn_id=claim.turn_id, moment=moment)
 
 
 def _open_count(connection: Connection) -> int:

@@ -95,6 +95,10 @@ class Backend:
         """What a model has refused since the process began."""
         return self._refusals.setdefault(model, Refusals())
 
+    def limits_length(self, model: str) -> bool:
+        """Whether a model can be told how long its answer may be, as far as that is known."""
+        return bool(self.refused_by(model).limit)
+
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """Ask, and yield the answer as it comes; the last event is `Finished`, unless a `ModelFailure` is raised.
 

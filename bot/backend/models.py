@@ -39,6 +39,11 @@ def known_window(model: str) -> int:
     return (info and info.context_window) or 0
 
 
+def is_openais(model: str) -> bool:
+    """Whether the tables list `model` as one of OpenAI's own, whose tokens we count as it does."""
+    return _listed("openai", _base(model)) is not None
+
+
 def known_price(model: str) -> bool:
     """Whether it is known what `model` costs."""
     return cost_micros(model, _NOTHING) is not None
@@ -77,15 +82,16 @@ def _base(model: str) -> str:
     return model.split(":")[1] if model.startswith("ft:") else model
 
 
-@functools.lru_cache(maxsize=256)
 def _find(model: str) -> ModelInfo | None:
     """The table's entry: OpenAI's, else by the name alone, else as OpenRouter names it (`maker/model`)."""
+    return _listed("openai", model) or _listed(None, model) or _listed("openrouter", model)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _listed(provider: str | None, model: str) -> ModelInfo | None:
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 (see the module's docstring)
 
-    snapshot = get_snapshot()
-    for provider in ("openai", None, "openrouter"):
-        try:
-            return snapshot.find_provider_model(model, None, provider, None)[1]
-        except LookupError:
-            continue
-    return None
+    try:
+        return get_snapshot().find_provider_model(model, None, provider, None)[1]
+    except LookupError:
+        return None

@@ -30,6 +30,11 @@ class Refusals:
         """Whether the model has not refused this yet."""
         return name not in self.refused and f"{name}={value}" not in self.refused
 
+    @property
+    def limit(self) -> str:
+        """By what name the model takes a limit on its answer; empty where it takes none."""
+        return next((name for name in LIMITS if name not in self.refused), "")
+
 
 def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     """The body of a chat completion, without what the model refused before."""
@@ -44,8 +49,7 @@ def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     if request.reasoning_effort is not None:
         body["reasoning_effort"] = request.reasoning_effort
     if request.max_output_tokens is not None:
-        limit = next((name for name in LIMITS if name not in refusals.refused), LIMITS[0])
-        body[limit] = request.max_output_tokens
+        body[refusals.limit or LIMITS[0]] = request.max_output_tokens
     for name in [name for name in DROPPABLE & body.keys() if not refusals.takes(name, body[name])]:
         del body[name]
     if "stream" not in body:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.backend import exchange
+from bot.backend.parameters import LIMITS
 from bot.errors import (
     ContentRefused,
     ContextTooLong,
@@ -290,6 +291,15 @@ async def test_a_refused_parameter_is_found_without_openais_fields(status: int, 
             assert (await ask(asked, request(max_output_tokens=9, temperature=0.1))).text == "Hello"
     assert [body.get("max_tokens") for body in server.bodies] == [None, 9, 9]
     assert all(body["temperature"] == 0.1 for body in server.bodies)
+
+
+async def test_a_model_that_takes_no_limit_on_its_answer_by_either_name_is_known() -> None:
+    refusals = [Plain({"error": {"message": "no", "param": name, "code": "unknown_parameter"}}, 400) for name in LIMITS]
+    async with imitating(*refusals, Stream((delta("Hello", "stop"),))) as server, backend(server.url) as asked:
+        assert asked.limits_length("gpt-4o-mini")
+        assert (await ask(asked, request(max_output_tokens=9))).text == "Hello"
+        assert not asked.limits_length("gpt-4o-mini")
+        assert asked.limits_length("another")
 
 
 async def test_a_word_that_only_contains_a_parameters_name_does_not_name_it() -> None:

@@ -10,17 +10,19 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.alerts import Alerts
 from bot.backend.client import Backend, BackendConfig
 from bot.controls.effective import effective
 from bot.controls.table import CONTROLS
 from bot.key_checks import KeyCheck
 from bot.messages import Address
 from bot.model_checks import ModelCheck
+from bot.reservations import Reservations
 from bot.settings import Settings
 from emulators.faults import Fault
 from emulators.openai import OpenAIService, errors
 from storage import Store
-from storage.records import Scope, StoredSetting
+from storage.records import Scope, Spender, StoredSetting, UsageRow
 from tests.backend.asking import KEY, PATH, SECOND, ask, request
 
 HERE = Address("slack", "T1", "C1")
@@ -44,7 +46,9 @@ class Desk:
         stored += [StoredSetting(CHANNEL, name, value, "", 0) for name, value in values.items()]
         settings = Settings(_env_file=None, **self.host)  # type: ignore[call-arg, arg-type]
         after = effective(settings, stored)
-        check = ModelCheck(self.backend, self.store.usage)
+        alerts = Alerts(self.store.marks, (), {})
+        reservations = Reservations(self.store.budgets, self.store.marks, alerts, settings, self.backend.limits_length)
+        check = ModelCheck(self.backend, self.store.usage, reservations)
         return await check(CONTROLS[changed], after, HERE)
 
 
@@ -120,6 +124,31 @@ async def test_what_documents_leave_open_is_asked_of_the_provider_and_counted(de
     used = await desk.store.usage.of_user("slack", "T1", "", 0)
     billed = desk.service.tokens_reported["gpt-5.2"]
     assert (used.requests, used.prompt_tokens, used.completion_tokens) == (1, billed.prompt, billed.completion)
+
+
+async def test_nothing_is_asked_or_claimed_where_a_budget_is_used_up(desk: Desk) -> None:
+    desk.service.faults.add(PATH, errors.unsupported_value("temperature", 0.2))
+    assert await desk.objection("temperature", model="gpt-5.2", temperature="0.2", budget="0") == ""
+    desk.host = {"parley_monthly_budget_usd": "0.00001"}
+    spent = UsageRow("U1", "gpt", "key", 1, 1, 0, 1, 0, estimated=False, cost_micros=10)
+    await desk.store.usage.add(Spender("discord", "2", "3", "U1"), "answer", spent)
+    assert await desk.objection("temperature", model="gpt-5.2", temperature="0.2") == ""
+    assert desk.service.requests == []
+    desk.host = {"parley_monthly_budget_usd": "1"}
+    assert await desk.objection("temperature", model="gpt-5.2", temperature="0.2") != ""
+
+
+async def test_a_question_about_a_model_nobody_knows_costs_what_is_said_of_it(desk: Desk) -> None:
+    async with (
+        OpenAIService(limits="none", windows={"my-own": 8_000}) as service,
+        Backend(BackendConfig((KEY,), service.url)) as backend,
+    ):
+        own = Desk(service, desk.store, backend)
+        assert await own.objection("temperature", model="my-own", temperature="0.2", price="3/5") == ""
+        [call] = service.calls
+    used = await desk.store.usage.of_user("slack", "T1", "", 0)
+    assert call.usage is not None
+    assert used.cost_micros == call.usage.prompt * 3 + call.usage.completion * 5
 
 
 async def test_the_keys_of_the_place_pay_for_the_question(desk: Desk) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import App
-from bot.errors import StartFailed
+from bot.errors import StartFailed, StorageFailed
 from bot.messages import Address, Author, CommandInvoked
 from bot.usage_view import table
-from emulators.openai import Reply
+from emulators.openai import Reply, errors
 from emulators.openai.calls import Call
 from storage.records import UsageTotals
 from tests.e2e.asking import Corner
@@ -260,3 +260,29 @@ async def test_the_start_is_refused_where_the_hosts_budget_could_not_be_kept(on_
     [problem] = failed.value.problems
     assert problem.variable == "OPENAI_MODEL" and "PARLEY_USER_MONTHLY_BUDGET_USD" in problem.wrong
     assert not (on_stage.folder / "parley.db").exists()
+
+
+async def test_what_broke_off_of_a_try_and_what_was_void_is_counted_and_nothing_stays_set_aside(corner: Corner) -> None:
+    corner.stage.extra |= {"PARLEY_MONTHLY_BUDGET_USD": "1", "OPENAI_MAX_OUTPUT_TOKENS": "400"}
+    # One of the two questions ends in a refusal after so much; the other breaks off, and is asked once more.
+    refusal = errors.stream_error(kind="invalid_request_error", code="content_policy_violation")
+    refused = Reply(LONG, by_words=True, error_after=300, error=refusal)
+    corner.openai.script(refused, Reply(LONG, by_words=True, cut_after=300, cut="end"), "whole")
+    async with corner.stage.worker() as worker:
+        shown = await command(worker, corner, "try", "temperature=0 | go")
+        assert "whole" in shown
+        used = await totals(worker, corner)
+        assert await rows(worker, "reservations") == 0
+    billed = [call.usage for call in corner.openai.calls if call.usage is not None]
+    assert len(billed) == used.requests == 3
+    assert used.prompt_tokens == sum(usage.prompt for usage in billed)
+    assert used.cost_micros == price(corner.openai.calls)
+
+
+async def test_a_try_over_a_store_that_fails_says_so_to_whoever_asked_for_it(corner: Corner) -> None:
+    corner.stage.extra["PARLEY_MONTHLY_BUDGET_USD"] = "1"
+    async with corner.stage.worker() as worker:
+        await worker.store.database.write(lambda connection: connection.exec_driver_sql("DROP TABLE reservations"))
+        with pytest.raises(StorageFailed):
+            await command(worker, corner, "try", "temperature=0 | go")
+    assert corner.openai.calls == []

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from emulators.openai import Reply
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import Talk
@@ -93,3 +95,29 @@ async def test_a_whole_answer_is_not_asked_for_again_by_the_process_after_a_kill
                 await asyncio.sleep(0.02)
     assert talk.answers() == ["the one and only"]
     assert len(talk.openai.calls) == 1
+
+
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+async def test_what_a_restart_broke_off_is_counted_beside_the_whole_answer(on_stage: Stage, platform: str) -> None:
+    on_stage.extra |= {"OPENAI_MODEL": "gpt-4o-mini", "PARLEY_SHUTDOWN_GRACE": "0.5"}
+    talk = Talk(on_stage, platform)
+    talk.openai.script(Reply("word " * 3_000, by_words=True, chunk_delay=0.1), "whole")
+    async with on_stage.worker():
+        await talk.ask()
+        await talk.place.wait_for(talk.answers)
+    async with on_stage.worker() as worker:
+        await talk.until("whole")
+        async with asyncio.timeout(20):
+            while await worker.store.turns.open_count():
+                await asyncio.sleep(0.02)
+        query = "SELECT estimated, prompt_tokens, completion_tokens, cost_micros > 0 FROM usage ORDER BY id"
+        read = worker.store.database.read
+        broken, whole = await read(lambda connection: list(connection.exec_driver_sql(query)))
+    first, second = (call.usage for call in talk.openai.calls)
+    assert first is not None
+    assert second is not None
+    assert tuple(broken[:2]) == (1, first.prompt)
+    # The last words may not have come through.
+    assert 0 < broken[2] <= first.completion
+    assert tuple(whole) == (0, second.prompt, second.completion, 1)
+    assert broken[3] == 1

@@ -11,7 +11,7 @@ import pytest
 from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
-from storage.records import Answer, Backlog, Claim, StoredPart, UsageRow
+from storage.records import Answer, Backlog, Claim, Reservation, Spender, StoredPart, UsageRow, now
 from tests.storage.people import THREAD, asks, says
 from tests.storage.test_inbox import rows
 
@@ -149,6 +149,36 @@ async def test_that_a_part_was_sent_is_noted_even_after_the_lease_passed_on(stor
     await store.turns.confirm_part(dead, 1, "a1")
     [part] = await store.turns.parts(alive.turn_id)
     assert part.platform_id == "a1"
+
+
+async def test_what_an_attempt_used_is_counted_as_it_hands_its_turn_back_and_its_reservation_stays(
+    store: Store, path: Path
+) -> None:
+    await ask(store, "1")
+    first = await take(store)
+    wanted = Reservation(first.key, Spender("slack", "T1", "C1", "U1"), 50, until=now() + 60_000_000)
+    await store.budgets.reserve(wanted, [], lambda _drawn, _micros: True)
+    await store.turns.release(first, used=USED)
+    assert rows(path, "SELECT turn_id, purpose, cost_micros FROM usage") == [(first.turn_id, "answer", 42)]
+    assert rows(path, "SELECT user_id, micros FROM spending") == [("U1", 42)]
+    assert rows(path, "SELECT key FROM reservations") == [(first.key,)]
+    await store.turns.release(first, used=USED)  # it is not held any more
+    second = await take(store)
+    await store.turns.release(first, used=USED)  # another attempt holds it
+    await store.turns.finish(second, "answered", answer=ANSWER, used=USED)
+    assert rows(path, "SELECT count(*) FROM usage") == [(2,)]
+    assert rows(path, "SELECT micros FROM spending") == [(84,)]
+    assert rows(path, "SELECT count(*) FROM reservations") == [(0,)]
+
+
+async def test_what_was_kept_with_the_outcome_is_not_counted_when_the_turn_is_handed_back(
+    store: Store, path: Path
+) -> None:
+    await ask(store, "1")
+    claim = await take(store)
+    await store.turns.keep_outcome(claim, "{}")
+    await store.turns.release(claim, used=USED)
+    assert rows(path, "SELECT count(*) FROM usage") == [(0,)]
 
 
 async def test_a_finished_turn_stores_answer_usage_and_state_together(store: Store, path: Path) -> None:
