@@ -266,7 +266,7 @@ class Interactive:
     # What these share
 
     async def _author(self, user: str, name: str) -> Author:
-        known = await self._people.find([user], within=self._timing.call)
+        known = await self._people.find([user], within=self._timing.call, fresh=[user])
         return known.get(user, Person(name or user)).as_author(user)
 
     def _too_late(self) -> float:
