@@ -40,7 +40,7 @@ from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
 from adapters.slack.uploads import download, upload
 from adapters.slack.web import open_session, web_client
-from adapters.slack.whispers import body_of, whisper
+from adapters.slack.whispers import body_of, open_direct, whisper
 from adapters.vitals import Pulse
 from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import DeliveryDelayed, DeliveryUncertain
@@ -85,7 +85,9 @@ class SlackAdapter:
         self._pulse = Pulse(overdue=self._timing.ping * self._timing.silent)
         self._web = web_client(self._bot_token, api_url, self._timing.call)
         self._me: Identity | None = None
-        self._people: Lookups[Person] = Lookups("user", self._look_up_person)
+        self._people: Lookups[Person] = Lookups(
+            "user", self._look_up_person, whole=self._timing.rights, fade=Person.without_rights
+        )
         self._places: Lookups[Place] = Lookups("channel", self._look_up_place)
         self._sink: Sink | None = None
         self._refusals = 0
@@ -168,7 +170,7 @@ class SlackAdapter:
                 read_missed(self._web, me.team_id, known, since=since, horizon=horizon, most=most)
             ) as places:
                 async for address, rows in places:
-                    yield await self._parsed(rows, address, me)
+                    yield await self._parsed(rows, address, me, with_rights=True)
         except SlackFault as fault:
             raise DeliveryUncertain(fault.code) from None
 
@@ -179,13 +181,15 @@ class SlackAdapter:
         me = self._identity
         with self._delivery():
             rows = await read_rows(self._web, address, before=before, after=after, limit=limit)
-        return await self._parsed(rows, address, me)
+        return await self._parsed(rows, address, me, with_rights=False)
 
     async def _parsed(
-        self, rows: Sequence[Mapping[str, Any]], address: Address, me: Identity
+        self, rows: Sequence[Mapping[str, Any]], address: Address, me: Identity, *, with_rights: bool
     ) -> Sequence[IncomingMessage]:
+        """The messages of rows; only where they are acted upon does it matter what their authors may do."""
         ids = dict.fromkeys(i for row in rows for i in people_in(row, me))
-        people = await self._people.find(ids, within=self._timing.lookup)
+        authors = {clean(row.get("user")) for row in rows} if with_rights else set()
+        people = await self._people.find(ids, within=self._timing.lookup, fresh=authors)
         parsed = (parse_row(row, address, me, people) for row in rows)
         return [message for message in parsed if message is not None]
 
@@ -219,12 +223,8 @@ class SlackAdapter:
     async def direct(self, user_id: str) -> Address:
         """The direct conversation with a person; raises a `DeliveryFailure`, a refusal without the scope im:write."""
         me = self._identity
-        answer = await self._deliver(self._web.conversations_open(users=user_id))
-        channel = answer.get("channel")
-        opened = clean(channel.get("id")) if isinstance(channel, dict) else ""
-        if not opened:
-            raise DeliveryUncertain("no_channel")
-        return Address(PLATFORM, me.team_id, opened)
+        with self._delivery():
+            return await open_direct(self._web, me.team_id, user_id)
 
     async def place(self, address: Address) -> Place:
         """What the channel and the workspace are called. Never raises: empty where it can't be had."""

@@ -42,7 +42,8 @@ class Timing:
     between attempts, doubling; `steady`: a socket that lived as long needs no backoff after it; `call`: one Web API
     call; `lookup`: people's names, before an event is stored (Slack waits 3 s for the ack) or a history is given;
     `status`: one status call, or a place's names; `trigger`: how long after a command or a press a form is still
-    opened, and `submission`: how long a form that was sent is waited for, of the three seconds that Slack gives either.
+    opened, and `submission`: how long a form that was sent is waited for, of the three seconds that Slack gives either;
+    `rights`: how long it is believed what somebody may do.
 
     A socket is given up when, for so many pings' time, nothing at all came on it (`silent`), none of them was answered,
     whatever else came (`deaf`), or where Slack pings of its own accord, neither a ping of its nor an envelope came
@@ -65,6 +66,7 @@ class Timing:
     status: float = 1.0
     trigger: float = 2.5
     submission: float = 2.0
+    rights: float = 60.0
 
     def pause(self, attempt: int, at_least: float | None = None) -> float:
         """How long to wait before attempt number `attempt`, from 1 on; `at_least` is what the other side asked for."""

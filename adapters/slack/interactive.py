@@ -27,7 +27,7 @@ from adapters.slack.names import Lookups
 from adapters.slack.once import OnceEach
 from adapters.slack.parsing import PLATFORM, Identity, Person, clean, unescape
 from adapters.slack.uploads import upload
-from adapters.slack.whispers import tell
+from adapters.slack.whispers import open_direct, tell
 from bot.adapter import Sink
 from bot.command_line import split_command
 from bot.errors import ParleyError
@@ -48,6 +48,11 @@ _WHY_NOT_SHOWN = {
     "not_in_channel": "I couldn't put the picture into this channel, as I'm not in it. Invite me, and ask again.",
 }
 _WHY_NOT_SHOWN["channel_not_found"] = _WHY_NOT_SHOWN["not_in_channel"]
+_NOT_SENT = "I couldn't send you the picture just now."
+_SCOPE_LACKED = (
+    "I couldn't send you the picture in a direct message: I lack the scope `{scope}`. "
+    "An admin can paste what `parley manifest slack` prints, and install the app again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +190,26 @@ class Interactive:
             await tell(self._web, use.address, use.author.id, text)
 
     async def _upload(self, use: _Use, file: OutgoingFile) -> None:
+        if file.private:
+            await self._upload_privately(use, file)
+            return
         try:
             await upload(self._web, use.address, file)
         except SlackFault as fault:
             log.warning("slack_upload_failed", code=fault.code, status=fault.status)
             await self._say(use, _WHY_NOT_SHOWN.get(fault.code, _NOT_SHOWN))
+
+    async def _upload_privately(self, use: _Use, file: OutgoingFile) -> None:
+        """Put a file before one person alone: Slack has no ephemeral files, so it is their direct conversation."""
+        scope = "im:write"
+        try:
+            address = await open_direct(self._web, self._me.team_id, use.author.id)
+            scope = "files:write"
+            await upload(self._web, address, file)
+        except SlackFault as fault:
+            log.warning("slack_private_upload_failed", code=fault.code, status=fault.status)
+            sentence = _SCOPE_LACKED.format(scope=scope) if fault.code == "missing_scope" else _NOT_SENT
+            await self._say(use, sentence)
 
     # Forms
 
@@ -266,7 +286,7 @@ class Interactive:
     # What these share
 
     async def _author(self, user: str, name: str) -> Author:
-        known = await self._people.find([user], within=self._timing.call)
+        known = await self._people.find([user], within=self._timing.call, fresh=[user])
         return known.get(user, Person(name or user)).as_author(user)
 
     def _too_late(self) -> float:

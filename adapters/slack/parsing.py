@@ -59,6 +59,10 @@ class Person:
         """The person as an author: Slack knows no admins of single channels, so who is one runs the whole."""
         return Author(user, self.name, self.is_bot, self.is_admin, self.is_admin, self.roles)
 
+    def without_rights(self) -> Person:
+        """What may be kept of somebody: not what they may do, which nobody knows then."""
+        return Person(self.name, self.is_bot)
+
 
 def parse_event(
     payload: object, me: Identity, people: Mapping[str, Person] | None = None

@@ -36,13 +36,16 @@ class Reception:
         loop = asyncio.get_running_loop()
         is_aside = _is_aside(event)
         ids = () if is_aside else people_in(payload, self._me)
-        self._people.begin(ids)  # now, so that waiting for one's turn and for names is one wait
+        said = event.message if isinstance(event, MessageEdited) else event
+        # What the author may do decides on what is said here, of those it mentions a name is enough.
+        author = (said.author.id,) if isinstance(said, IncomingMessage) else ()
+        self._people.begin(ids, fresh=author)  # now, so that waiting for one's turn and for names is one wait
         patience = loop.time() + self._timing.lookup
-        address = (event.message if isinstance(event, MessageEdited) else event).address
+        address = said.address
         async with self._order.setdefault(address.channel, asyncio.Lock()):
             if is_aside and isinstance(event, IncomingMessage) and await self._sink.hears_all(address):
                 ids = people_in(payload, self._me)
-            people = await self._people.find(ids, within=max(0.0, patience - loop.time()))
+            people = await self._people.find(ids, within=max(0.0, patience - loop.time()), fresh=author)
             event = parse_event(payload, self._me, people) or event
             try:
                 await self._sink.receive(event)

@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import mrkdwn
 from adapters.slack.failures import SlackFault, ask
+from adapters.slack.parsing import PLATFORM, clean
 from bot.errors import DeliveryRefused
 from bot.messages import Address, Reply
 from bot.splitting import split
@@ -28,6 +29,15 @@ def body_of(reply: Reply) -> dict[str, Any]:
 async def whisper(web: AsyncWebClient, address: Address, user_id: str, reply: Reply) -> None:
     """Show one message in a channel or a thread to one person alone. Raises `SlackFault`, `DeliveryRefused`."""
     await ask(web.chat_postEphemeral(channel=address.channel, user=user_id, thread_ts=address.thread, **body_of(reply)))
+
+
+async def open_direct(web: AsyncWebClient, team_id: str, user_id: str) -> Address:
+    """The direct conversation with a person; needs the scope im:write. Raises `SlackFault`."""
+    channel = (await ask(web.conversations_open(users=user_id))).get("channel")
+    opened = clean(channel.get("id")) if isinstance(channel, dict) else ""
+    if not opened:
+        raise SlackFault("no_channel", status=200)
+    return Address(PLATFORM, team_id, opened)
 
 
 async def tell(web: AsyncWebClient, address: Address, user_id: str, markdown: str) -> None:

@@ -191,3 +191,63 @@ async def test_closing_ends_what_is_under_way() -> None:
     assert await lookups.find(["a"], within=0.01) == {}
     await lookups.close()
     assert len(asyncio.all_tasks()) == 1
+
+
+def pass_time(seconds: float) -> None:
+    """Let the loop's clock be so much later, at once."""
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    loop.time = lambda: clock() + seconds  # type: ignore[method-assign]
+
+
+async def test_an_entry_fades_after_its_time_unless_it_is_asked_for_fresh() -> None:
+    source = Source(upper)
+    lookups = Lookups("user", source, whole=60.0, fade=lambda name: name.lower())
+    assert await lookups.find(["a"], within=1.0, fresh=["a"]) == {"a": "A"}
+    assert source.asked == ["a"]
+    pass_time(61.0)
+    assert await lookups.find(["a"], within=1.0) == {"a": "a"}
+    assert await lookups.find(["a"], within=1.0, fresh=["b"]) == {"a": "a"}
+    assert source.asked == ["a"]
+    assert await lookups.find(["a"], within=1.0, fresh=["a"]) == {"a": "A"}
+    assert source.asked == ["a", "a"]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_what_cannot_be_had_fresh_comes_faded_and_is_not_asked_for_each_time(refused: bool) -> None:
+    failing = False
+
+    async def answer(i: str) -> str:
+        if failing:
+            raise SlackFault("fatal_error", status=500, refused=refused)
+        return i.upper()
+
+    source = Source(answer)
+    lookups = Lookups("user", source, whole=60.0, fade=lambda name: name.lower())
+    assert await lookups.find(["a"], within=1.0) == {"a": "A"}
+    failing = True
+    pass_time(61.0)
+    assert await lookups.find(["a"], within=1.0, fresh=["a"]) == {"a": "a"}
+    assert await lookups.find(["a"], within=1.0, fresh=["a"]) == {"a": "a"}
+    assert source.asked == ["a", "a"]
+    failing = False
+    pass_time(30.0)
+    assert await lookups.find(["a"], within=1.0, fresh=["a"]) == {"a": "a" if refused else "A"}
+    pass_time(31.0)
+    assert await lookups.find(["a"], within=1.0, fresh=["a"]) == {"a": "A"}
+
+
+async def test_what_does_not_come_fresh_in_time_comes_faded() -> None:
+    slow = asyncio.Event()
+    slow.set()
+
+    async def answer(i: str) -> str:
+        await slow.wait()
+        return i.upper()
+
+    lookups = Lookups("user", Source(answer), whole=60.0, fade=lambda name: name.lower())
+    assert await lookups.find(["a"], within=5.0) == {"a": "A"}
+    slow.clear()
+    pass_time(61.0)
+    assert await lookups.find(["a"], within=0.02, fresh=["a"]) == {"a": "a"}
+    await lookups.close()

@@ -320,6 +320,39 @@ async def test_a_picture_that_cannot_be_shown_is_told_of_with_what_helps(
         assert "files:write" in await whispered(slack, ada, general, 2)
 
 
+async def test_a_private_picture_lands_in_the_askers_direct_conversation_and_not_in_the_channel(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    sink.answer = CommandAnswer("3 answers.", file=dataclasses.replace(PNG, private=True))
+    outside = slack.add_channel("outside", bot=False)
+    async with running(slack, sink):
+        for number, channel in enumerate((general, outside), 1):
+            await slack.slash(ada, channel, "/parley", "usage")
+            assert await whispered(slack, ada, channel) == "3 answers."
+            direct = slack.open_dm(ada)
+            await slack.wait_for(lambda: len(slack.bot_messages(direct)) == number, timeout=PATIENT)  # noqa: B023
+            (file,) = slack.bot_messages(direct)[-1].files
+            assert (file.name, file.data, file.alt_text) == (PNG.name, PNG.data, PNG.description)
+        assert slack.bot_messages(general) == []
+
+
+@pytest.mark.parametrize("scope", ["im:write", "files:write"])
+async def test_a_private_picture_that_cannot_be_sent_is_told_of_and_shown_to_nobody(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel, scope: str
+) -> None:
+    sink.answer = CommandAnswer("3 answers.", file=dataclasses.replace(PNG, private=True))
+    slack.scopes.discard(scope)
+    async with running(slack, sink):
+        await slack.slash(ada, general, "/parley", "usage")
+        assert f"I lack the scope `{scope}`" in await whispered(slack, ada, general, 2)
+        slack.scopes.add(scope)
+        slack.faults.add("conversations.open", Fault("answer", 500))
+        await slack.slash(ada, general, "/parley", "usage")
+        assert "couldn't send you the picture just now" in await whispered(slack, ada, general, 4)
+        assert slack.bot_messages(general) == []
+        assert slack.bot_messages(slack.open_dm(ada)) == []
+
+
 # ---- the Home tab
 
 

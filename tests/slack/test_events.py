@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -388,3 +389,56 @@ async def test_the_owner_of_another_workspace_is_a_guest_in_a_shared_channel(
         await slack.slash(boss, general, "/parley", "set temperature 0.2")
         await sink.wait_for(lambda: sink.commands)
         assert not sink.commands[0].author.is_admin
+
+
+FORGETFUL = replace(FAST, rights=2.0)
+
+
+async def test_who_lost_a_right_has_it_a_moment_later_in_messages_and_commands_no_more(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    ada, general = slack.add_user("ada", owner=True), slack.add_channel("general")
+    async with running(slack, sink, FORGETFUL):
+        await slack.say(ada, general, "!set temperature 0.2", mention=True)
+        await sink.wait_for(lambda: sink.messages)
+        await slack.slash(ada, general, "/parley", "set temperature 0.2")
+        await sink.wait_for(lambda: sink.commands)
+        ada.owner, ada.guest = False, True
+        await asyncio.sleep(FORGETFUL.rights + 0.1)
+        await slack.slash(ada, general, "/parley", "set temperature 0.3")
+        await sink.wait_for(lambda: len(sink.commands) == 2)
+        await slack.say(ada, general, "!set temperature 0.3", mention=True)
+        message = (await eventually(lambda: [said for said in sink.messages if said.text.endswith("0.3")]))[0]
+        assert [command.author.is_admin for command in sink.commands] == [True, False]
+        assert sink.commands[1].author.roles == frozenset({"guest"})
+        assert sink.messages[0].author.runs_workspace
+        assert not message.author.runs_workspace
+        assert message.author.roles == frozenset({"guest"})
+
+
+async def test_where_rights_cannot_be_had_again_the_name_stays_and_the_rights_go(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    ada, general = slack.add_user("ada", owner=True), slack.add_channel("general")
+    async with running(slack, sink, FORGETFUL):
+        await slack.slash(ada, general, "/parley", "set temperature 0.2")
+        await sink.wait_for(lambda: sink.commands)
+        slack.faults.add("users.info", Fault("answer", 500))
+        await asyncio.sleep(FORGETFUL.rights + 0.1)
+        await slack.slash(ada, general, "/parley", "set temperature 0.3")
+        await sink.wait_for(lambda: len(sink.commands) == 2)
+        first, second = (command.author for command in sink.commands)
+        assert (first.name, first.is_admin, first.runs_workspace) == ("ada", True, True)
+        assert (second.name, second.is_admin, second.runs_workspace, second.roles) == ("ada", False, False, None)
+
+
+async def test_messages_in_quick_succession_ask_once_who_wrote_them_and_once_whom_they_name(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    ada, bob, general = slack.add_user("ada"), slack.add_user("bob"), slack.add_channel("general")
+    async with running(slack, sink):
+        before = calls(slack, "users.info")
+        for number in range(5):
+            await slack.say(ada, general, f"ask <@{bob.id}> for number {number}", mention=True)
+        await sink.wait_for(lambda: {f"ask @bob for number {n}" for n in range(5)} <= {m.text for m in sink.messages})
+        assert calls(slack, "users.info") == before + 2
