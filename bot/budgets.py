@@ -15,6 +15,7 @@ from bot.controls.table import Control
 from bot.errors import Problem
 from bot.messages import Address
 from bot.settings import Settings
+from bot.wording import quotable
 from storage.records import Bound, Drawn, Spender, Whose
 
 WARN_PERCENT = 80
@@ -136,7 +137,7 @@ async def price_check(control: Control, after: Effective, _address: Address) -> 
         return ""
     if after.price is not None or models.known_price(after.model):
         return ""
-    shown = after.model.replace("`", "'")[:80]
+    shown = quotable(after.model)
     return (
         f"a budget would hold where I don't know what the model `{shown}` costs, so I couldn't keep it. "
         "First say what it costs: `set price IN/OUT`, in dollars per million tokens"

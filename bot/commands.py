@@ -11,6 +11,7 @@ from bot.policy import is_admin, refuse_question
 from bot.results import Result
 from bot.secret_shapes import HIDDEN, looks_secret
 from bot.setting_commands import SettingCommands, names
+from bot.wording import quotable
 
 _SETTING = CommandOption("setting", "Which one", suggests=True)
 _SCOPE = CommandOption(
@@ -95,7 +96,7 @@ class Commands:
         run = self.others.get(name)
         if run is not None:
             return await run(command)
-        shown = HIDDEN if looks_secret(command.name) else name[:40].replace("`", "'")
+        shown = HIDDEN if looks_secret(command.name) else quotable(name, 40)
         return Result(CommandAnswer(f"I don't know the command `{shown}`.\n\n{HELP}{names()}"))
 
     async def submit(self, submitted: FormSubmitted) -> Result:

@@ -16,7 +16,7 @@ from bot.errors import StorageFailed
 from bot.interactions import CommandAnswer
 from bot.messages import Address, Author, CommandInvoked, IncomingMessage
 from bot.policy import BY_THE_HOST, WHO_ARE_ADMINS, is_admin
-from bot.results import Result
+from bot.results import Result, told
 from bot.settings import Settings
 from storage.controls import Controls
 from storage.memory import Memory
@@ -54,9 +54,9 @@ class Forgetting:
         else:
             return await self._channel(command)
         if conversation is None:
-            return _told(NOTHING)
+            return told(NOTHING)
         if not await self._may(command.author, conversation):
-            return _told(NOT_YOURS.format(who=_admins(address)))
+            return told(NOT_YOURS.format(who=_admins(address)))
         count = await self.memory.forget(conversation)
         await self._write_down(command, "conversation", count)
         return _done(command, "this conversation", count, alone=conversation.direct)
@@ -84,9 +84,9 @@ class Forgetting:
         address = command.address
         direct = await self.memory.is_direct(address)
         if direct is None:
-            return _told(NOTHING)
+            return told(NOTHING)
         if not direct and not is_admin(command.author, self.settings):
-            return _told(ONLY_ADMINS.format(who=_admins(address)))
+            return told(ONLY_ADMINS.format(who=_admins(address)))
         count = await self.memory.forget_channel(address)
         await self._write_down(command, "channel", count)
         return _done(command, "this conversation" if direct else "this channel", count, alone=direct)
@@ -107,16 +107,12 @@ class Forgetting:
 
 def _done(command: CommandInvoked, what: str, count: int, *, alone: bool) -> Result:
     if not count:
-        return _told(NOTHING)
+        return told(NOTHING)
     platform = PLATFORM_NAMES.get(command.address.platform, command.address.platform)
     stays = f"What stands in {platform} itself stays there: delete it there if it should go."
     forgotten = f"I've forgotten {_messages(count)} of {what}"
     notice = "" if alone else f"{forgotten}, as {command.author.name or 'somebody'} wished. {stays}"
     return Result(CommandAnswer(f"{forgotten}. {stays}"), notice)
-
-
-def _told(text: str) -> Result:
-    return Result(CommandAnswer(text))
 
 
 def _messages(count: int) -> str:

@@ -22,6 +22,7 @@ from bot.controls.table import Control
 from bot.messages import Address
 from bot.reservations import Reservations
 from bot.tally import Tally
+from bot.wording import listed, quotable
 from storage.records import Spender
 from storage.usage import Usage
 
@@ -76,8 +77,8 @@ class ModelCheck:
         except TimeoutError:
             pass  # without them, then
         near = difflib.get_close_matches(after.model, names, n=MOST_NAMES, cutoff=0.5)
-        nearest = f"; the nearest are {_listed([f'`{name}`' for name in near])}" if near else ""
-        return f"the provider has no model `{_plain(after.model)}` for our key{nearest}"
+        nearest = f"; the nearest are {listed([f'`{name}`' for name in near])}" if near else ""
+        return f"the provider has no model `{quotable(after.model)}` for our key{nearest}"
 
     async def _asked(self, control: Control, after: Effective, address: Address, seconds: float) -> str:
         """What the provider itself says of the values that are open."""
@@ -159,7 +160,7 @@ def _objection(control: Control, after: Effective, name: str, known: Abilities) 
 
 def _cannot(after: Effective, name: str, known: Abilities) -> str:
     """Which model does not take which value, and what it does take as far as that is documented."""
-    model = f"`{_plain(after.model)}`"
+    model = f"`{quotable(after.model)}`"
     if name == "max_tokens":
         return f"{model} writes at most {longest_answer(after.model):,} tokens in one answer"
     if name == "temperature":
@@ -171,13 +172,5 @@ def _cannot(after: Effective, name: str, known: Abilities) -> str:
         return f"{model} does not take the temperature {Number(0, 2).write(after.temperature or 0.0)}{only}"
     if known.efforts == ():
         return f"{model} takes no reasoning_effort"
-    takes = f"; it takes {_listed(known.efforts, 'or')}" if known.efforts else ""
+    takes = f"; it takes {listed(known.efforts, 'or')}" if known.efforts else ""
     return f"{model} does not take the reasoning_effort {after.reasoning_effort}{takes}"
-
-
-def _listed(names: Sequence[str], joint: str = "and") -> str:
-    return f" {joint} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _plain(name: str) -> str:
-    return name.replace("`", "'")[:80]

@@ -18,3 +18,8 @@ class Result:
     answer: CommandAnswer
     notice: str = ""
     private: bool = False
+
+
+def told(text: str) -> Result:
+    """A sentence to the one who gave the command, and nothing else."""
+    return Result(CommandAnswer(text))

@@ -18,9 +18,10 @@ from bot.controls.table import CONTROLS, EVERYWHERE, TABLE, Control, Level, near
 from bot.interactions import CommandAnswer, Form, FormField, FormSubmitted
 from bot.messages import Address, Author, CommandInvoked
 from bot.policy import refuse_setting
-from bot.results import Result
+from bot.results import Result, told
 from bot.secret_shapes import HIDDEN, looks_secret, without_secrets
 from bot.settings import Settings
+from bot.wording import quotable
 from storage.records import Change, Scope, StoredSetting
 
 log = structlog.get_logger(__name__)
@@ -67,29 +68,27 @@ class SettingCommands:
         """Give a setting a value; without one, the form to write it into. Raises `StorageFailed`."""
         name, value, asked = (*command.arguments, "", "", "")[:3]
         if not name:
-            return _told(
-                f"Name a setting and its value, for example `{_way(command)}set temperature 0.2`.\n\n{names()}"
-            )
+            return told(f"Name a setting and its value, for example `{_way(command)}set temperature 0.2`.\n\n{names()}")
         control = CONTROLS.get(name.lower())
         if control is None:
-            return _told(unknown(name))
+            return told(unknown(name))
         level = _level(control, asked)
         wrong = self._wrong_place(command, control, level) or await self._refusal(command, control, level)
         if wrong:
-            return _told(wrong)
+            return told(wrong)
         if not value.strip():
             return await self._ask_for(command, control, level)
         if _is_secret(control, value):
-            return _told(NO_SECRETS)
+            return told(NO_SECRETS)
         try:
             stored = control.kind.write(control.kind.read(value))
         except ValueError as mistake:
-            return _told(_left(command, control, str(mistake)))
+            return told(_left(command, control, str(mistake)))
         scope = _scope(command.address, level)
         if objection := await self._objection(control, command.address, {control.name: stored}, scope):
             # What a model doesn't take of this one, it may not take of the example either.
             plain = f"I left **{control.name}** as it is: {objection}."
-            return _told(plain if control.parameter else _left(command, control, objection))
+            return told(plain if control.parameter else _left(command, control, objection))
         await self._write(scope, {control: stored}, command.author)
         said = f"From the next question on, **{control.name}** in {_WHERE[level]} is: {_shortened(stored)}"
         if level != "channel" and (await self.controls.at(command.address)).sources[control.name] != level:
@@ -101,19 +100,19 @@ class SettingCommands:
         """Take a setting's value back, so that the next wider one holds. Raises `StorageFailed`."""
         name, asked = (*command.arguments, "", "")[:2]
         if not name:
-            return _told(f"Name the setting to take back, for example `{_way(command)}reset system`.\n\n{names()}")
+            return told(f"Name the setting to take back, for example `{_way(command)}reset system`.\n\n{names()}")
         control = CONTROLS.get(name.lower())
         if control is None:
-            return _told(unknown(name))
+            return told(unknown(name))
         level = _level(control, asked)
         wrong = self._wrong_place(command, control, level) or await self._refusal(command, control, level)
         if wrong:
-            return _told(wrong)
+            return told(wrong)
         scope = _scope(command.address, level)
         if control.name not in {setting.name for setting in await self.controls.set_at(scope)}:
-            return _told(f"**{control.name}** is not set in {_WHERE[level]}; there is nothing to take back.")
+            return told(f"**{control.name}** is not set in {_WHERE[level]}; there is nothing to take back.")
         if objection := await self._objection(control, command.address, {control.name: None}, scope):
-            return _told(f"I left **{control.name}** as it is: without it, {objection}.")
+            return told(f"I left **{control.name}** as it is: without it, {objection}.")
         await self._write(scope, {control: None}, command.author)
         now = await self.controls.at(command.address)
         back = f"{_shown(control, now)} _({_SOURCES[now.sources[control.name]]})_"
@@ -169,7 +168,7 @@ class SettingCommands:
         news = {c: stored[c.name] for c in changed if stored[c.name] != own.get(c.name)}
         await self._write(scope, news, submitted.author)
         if not changed:
-            return _told("Nothing was changed.")
+            return told("Nothing was changed.")
         listed = ", ".join(f"**{control.name}**" for control in changed)
         said = f"From the next question on, this holds here: {listed}. `/parley show` tells all of it."
         return Result(CommandAnswer(said), f"{_who(submitted.author)} changed {listed} in this channel.")
@@ -189,7 +188,7 @@ class SettingCommands:
         example = f"`{_way(command)}set {named} {control.example}`"
         way = f"Give it a value: {control.kind.range}. For example: {example}"
         if level != "channel":
-            return _told(way)
+            return told(way)
         own = await self._own(command.address)
         field = _field(control, own.get(control.name, ""), await self.controls.at(command.address))
         form = Form(FORM, f"{control.name} here"[:24], _channel(command.address), (field,))
@@ -260,16 +259,12 @@ def names() -> str:
 
 def unknown(name: str) -> str:
     """What to say of a setting that there isn't."""
-    shown = HIDDEN if looks_secret(name) else " ".join(name.split())[:40].replace("`", "'")
+    shown = HIDDEN if looks_secret(name) else quotable(name, 40)
     near = nearest(name)
     if not near:
         return f"There is no setting `{shown}`.\n\n{names()}"
     meant = " or ".join(f"**{each}**" for each in near)
     return f"There is no setting `{shown}`. Did you mean {meant}? `/parley help` lists all of them."
-
-
-def _told(text: str) -> Result:
-    return Result(CommandAnswer(text))
 
 
 def _left(command: CommandInvoked, control: Control, why: str) -> str:

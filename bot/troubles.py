@@ -27,6 +27,7 @@ from bot.errors import (
 )
 from bot.host_keys import variable_of
 from bot.messages import Address
+from bot.wording import quotable
 
 # A subject is part of a row's key, and a model may be called anything.
 LONGEST_SUBJECT = 120
@@ -52,12 +53,12 @@ def with_model(failure: ModelFailure, model: str, address: Address) -> Trouble |
     if not failure.tells_admin or isinstance(failure, KeyRefused | QuotaExhausted):
         return None
     if isinstance(failure, KeysMissing):
-        return _trouble(_secret(failure.ring), failure, f"the secret `{_plain(variable_of(failure.ring))}`")
-    name = f"the model `{_plain(model)}`"
+        return _trouble(_secret(failure.ring), failure, f"the secret `{quotable(variable_of(failure.ring))}`")
+    name = f"the model `{quotable(model)}`"
     if isinstance(failure, ModelUnknown):
         return _trouble(_model(model), failure, name)
     if isinstance(failure, ParameterRefused):
-        setting = f"`{_plain(failure.parameter)}` as it is set for {_channel(address)}"
+        setting = f"`{quotable(failure.parameter)}` as it is set for {_channel(address)}"
         return _trouble(_settings(address), failure, setting)
     # One question's refusal says nothing of the next one, nor does the next one's answer make it well.
     return _trouble(f"request {model}", failure, name)
@@ -65,7 +66,7 @@ def with_model(failure: ModelFailure, model: str, address: Address) -> Trouble |
 
 def with_price(failure: PriceUnknown, model: str, address: Address) -> Trouble:
     """A model can't be asked, since nobody knows what an answer of it may cost."""
-    return _trouble(f"price {model}", failure, f"the model `{_plain(model)}` of {_channel(address)}")
+    return _trouble(f"price {model}", failure, f"the model `{quotable(model)}` of {_channel(address)}")
 
 
 def with_budget(kind: Literal["BudgetLow", "BudgetUsedUp"], which: str, text: str) -> Trouble:
@@ -154,8 +155,4 @@ def _short(subject: str) -> str:
 
 
 def _channel(address: Address) -> str:
-    return f"the channel `{_plain(address.channel)}` on {address.platform.capitalize()}"
-
-
-def _plain(name: str) -> str:
-    return name.replace("`", "'")[:80]
+    return f"the channel `{quotable(address.channel)}` on {address.platform.capitalize()}"

@@ -24,15 +24,15 @@ from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.controls.table import CONTROLS, Control
 from bot.errors import BudgetUsedUp, ModelFailure, PriceUnknown
-from bot.interactions import CommandAnswer
 from bot.limits import Limits
 from bot.messages import CommandInvoked, Place
 from bot.policy import is_admin, refuse_setting
 from bot.reservations import Reservations
-from bot.results import Result
+from bot.results import Result, told
 from bot.setting_commands import Check, unknown
 from bot.settings import Settings
 from bot.tally import Tally
+from bot.wording import quotable
 from storage.records import Spender
 from storage.usage import Usage
 
@@ -81,16 +81,16 @@ class Trying:
         try:
             wish = read_wish(command.arguments[0] if command.arguments else "")
         except ValueError as mistake:
-            return _told(str(mistake))
+            return told(str(mistake))
         now = await self.controls.at(command.address)
         refused = self._too_dear(command, wish, now) or self._refusal(command, now)
         if refused:
-            return _told(refused)
+            return told(refused)
         changed = replace(now, **{name: CONTROLS[name].kind.read(value) for name, value in wish.values.items()})
         for name in wish.values:
             for check in self.checks:
                 if objection := await check(CONTROLS[name], changed, command.address):
-                    return _told(f"I can't try that **{name}**: {objection}.")
+                    return told(f"I can't try that **{name}**: {objection}.")
         both = ((now, f"try-{command.id}-as-set"), (changed, f"try-{command.id}-changed"))
         try:
             async with asyncio.TaskGroup() as group:
@@ -100,7 +100,7 @@ class Trying:
             raise group.exceptions[0] from None
         tried = ", ".join(f"{name} = {_brief(value)}" for name, value in wish.values.items())
         before, after = (task.result() for task in asked)
-        return _told(f"**As it is set here** ({_as_set(now, wish)})\n\n{before}\n\n**With {tried}**\n\n{after}")
+        return told(f"**As it is set here** ({_as_set(now, wish)})\n\n{before}\n\n**With {tried}**\n\n{after}")
 
     def _too_dear(self, command: CommandInvoked, wish: Wish, now: Effective) -> str:
         """Why somebody who may not set it may not try it either: only what could cost more than the present choice."""
@@ -210,7 +210,7 @@ def read_wish(text: str) -> Wish:
         name, equals, value = word.partition("=")
         control = CONTROLS.get(name.lower())
         if not equals:
-            raise ValueError(f"I don't understand `{_plain(word)}`. {WAY}")
+            raise ValueError(f"I don't understand `{quotable(word, 40)}`. {WAY}")
         if control is None:
             raise ValueError(unknown(name))
         values[control.name] = _read(control, value)
@@ -237,11 +237,3 @@ def _as_set(now: Effective, wish: Wish) -> str:
 def _brief(value: str) -> str:
     line = " ".join(value.split())
     return line if len(line) <= 40 else f"{line[:40].rstrip()}…"
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split())[:40].replace("`", "'")
-
-
-def _told(text: str) -> Result:
-    return Result(CommandAnswer(text))

@@ -22,6 +22,7 @@ from bot.policy import WHO_RUNS, runs_workspace
 from bot.results import Result
 from bot.settings import Settings
 from bot.usage_view import PERIODS, Period, Span, Sum
+from bot.wording import quotable
 from storage.budgets import Budgets
 from storage.records import Reported, Spender, UsageLine, UsageTotals
 from storage.usage import Usage
@@ -176,7 +177,7 @@ def understand(arguments: Sequence[str]) -> tuple[Period, By | None, str]:
 
 
 def _misunderstood(word: str, *, known: bool) -> str:
-    shown = word[:40].replace("`", "'")
+    shown = quotable(word, 40)
     why = f"With `{shown}` that is two of the same kind" if known else f"I don't know `{shown}`"
     return f"{why}. Name a time (day, week or month), a part (user, channel or model), or both: {EXAMPLE}."
 
