@@ -57,7 +57,7 @@ def asker(corner: Corner | Talk) -> str:
 
 async def command(worker: App, corner: Corner | Talk, name: str, *arguments: str, admin: bool = True) -> str:
     """Give a command in that channel; what its giver reads. The channel is not told."""
-    author = Author(asker(corner), "Ada", is_admin=admin)
+    author = Author(asker(corner), "Ada", is_admin=admin, runs_workspace=admin)
     result = await worker.desk.commands.run(CommandInvoked(here(corner), author, name, arguments))
     return result.answer.text
 

@@ -224,7 +224,7 @@ async def test_an_answer_to_an_old_question_says_that_it_is_late(talk: Talk) -> 
     talk.openai.script(Reply("never", first_token_delay=60))
     async with talk.stage.process() as worker:
         await talk.ask("go")
-        await talk.place.wait_for(lambda: talk.openai.calls)
+        await talk.openai.wait_for(lambda: talk.openai.calls)
         await worker.kill()
     with sqlite3.connect(talk.stage.folder / "parley.db", isolation_level=None) as database:
         database.execute("UPDATE messages SET sent_at = sent_at - 7200000000")

@@ -137,7 +137,7 @@ async def interrupted(talk: Talk, column: str, value: int) -> None:
     talk.openai.script(Reply("never", first_token_delay=120))
     async with talk.stage.worker():
         await talk.ask()
-        await talk.place.wait_for(lambda: talk.openai.calls)
+        await talk.openai.wait_for(lambda: talk.openai.calls)
     database = sqlite3.connect(talk.stage.folder / "parley.db", isolation_level=None)
     database.execute(f"UPDATE turns SET {column} = ?", (value,))  # noqa: S608 - a column can't be a parameter
     database.close()
@@ -176,7 +176,7 @@ async def test_a_place_that_opens_again_gets_the_answer_it_would_not_take(on_sta
     slack.faults.add("chat.postMessage", *[closed] * 2)
     async with on_stage.worker() as worker:
         question = await slack.say(ada, general, "go", mention=True)
-        await slack.wait_for(lambda: openai.calls)
+        await openai.wait_for(lambda: openai.calls)
         await until_settled(worker.store)
         [failed] = await listed(on_stage, "--failure", "DeliveryRefused")
         assert failed["failure"] == "DeliveryRefused is_archived"

@@ -163,7 +163,7 @@ async def test_while_a_lost_post_is_looked_for_the_search_itself_may_fail(talk: 
     talk.fail(READ, Fault(status=503, body="x"), refused(0.3), Fault("reset"))
     async with talk.stage.worker() as app:
         await talk.ask()
-        await talk.place.wait_for(lambda: talk.openai.calls)
+        await talk.openai.wait_for(lambda: talk.openai.calls)
         await idle(app)
     assert talk.answers() == ["only once"]
     talk.place.faults.clear()
@@ -176,7 +176,7 @@ async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot
     slack.faults.add("chat.postMessage", *[Fault(status=200, body={"ok": False, "error": "is_archived"})] * 2)
     async with on_stage.worker() as worker:
         await slack.say(ada, general, "go", mention=True)
-        await slack.wait_for(lambda: len(openai.calls) == 1)
+        await openai.wait_for(lambda: len(openai.calls) == 1)
         question = await slack.say(ada, other, "go", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(other, question.ts))
         async with asyncio.timeout(5):

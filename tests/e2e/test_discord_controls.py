@@ -29,7 +29,7 @@ async def test_who_manages_a_channel_writes_its_system_message_into_a_form(on_st
         assert sent.ephemeral
 
         await talk.ask("where is the treasure?")
-        await discord.wait_for(lambda: openai.calls)
+        await openai.wait_for(lambda: openai.calls)
         assert SYSTEM in openai.calls[-1].body["messages"][0]["content"]
 
         spoiled = await discord.slash(bob, studio, "parley", "set", {"setting": "temperature"})

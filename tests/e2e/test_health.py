@@ -122,7 +122,7 @@ async def test_a_stopped_worker_is_shown_draining_and_then_stopped(scene: Stage)
     scene.openai.responder = slowly
     async with scene.process() as worker:
         question = await slack.say(ada, general, "go", mention=True)
-        await slack.wait_for(lambda: scene.openai.calls)
+        await scene.openai.wait_for(lambda: scene.openai.calls)
         await until(scene, all_well)
         worker.process.send_signal(signal.SIGTERM)
         code, _ = await until(scene, lambda marks: marks.get("worker") == "poorly")

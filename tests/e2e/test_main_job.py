@@ -272,7 +272,7 @@ async def test_messages_that_came_while_it_wrote_are_answered_together(on_stage:
     openai.script(Reply("first answer", first_token_delay=0.6), "second answer")
     async with on_stage.worker():
         question = await slack.say(ada, general, "one", mention=True)
-        await slack.wait_for(lambda: openai.calls)
+        await openai.wait_for(lambda: openai.calls)
         await slack.say(ada, general, "two", thread_ts=question.ts)
         await slack.say(eve, general, "three", thread_ts=question.ts)
         await slack.wait_for(lambda: len(slack.bot_messages(general, question.ts)) == 2)

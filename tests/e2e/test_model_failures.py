@@ -222,7 +222,7 @@ async def test_a_turn_that_brought_the_process_down_again_and_again_is_given_up(
     on_stage.openai.script(Reply("never", first_token_delay=60))
     async with on_stage.process() as worker:
         question = await slack.say(ada, general, "go", mention=True)
-        await slack.wait_for(lambda: on_stage.openai.calls)
+        await on_stage.openai.wait_for(lambda: on_stage.openai.calls)
         await worker.kill()
     with sqlite3.connect(on_stage.folder / "parley.db", isolation_level=None) as database:
         database.execute("UPDATE turns SET crashes = ?", (turn.MOST_CRASHES,))
@@ -264,7 +264,7 @@ async def test_questions_that_were_all_deleted_before_their_turn_are_dropped(on_
     openai.script(Reply("one", first_token_delay=0.7), "two")
     async with on_stage.worker() as worker:
         first = await slack.say(ada, general, "one", mention=True)
-        await slack.wait_for(lambda: openai.calls)
+        await openai.wait_for(lambda: openai.calls)
         second = await slack.say(ada, general, "two", thread_ts=first.ts)
         await slack.delete(second)
         third = await slack.say(ada, general, "three", mention=True)

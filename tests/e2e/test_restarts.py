@@ -57,7 +57,7 @@ async def test_a_stop_lets_a_running_answer_finish(on_stage: Stage) -> None:
     openai.script(Reply(" ".join(text), by_words=True, chunk_delay=0.05))
     async with on_stage.process() as worker:
         question = await slack.say(ada, general, "go", mention=True)
-        await slack.wait_for(lambda: openai.calls)
+        await openai.wait_for(lambda: openai.calls)
         assert await worker.terminate() == 0
     assert [slack.visible_text(m) for m in slack.bot_messages(general, question.ts)] == [" ".join(text)]
 
@@ -69,7 +69,7 @@ async def test_what_does_not_finish_in_time_is_taken_up_by_the_next_process(on_s
     openai.script(Reply("too slow", first_token_delay=30))
     async with on_stage.process() as worker:
         question = await slack.say(ada, general, "go", mention=True)
-        await slack.wait_for(lambda: openai.calls)
+        await openai.wait_for(lambda: openai.calls)
         assert await worker.terminate() == 0
     [answer] = slack.bot_messages(general, question.ts)
     assert "I'll finish this in a moment" in slack.visible_text(answer)

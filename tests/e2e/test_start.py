@@ -95,7 +95,7 @@ async def test_a_platform_that_refuses_while_running_lets_the_others_finish_thei
     on_stage.openai.script(Reply(text, by_words=True, chunk_delay=0.05))
     async with on_stage.process() as worker:
         question = await slack.say(ada, general, "go", mention=True)
-        await slack.wait_for(lambda: on_stage.openai.calls)
+        await on_stage.openai.wait_for(lambda: on_stage.openai.calls)
         discord.reset_token()
         await discord.drop_gateway(4004)
         async with asyncio.timeout(30):
