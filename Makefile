@@ -26,6 +26,9 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# A hundred processes of the bot are started: compiling it anew for each would cost minutes.
+test: export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(BIN)/pytest -n 6 --dist worksteal --cov --cov-report=term
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import crash
+from tests import unmeasured
 from tests.chaos.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ class Worker:
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bot", "run", cwd=ROOT, stdout=sink, stderr=sink,
-                env={**os.environ, **scene.environment, **arming},
+                env={**unmeasured.environment(), **scene.environment, **arming},
             )  # fmt: skip
         return cls(number, process, log, armed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -17,6 +16,7 @@ from bot.settings import Settings
 from emulators.discord import DiscordServer, DiscordTiming
 from emulators.openai import OpenAIService
 from emulators.slack import SlackWorkspace, Timing
+from tests import unmeasured
 from tests.contract import off_contract
 from tests.secrecy import Planted, leaks, leaks_in_folder, overhearing
 
@@ -119,7 +119,7 @@ class Worker:
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bot", "run", cwd=ROOT, stdout=sink, stderr=sink,
-                env={**os.environ, **stage.environment},
+                env={**unmeasured.environment(), **stage.environment},
             )  # fmt: skip
         return cls(stage, process, log)
 
