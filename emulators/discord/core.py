@@ -227,7 +227,7 @@ class Core:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 30.0) -> T:
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 60.0) -> T:
         """Wait until `predicate()` is truthy and return its value; AssertionError after `timeout` seconds."""
         end = time.monotonic() + timeout
         while not (value := predicate()):

@@ -149,7 +149,7 @@ class OpenAIService:
         """Tokens by the model asked for, of those calls alone whose client was told its usage."""
         return calls.totals(self.calls, lambda call: call.model, reported=True)
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 30.0) -> T:
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 60.0) -> T:
         """Wait until `predicate()` is truthy and return its value; AssertionError after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):

@@ -143,7 +143,7 @@ class State:
         for waker in self._wakers:
             waker.set()
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 30.0) -> T:
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 60.0) -> T:
         """Wait until `predicate()` is truthy, return its value; raises AssertionError with a summary of the state."""
         waker = asyncio.Event()
         self._wakers.add(waker)

@@ -130,6 +130,6 @@ class SlackWorkspace(Surfaces):
         """Whether new websockets are let in; refused ones get 503 and keep their ticket."""
         self.socket.accepting = accepting
 
-    async def wait_connected(self, count: int = 1, timeout: float = 30.0) -> None:
+    async def wait_connected(self, count: int = 1, timeout: float = 60.0) -> None:
         """Wait until `count` sockets are open and have had their hello."""
         await self.wait_for(lambda: len(self.connections) >= count, timeout)

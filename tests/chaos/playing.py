@@ -21,9 +21,9 @@ from tests.chaos.tally import Tally
 from tests.chaos.verdict import Flaw
 
 LOOK_SECONDS = 0.25
-# A process that does not come by its crash point is given more to do, for so long; then it is killed all the same.
 # How long a stopped process may keep the next one waiting; a start waits for a held database three times as long.
 STOPPED_FOR_SECONDS = 10.0
+# A process that does not come by its crash point is given more to do, for so long; then it is killed all the same.
 NUDGE_SECONDS = 1.5
 REACHES_WITHIN_SECONDS = 60.0
 # With more questions open than this, people wait.
@@ -51,20 +51,23 @@ class Playing:
 
     async def run(self) -> None:
         """Play every step and let the dust settle."""
-        watching = asyncio.create_task(self._watch())
         try:
-            await self._open()
-            worker = await self._begin(self.scene.plan.steps[0])
-            following: list[Step | None] = [*self.scene.plan.steps[1:], None]
-            for step, after in zip(self.scene.plan.steps, following, strict=True):
-                worker = await self._step(step, worker, after)
-            await self._settle(worker)
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(self._watch())
+                await self._play()
+                watching.cancel()
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
             for each in self.workers:
                 each.go_on()
                 await each.kill()
+
+    async def _play(self) -> None:
+        await self._open()
+        worker = await self._begin(self.scene.plan.steps[0])
+        following: list[Step | None] = [*self.scene.plan.steps[1:], None]
+        for step, after in zip(self.scene.plan.steps, following, strict=True):
+            worker = await self._step(step, worker, after)
+        await self._settle(worker)
 
     # ---- processes
 
@@ -246,8 +249,15 @@ class Playing:
             if now != before:
                 before, until = now, time.monotonic() + PATIENCE_SECONDS
             if time.monotonic() > until:
+                self._waited_in_vain()
                 return
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _waited_in_vain(self) -> None:
+        """Say what was waited for. Whether it is a flaw is seen at the end: the platform may have lost an event."""
+        for token in sorted(self._open_questions()):
+            stalled = Flaw("waited for", token, f"nothing changed for {PATIENCE_SECONDS:.0f} s")
+            self.tally.reports.append(verdict.report(self.scene, self.people, self.workers, stalled))
 
 
 def play(plan: Round, folder: Path) -> Tally:

@@ -18,8 +18,8 @@ from tests.chaos.plan import Round
 from tests.chaos.shown import Eyes
 
 LEASE_SECONDS = 2.0
-# Slack's at once, a minute and five minutes, shortened.
-REDELIVERY = (0.0, 1.0, 5.0)
+# Slack's at once, a minute and five minutes, shortened: the last comes when a process that stood still is awake again.
+REDELIVERY = (0.0, 2.0, 20.0)
 # Chunks of a stream; what its pace is measured by.
 CHUNKS = 60
 

@@ -173,6 +173,8 @@ def report(scene: Scene, people: People, workers: Sequence[Worker], flaw: Flaw) 
         lines += [f"question: {question}", "--- the place:"]
         together = frozenset(q.token for q in people.questions.values() if q.conversation == question.conversation)
         lines += shown.lives(scene.slack, scene.discord, question.platform, question.place, together)
+        told = [each for each in scene.slack.deliveries if each.event.get("ts") == question.id]
+        lines += [f"told: {each.state}, {[attempt.fate for attempt in each.attempts]}" for each in told]
         lines += ["--- rows:", *map(str, stored), "--- log:"]
         for worker in workers:
             lines += [

@@ -135,7 +135,7 @@ class Desk:
         """Their texts."""
         return [message.text for message in self.messages]
 
-    async def until(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:
+    async def until(self, predicate: Callable[[], T], timeout: float = 20.0) -> T:
         """Wait until `predicate()` is truthy and return its value."""
         async with asyncio.timeout(timeout):
             while not (value := predicate()):

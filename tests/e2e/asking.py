@@ -55,7 +55,7 @@ class Corner:
             return [self.slack.visible_text(m) for m in (*shown, *self.slack.ephemerals)]
         return [m.content for m in self.discord.bot_messages(self.studio) if not m.deleted]
 
-    async def answered(self, worker: App, count: int = 1, timeout: float = 30) -> list[str]:
+    async def answered(self, worker: App, count: int = 1, timeout: float = 60) -> list[str]:
         """The bot's messages once every question's turn has ended and there are `count` of them."""
         await self.place.wait_for(lambda: len(self.answers()) >= count, timeout=timeout)
         async with asyncio.timeout(timeout):
@@ -70,7 +70,7 @@ class Corner:
             return [self.slack.visible_text(m) for m in self.slack.bot_messages(chief)]
         return [m.content for m in self.discord.bot_messages(self.discord.open_dm(self._boss))]
 
-    async def until_told(self, count: int, platform: str = "", timeout: float = 20) -> list[str]:
+    async def until_told(self, count: int, platform: str = "", timeout: float = 60) -> list[str]:
         """Wait for so many direct messages to the admin."""
         where = self.slack if (platform or self.platform) == "slack" else self.discord
         await where.wait_for(lambda: len(self.told(platform)) >= count, timeout=timeout)

@@ -76,7 +76,7 @@ class Stage:
                 await serving
 
     async def _connected(self, serving: asyncio.Task[None]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.served:
                 if serving.done():
                     serving.result()
@@ -136,7 +136,7 @@ class Worker:
         await self.process.wait()
         await self.stage.slack.wait_for(lambda: not self.stage.slack.connections)
 
-    async def terminate(self, timeout: float = 30) -> int:
+    async def terminate(self, timeout: float = 60) -> int:
         """SIGTERM, as a host does; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(timeout):

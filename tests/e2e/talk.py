@@ -53,7 +53,7 @@ class Talk:
             return [self.slack.visible_text(m) for m in self.slack.bot_messages(self.general) if not m.deleted]
         return [m.content for m in self.discord.bot_messages(self.studio) if not m.deleted]
 
-    async def until(self, *expected: str, timeout: float = 20) -> None:
+    async def until(self, *expected: str, timeout: float = 60) -> None:
         """Wait until the bot's standing messages show exactly this."""
         await self.place.wait_for(lambda: self.answers() == list(expected), timeout=timeout)
 
@@ -89,6 +89,6 @@ class Talk:
 
 async def idle(worker: App) -> None:
     """Wait until no turn is open."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await worker.store.turns.open_count():
             await asyncio.sleep(0.02)

@@ -82,20 +82,20 @@ class Team:
         alone = [m for m in self.slack.ephemerals if m.channel == where.id]
         return [*self.shown(where), *map(self.slack.visible_text, alone)]
 
-    async def until_told(self, words: str, room: Room | None = None, timeout: float = 30) -> str:
+    async def until_told(self, words: str, room: Room | None = None, timeout: float = 60) -> str:
         """Wait until the bot has said something with these words in it; returns what."""
         async with asyncio.timeout(timeout):
             while not (found := [said for said in self.told(room) if words in said]):
                 await asyncio.sleep(0.02)
         return found[-1]
 
-    async def until_asked_at_all(self, count: int, timeout: float = 30) -> None:
+    async def until_asked_at_all(self, count: int, timeout: float = 60) -> None:
         """Wait until the model was asked so often, whatever it has answered."""
         async with asyncio.timeout(timeout):
             while len(self.openai.calls) < count:
                 await asyncio.sleep(0.02)
 
-    async def until_asked(self, count: int, timeout: float = 30) -> None:
+    async def until_asked(self, count: int, timeout: float = 60) -> None:
         """Wait until the model was asked so often, and every answer stands."""
         async with asyncio.timeout(timeout):
             while len(self.openai.calls) < count or self.openai.open_streams:
@@ -105,7 +105,7 @@ class Team:
         """Ask and wait for the answer; the model says what it was told to say."""
         before = len(self.shown(room))
         said = await self.say(person or self.bob, text, room)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(self.shown(room)) <= before:
                 await asyncio.sleep(0.02)
         return said

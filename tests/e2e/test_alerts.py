@@ -190,7 +190,7 @@ async def test_a_platform_that_ends_for_good_is_told_before_the_worker_ends(on_s
     async with on_stage.process() as worker:
         on_stage.discord.reset_token()
         await on_stage.discord.drop_gateway(4004)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await worker.process.wait() == 2
     [said] = corner.told()
     assert "DISCORD_BOT_TOKEN" in said

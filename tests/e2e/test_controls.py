@@ -195,7 +195,7 @@ async def test_a_busy_channel_does_not_starve_anothers_first_answer(team: Team) 
         await team.until_asked_at_all(2)
         team.openai.script()
         await team.say(team.bob, "mine is quick", room=team.other)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not any("mine is quick" in text for call in team.openai.calls for text in user_texts(call.body)):
                 await asyncio.sleep(0.02)
         busy = [call for call in team.openai.calls if any("busy" in text for text in user_texts(call.body))]
@@ -269,6 +269,7 @@ async def test_a_stop_that_is_told_of_again_stops_nothing_asked_after_it(on_stag
     on_stage.openai.script("the first", Reply("word " * 60, chunk_delay=0.03))
     async with on_stage.worker() as worker:
         asked = await team.ask("one")
+        await idle(worker)
         stop = await team.say_on(team.bob, asked, "!stop")
         await team.until_told("nothing of yours here")
         await team.say_on(team.bob, asked, "two")
@@ -301,7 +302,7 @@ async def test_each_person_is_told_of_a_channels_limit_once(on_stage: Stage) -> 
         await team.ask("the one")
         for person in (eve, joe, eve, joe):
             await team.say(person, "mine too")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len([said for said in team.told() if "in one channel" in said]) < 2:
                 await asyncio.sleep(0.02)
         await idle(worker)

@@ -42,13 +42,13 @@ async def listed(stage: Stage, *arguments: str) -> list[dict[str, Any]]:
 
 async def until_failed(stage: Stage, count: int = 1) -> None:
     """Wait until so many turns have failed: a turn ends just after its sentence has landed."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while rows(stage.folder / "parley.db", "SELECT count(*) FROM turns WHERE state = 'failed'") != [(count,)]:
             await asyncio.sleep(0.1)
 
 
 async def until_settled(store: Store) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await store.turns.open_count():
             await asyncio.sleep(0.02)
 
@@ -58,7 +58,7 @@ async def test_questions_that_met_an_exhausted_quota_are_answered_in_place_once_
     openai.faults.add("/chat/completions", errors.insufficient_quota())
     async with stage.worker():
         first = await talk.ask("what is it?")
-        await talk.place.wait_for(lambda: any(QUOTA in text for text in talk.answers()), timeout=30)
+        await talk.place.wait_for(lambda: any(QUOTA in text for text in talk.answers()))
         await until_failed(stage)
         [failed] = await listed(stage)
         [apology] = talk.answers()
@@ -69,16 +69,16 @@ async def test_questions_that_met_an_exhausted_quota_are_answered_in_place_once_
     async with stage.worker() as worker:  # the operator has paid, and started the bot anew
         openai.script("the second")
         await talk.ask_on(first, "and this?")
-        await talk.until(apology, "the second", timeout=30)
+        await talk.until(apology, "the second")
         openai.script("the first, at last")
         ended = await turns(stage, "retry", "--all", "--failure", "QuotaExhausted")
         assert ended.code == 0 and "queued again" in ended.out, ended.out
-        await talk.until("the first, at last", "the second", timeout=30)
+        await talk.until("the first, at last", "the second")
         assert list(user_texts(openai.calls[-1].body)) == [f"{person(talk)}: what is it?"]
         await until_failed(stage, 0)
         openai.script("the third")
         await talk.ask_on(first, "and that?")
-        await talk.until("the first, at last", "the second", "the third", timeout=30)
+        await talk.until("the first, at last", "the second", "the third")
         await until_settled(worker.store)
     read = [m["content"] for m in openai.calls[-1].body["messages"] if m["role"] != "system"]
     assert [text.removeprefix(f"{person(talk)}: ") for text in read] == [
@@ -110,7 +110,7 @@ async def test_an_answer_that_runs_in_the_same_thread_is_not_disturbed_by_a_retr
         await talk.place.wait_for(lambda: len(talk.answers()) == 2)
         ended = await turns(stage, "retry", "--failure", "ContentRefused")
         assert ended.code == 0, ended.out
-        await talk.until("the first", ("the slow second " * 30).strip(), timeout=40)
+        await talk.until("the first", ("the slow second " * 30).strip())
         await until_settled(worker.store)
     assert len(openai.calls) == 3
 
@@ -121,11 +121,11 @@ async def test_an_answer_that_broke_off_becomes_whole_in_its_own_message(talk: T
     openai.responder = lambda _: Reply("what could be said before it broke", chunk_chars=5, cut_after=30)
     async with stage.worker() as worker:
         await talk.ask("go on")
-        await talk.place.wait_for(lambda: any("broke off here" in text for text in talk.answers()), timeout=30)
+        await talk.place.wait_for(lambda: any("broke off here" in text for text in talk.answers()))
         await until_settled(worker.store)
         openai.responder = lambda _: "all of it"
         assert (await turns(stage, "retry", "--all")).code == 0
-        await talk.until("all of it", timeout=30)
+        await talk.until("all of it")
         await until_settled(worker.store)
     assert list(user_texts(openai.calls[-1].body)) == [f"{person(talk)}: go on"]
     assert not any(m["role"] == "assistant" for m in openai.calls[-1].body["messages"])
@@ -147,13 +147,13 @@ async def interrupted(talk: Talk, column: str, value: int) -> None:
 async def test_a_turn_given_up_after_deaths_is_listed_tried_again_and_answered(talk: Talk) -> None:
     await interrupted(talk, "crashes", turn.MOST_CRASHES)
     async with talk.stage.worker() as worker:
-        await talk.place.wait_for(lambda: any("Something went wrong" in text for text in talk.answers()), timeout=30)
+        await talk.place.wait_for(lambda: any("Something went wrong" in text for text in talk.answers()))
         await until_settled(worker.store)
         [failed] = await listed(talk.stage)
         assert failed["deaths"] == turn.MOST_CRASHES
         talk.openai.script("alive after all")
         assert (await turns(talk.stage, "retry", failed["ref"])).code == 0
-        await talk.until("alive after all", timeout=30)
+        await talk.until("alive after all")
         await until_settled(worker.store)
 
 
@@ -165,7 +165,7 @@ async def test_a_turn_given_up_in_silence_is_answered_once_it_is_tried_again(tal
         assert failed["failure"] == "TurnAbandoned" and failed["attempts"] == turn.MOST_ATTEMPTS + 1
         talk.openai.script("said at last")
         assert (await turns(talk.stage, "retry", str(failed["id"]))).code == 0
-        await talk.until("said at last", timeout=30)
+        await talk.until("said at last")
         await until_settled(worker.store)
 
 
@@ -182,7 +182,7 @@ async def test_a_place_that_opens_again_gets_the_answer_it_would_not_take(on_sta
         assert failed["failure"] == "DeliveryRefused is_archived"
         openai.script("open again")
         assert (await turns(on_stage, "retry", "--failure", "DeliveryRefused")).code == 0
-        [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts), timeout=30)
+        [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
         assert slack.visible_text(answer) == "open again"
         await until_settled(worker.store)
 
@@ -231,7 +231,7 @@ async def on_terminal(stage: Stage, *arguments: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "turns", *arguments, cwd=stage.folder, env=environment, stdout=its, stderr=its
     )
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(60):
         code = await process.wait()
     os.close(its)
     said = os.read(ours, 65536)  # a list of three lines fits what a terminal holds back

@@ -152,7 +152,7 @@ async def test_whatever_meets_a_post_or_an_edit_the_answer_stands_whole_and_once
     talk.fail(at, fault, fault)
     async with talk.stage.worker() as app:
         await talk.ask()
-        await talk.until(("word " * 30).strip(), timeout=40)
+        await talk.until(("word " * 30).strip())
         await idle(app)
     assert len(talk.answers()) == 1
 
@@ -179,7 +179,7 @@ async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot
         await openai.wait_for(lambda: len(openai.calls) == 1)
         question = await slack.say(ada, other, "go", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(other, question.ts))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await worker.store.turns.open_count():
                 await asyncio.sleep(0.02)
     assert not slack.bot_messages(general)

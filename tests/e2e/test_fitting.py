@@ -6,7 +6,7 @@ from emulators.openai import errors
 from tests.e2e.stage import Stage, stage, user_texts
 
 
-async def asked(stage: Stage, text: str = "go", timeout: float = 20) -> str:
+async def asked(stage: Stage, text: str = "go", timeout: float = 60) -> str:
     """Ask once on Slack and return the answer as it stands once the turn has ended."""
     slack = stage.slack
     ada, general = slack.add_user("ada"), slack.add_channel("general")

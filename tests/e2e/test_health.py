@@ -128,7 +128,7 @@ async def test_a_stopped_worker_is_shown_draining_and_then_stopped(scene: Stage)
         code, _ = await until(scene, lambda marks: marks.get("worker") == "poorly")
         assert code == 0
         answering.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await worker.process.wait() == 0
         assert slack.bot_messages(general, question.ts)
         code, out = await asked(scene)
@@ -143,7 +143,7 @@ async def test_a_locked_database_is_told_and_its_release_too(scene: Stage) -> No
         async with locked(scene.folder / "parley.db"):
             code, _ = await until(scene, ill("database"))
             assert code == 1
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while "database is locked" not in (await asked(scene))[1]:
                     pass
         code, _ = await until(scene, all_well)

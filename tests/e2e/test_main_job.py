@@ -140,7 +140,7 @@ async def test_a_question_survives_a_model_that_fails_three_times(on_stage: Stag
     openai.script("here I am")
     async with on_stage.worker():
         question = await slack.say(ada, general, "are you there?", mention=True)
-        [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts), timeout=20)
+        [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
     assert slack.visible_text(answer) == "here I am"
 
 
@@ -152,7 +152,7 @@ async def test_rate_limits_of_the_model_are_waited_out(on_stage: Stage) -> None:
     async with on_stage.worker():
         began = time.monotonic()
         await discord.say(bob, studio, "quick!", mention=True)
-        [answer] = await discord.wait_for(lambda: discord.bot_messages(studio), timeout=20)
+        [answer] = await discord.wait_for(lambda: discord.bot_messages(studio))
         assert time.monotonic() - began >= 4
     assert answer.content == "patience"
     asked = [r.at for r in openai.requests]
@@ -197,7 +197,7 @@ async def test_malformed_events_hurt_nobody(on_stage: Stage) -> None:
         question = await slack.say(ada, general, "still there?", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
         await discord.say(bob, studio, "still there?", mention=True)
-        await discord.wait_for(lambda: discord.bot_messages(studio), timeout=20)
+        await discord.wait_for(lambda: discord.bot_messages(studio))
 
 
 async def test_a_model_that_shouts_at_everybody_pings_nobody(on_stage: Stage) -> None:
@@ -229,7 +229,7 @@ async def test_an_answer_grows_while_the_model_writes(on_stage: Stage) -> None:
         began = time.monotonic()
         [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
         assert time.monotonic() - began < 2.5
-        await slack.wait_for(lambda: slack.visible_text(answer) == text, timeout=15)
+        await slack.wait_for(lambda: slack.visible_text(answer) == text)
         [other] = discord.bot_messages(studio)
         await discord.wait_for(lambda: other.content == text)
     for states in ([s.text for s in answer.states], [v.content for v in other.versions]):
@@ -251,9 +251,8 @@ async def test_a_long_answer_arrives_whole_in_messages_that_fit(on_stage: Stage)
         await discord.say(bob, studio, "all of it", mention=True)
         await slack.wait_for(
             lambda: any("The end." in slack.visible_text(m) for m in slack.bot_messages(general, question.ts)),
-            timeout=30,
         )
-        await discord.wait_for(lambda: any("The end." in m.content for m in discord.bot_messages(studio)), timeout=30)
+        await discord.wait_for(lambda: any("The end." in m.content for m in discord.bot_messages(studio)))
     for parts in (
         [slack.visible_text(m) for m in slack.bot_messages(general, question.ts)],
         [m.content for m in discord.bot_messages(studio)],
@@ -340,8 +339,8 @@ async def test_a_platform_that_stumbles_gets_the_answer_once(on_stage: Stage, fa
     async with on_stage.worker():
         question = await slack.say(ada, general, "go", mention=True)
         await discord.say(bob, studio, "go", mention=True)
-        await slack.wait_for(lambda: slack.bot_messages(general, question.ts), timeout=20)
-        await discord.wait_for(lambda: discord.bot_messages(studio), timeout=20)
+        await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
+        await discord.wait_for(lambda: discord.bot_messages(studio))
         await asyncio.sleep(1.0)
     assert [slack.visible_text(m) for m in slack.bot_messages(general, question.ts)] == ["landed"]
     assert [m.content for m in discord.bot_messages(studio)] == ["landed"]

@@ -90,7 +90,7 @@ async def test_a_whole_answer_is_not_asked_for_again_by_the_process_after_a_kill
     talk.stage.extra.clear()
     talk.openai.script("another wording")
     async with talk.stage.worker() as app:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await app.store.turns.open_count():
                 await asyncio.sleep(0.02)
     assert talk.answers() == ["the one and only"]
@@ -107,7 +107,7 @@ async def test_what_a_restart_broke_off_is_counted_beside_the_whole_answer(on_st
         await talk.place.wait_for(talk.answers)
     async with on_stage.worker() as worker:
         await talk.until("whole")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await worker.store.turns.open_count():
                 await asyncio.sleep(0.02)
         query = "SELECT estimated, prompt_tokens, completion_tokens, cost_micros > 0 FROM usage ORDER BY id"

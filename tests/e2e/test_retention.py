@@ -30,7 +30,7 @@ async def test_what_is_old_is_gone_from_the_next_prompt_and_its_question_is_not_
         first = await talk.ask("the password is swordfish")
         await talk.until("noted")
         await idle(worker)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while rows(database, "SELECT text FROM messages WHERE text != '' OR author_name != ''"):
                 await asyncio.sleep(0.1)
         if isinstance(first, SlackMessage):
@@ -54,7 +54,7 @@ async def test_what_is_older_than_what_was_removed_is_not_read_back(talk: Talk) 
     await store.marks.put(retention.REMOVED_MARK, now() + micros_of(60))
     await store.close()
     async with stage.worker() as worker:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not worker.desk.catch_ups[talk.platform].passes:
                 await asyncio.sleep(0.05)
         await idle(worker)

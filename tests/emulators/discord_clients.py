@@ -90,9 +90,10 @@ async def connected(
             assert client.became_ready.is_set(), server.summary()
         yield client
     finally:
-        await client.close()
+        # In this order: a login under way would open a session behind the back of a client that is closed.
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        await client.close()
 
 
 def no_content() -> discord.Intents:

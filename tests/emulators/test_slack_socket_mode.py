@@ -14,10 +14,13 @@ from emulators.faults import Fault
 from emulators.slack import Channel, SlackWorkspace, Timing, Upload, User
 from tests.emulators.test_slack_contract import bolt, client_of, error_of
 
-PATIENT = Timing(ack_deadline=5.0, redelivery=(0.0, 0.05, 0.1), disconnect_warning=0.2, ping_interval=0.05)
+PATIENT = Timing(ack_deadline=5.0, redelivery=(0.0, 0.05, 0.1), disconnect_warning=0.2)
 HASTY = replace(PATIENT, ack_deadline=0.15, trigger_life=0.2)
 hasty = pytest.mark.parametrize("slack", [HASTY], indirect=True)
 """For a test that waits for a deadline to pass; every other test gets one that no busy machine misses."""
+PINGING = replace(PATIENT, ping_interval=0.05)
+pinging = pytest.mark.parametrize("slack", [PINGING], indirect=True)
+"""For a test that is about pings: a bare socket that nobody reads does not answer them and is closed."""
 
 
 @pytest.fixture
@@ -274,6 +277,7 @@ async def test_a_bolt_app_leaves_a_silent_socket_and_what_went_into_it_comes_aga
     assert slack.deliveries[0].attempts[0].fate == "timeout"
 
 
+@pinging
 async def test_a_mute_socket_answers_pings_and_takes_acks_but_says_nothing_of_its_own(
     slack: SlackWorkspace, alice: User, general: Channel
 ) -> None:
@@ -286,7 +290,7 @@ async def test_a_mute_socket_answers_pings_and_takes_acks_but_says_nothing_of_it
         await socket.send_json({"envelope_id": envelope["envelope_id"]})
         await slack.wait_for(lambda: slack.deliveries[0].acked)
         await slack.say(alice, general, "after")
-        await asyncio.sleep(3 * PATIENT.ping_interval)
+        await asyncio.sleep(3 * PINGING.ping_interval)
         await socket.ping(b"still there?")
         while (answer := await socket.receive(timeout=3)).type is aiohttp.WSMsgType.PING:
             pass  # from before
@@ -351,6 +355,7 @@ async def test_with_drop_unconnected_an_event_that_finds_no_socket_is_lost() -> 
         assert slack.deliveries[0].attempts == []
 
 
+@pinging
 async def test_pings_go_both_ways(slack: SlackWorkspace) -> None:
     async with aiohttp.ClientSession() as session:
         url = (await client_of(slack).apps_connections_open(app_token=slack.app_token))["url"]

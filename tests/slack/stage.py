@@ -95,7 +95,7 @@ class RecordingSink:
     def messages(self) -> list[IncomingMessage]:
         return [event for event in self.events if isinstance(event, IncomingMessage)]
 
-    async def wait_for(self, predicate: Callable[[], Any], timeout: float = 5.0) -> Any:
+    async def wait_for(self, predicate: Callable[[], Any], timeout: float = 20.0) -> Any:
         async with asyncio.timeout(timeout), self._changed:
             return await self._changed.wait_for(predicate)
 
@@ -143,7 +143,7 @@ async def running(
         await serving
 
 
-async def eventually(predicate: Callable[[], Any], timeout: float = 5.0) -> Any:
+async def eventually(predicate: Callable[[], Any], timeout: float = 20.0) -> Any:
     """Wait for what nothing announces."""
     async with asyncio.timeout(timeout):
         while not (value := predicate()):
