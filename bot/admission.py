@@ -42,23 +42,23 @@ class Admission:
     limits: limits.Limits
     _told: dict[tuple[str, ...], float] = field(default_factory=dict)
 
-    def rule(self, message: IncomingMessage, effective: Effective) -> Callable[[], Ruling]:
-        """How to decide on a message that asks something, once it is known to be new."""
-        return lambda: self._decide(message, effective)
+    def rule(self, message: IncomingMessage, root: str, effective: Effective) -> Callable[[], Ruling]:
+        """How to decide on a message that asks something, once it is known to be new; `root` is its conversation's."""
+        return lambda: self._decide(message, root, effective)
 
-    def _decide(self, message: IncomingMessage, effective: Effective) -> Ruling:
+    def _decide(self, message: IncomingMessage, root: str, effective: Effective) -> Ruling:
         now = time.monotonic()
         command = command_of(message)
         why = refuse_question(message.author, message.address, effective, self.settings, direct=message.direct)
         if why:
             log.info("question_refused", channel=message.address.channel, by=message.author.id)
             return Ruling("notice", why, aside=True) if self._is_news(message, now) else UNHEARD
-        # Without this, somebody over the limit could not stop what they set off, nor have it forgotten.
-        if command is not None and command.name in ("stop", "forget", "help"):
+        # Without this, somebody over the limit could not stop what they set off, have it forgotten or ask for quiet.
+        if command is not None and command.name in ("stop", "forget", "help", "mute", "unmute"):
             return Ruling("command", payload_of(command), aside=True)
         if not (effective.admins_exempt and is_admin(message.author, self.settings)):
             # By when it was sent: what was asked over hours while nobody listened is no flood.
-            hit = self.limits.take(message.author, message.address, message.sent_at.timestamp())
+            hit = self.limits.take(message.author, message.address, message.sent_at.timestamp(), root)
             if hit is not None:
                 log.info("limit_reached", whose=hit.whose, channel=message.address.channel, by=message.author.id)
                 return Ruling("notice", limits.notice(hit)) if hit.news else PASSED_OVER

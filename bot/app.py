@@ -43,6 +43,7 @@ from bot.key_files import KeyFiles
 from bot.lag import LoopLag
 from bot.limits import Limits
 from bot.model_checks import ModelCheck
+from bot.muting import Muting
 from bot.notices import Notices
 from bot.pacing import Pace
 from bot.pictures import Pictures
@@ -175,8 +176,10 @@ def build_adapters(settings: Settings) -> dict[str, Adapter]:
 
 def limits_of(settings: Settings) -> Limits:
     """The bot's own limits, as the settings want them."""
+    of_thread = settings.parley_thread_messages_per_minute
     return Limits(
         settings.parley_user_messages_per_minute,
+        settings.parley_user_messages_per_minute if of_thread is None else of_thread,
         settings.parley_channel_messages_per_minute,
         settings.parley_workspace_messages_per_minute,
     )
@@ -264,6 +267,8 @@ async def build(
             ).run
             forgetting = Forgetting(store.memory, store.controls, engine, settings)
             others["forget"] = forgetting.run
+            muting = Muting(controls)
+            others |= {"mute": muting.mute, "unmute": muting.unmute}
 
             def describe(platform: str) -> Description | None:
                 return connected[platform].describe() if platform in connected else None

@@ -15,6 +15,8 @@ NAMES = (
     "forget",
     "stop",
     "try",
+    "mute",
+    "unmute",
 )
 LEVELS = ("workspace", "channel", "thread")
 _QUOTED = re.compile(r"""\s*(?:"([^"]*)"|“([^“”]*)”)\s*""")

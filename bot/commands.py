@@ -37,6 +37,8 @@ COMMANDS = (
     ),
     CommandSpec("forget", "Wipe what was said here from my memory"),
     CommandSpec("stop", "Stop what I'm writing here"),
+    CommandSpec("mute", "Be quiet in this thread unless somebody mentions me"),
+    CommandSpec("unmute", "Take part in this thread again"),
     CommandSpec(
         "try",
         "Ask once with other settings, beside the present ones; only you see it",
@@ -59,6 +61,7 @@ Mention me with a question and I answer; I remember what was said in the convers
 - `/parley try NAME=VALUE … | question`: ask once with other settings, beside the present ones
 - `/parley stop`: stop what I'm writing here
 - `/parley forget`: wipe what was said here from my memory
+- `!mute` in a thread: I'm quiet there unless somebody mentions me; `!unmute` brings me back
 
 Each works in a message to me too: `!show`, `!stop` and so on. In threads on Slack that is the only way.
 

@@ -1,7 +1,6 @@
 """An incoming event: is it for us, and if so, stored with its turn before anybody acknowledges it.
 
-The gate is a pure function of the message and of whether its conversation is known; everything else is one
-transaction of the store.
+What is for us says the gate; everything else is one transaction of the store.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import structlog
 
@@ -18,6 +16,7 @@ from bot.adapter import Description
 from bot.admission import KEPT, Admission, command_of
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
+from bot.gate import ALONE, Company, company, gate, may_concern_us
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
 from storage.inbox import Inbox
 from storage.records import Outcome, micros, micros_of, now
@@ -28,33 +27,14 @@ log = structlog.get_logger(__name__)
 CONFIRMED_WITHIN_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.05
 
-Verdict = Literal["answer", "keep", "ignore"]
-Mode = Literal["mention", "thread", "all"]
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a message stands: its conversation's root, whether we take part in it, and who does besides."""
 
-def gate(message: IncomingMessage, *, known: bool, mode: Mode = "thread") -> Verdict:
-    """What a message is to us: to be answered, to be kept as context, or none of our business.
-
-    `known` says that it stands in a conversation the bot takes part in, `mode` what the channel wants answered.
-    """
-    if message.author.is_bot:
-        return "ignore"
-    if message.direct or message.mentions_bot:
-        return "answer"
-    wordless = not (message.text or message.attachments)
-    if known and not message.mentions_others and command_of(message) is not None:
-        return "answer"
-    if mode != "mention" and message.quoted is not None and message.quoted.by_us:
-        return "answer"
-    if mode == "all" and not wordless:
-        return "keep" if message.mentions_others else "answer"
-    if not known or wordless:
-        # Without words it is a sticker, or Discord keeps what it says from an application without that intent.
-        return "ignore"
-    # In a thread of ours people also talk to each other; in a channel's chains, a reply to a person is to them.
-    if mode == "mention" or message.mentions_others or message.address.thread is None:
-        return "keep"
-    return "answer"
+    root: str
+    known: bool
+    company: Company = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +92,25 @@ class Intake:
         if message.author.is_bot:
             return None
         effective = await self.controls.at(message.address)
-        if not _may_concern_us(message, effective.reply_mode):
+        if not may_concern_us(message, effective.reply_mode):
             return None
         message = self._at_home(message, effective)
-        root, known = await self._place(message, live=live)
-        verdict = gate(message, known=known, mode=effective.reply_mode)
+        place = await self._place(message, live=live)
+        root = place.root
+        verdict = gate(
+            message,
+            known=place.known,
+            mode=effective.reply_mode,
+            company=place.company,
+            bot_name=self._own_name(message.address.platform),
+        )
         if verdict == "ignore":
             return None
         command = command_of(message)
         accepted = await self.inbox.accept(
             message,
             root,
-            rule=self.admission.rule(message, effective) if verdict == "answer" else lambda: KEPT,
+            rule=self.admission.rule(message, root, effective) if verdict == "answer" else lambda: KEPT,
             complete=_begins_conversation(message, root),
             not_before=self.holds.get(message.address.platform, 0),
         )
@@ -154,20 +141,25 @@ class Intake:
         # Where mentions are answered in the channel by custom, one that starts a chain of replies stands there already.
         return replace(message, address=replace(address, thread=thread))
 
-    async def _place(self, message: IncomingMessage, *, live: bool) -> tuple[str, bool]:
-        """The root of the message's conversation, and whether we already take part in it."""
+    def _own_name(self, platform: str) -> str:
+        description = self.platforms(platform)
+        return description.bot_name if description is not None else ""
+
+    async def _place(self, message: IncomingMessage, *, live: bool) -> _Place:
+        """The message's conversation, and who takes part in it."""
         address = message.address
         if address.thread is None and not message.direct and message.quoted is not None:
             root = await self._root_of(message, message.quoted, live=live)
             # What it replies to may be a question that was missed and is still to be read: that one will be the root.
-            return (root, True) if root is not None else (message.quoted.id, False)
+            return _Place(root, known=True) if root is not None else _Place(message.quoted.id, known=False)
         root = "" if self._is_one_conversation(message) else address.thread or message.id
         if message.mentions_bot or message.direct:
-            return root, False  # it is answered either way
-        began = await self.inbox.began(address, root)
+            return _Place(root, known=False)  # it is answered either way
+        standing = await self.inbox.standing(address, root, message.id)
         # What people said to each other in a thread before they called the bot does not become a question by being
         # told again.
-        return root, began is not None and began <= micros(message.sent_at)
+        known = standing.began is not None and standing.began <= micros(message.sent_at)
+        return _Place(root, known, company(standing.spoken, message.author.id))
 
     def _is_one_conversation(self, message: IncomingMessage) -> bool:
         """Whether all that is said in its channel is one conversation: in a direct message, and where a platform of
@@ -189,19 +181,6 @@ class Intake:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             root = await self.inbox.root_of(message.address, quoted.id)
         return root
-
-
-def _may_concern_us(message: IncomingMessage, mode: Mode) -> bool:
-    """False for what is plainly between others: most of a busy channel, which must not cost a query."""
-    return mode == "all" or (
-        (message.direct or message.mentions_bot or message.address.thread is not None or message.quoted is not None)
-        and not _starts_foreign_thread(message)
-    )
-
-
-def _starts_foreign_thread(message: IncomingMessage) -> bool:
-    # An adapter gives a message that could start a thread its own id as the thread.
-    return message.address.thread == message.id and not message.mentions_bot and not message.direct
 
 
 def _begins_conversation(message: IncomingMessage, root: str) -> bool:

@@ -1,4 +1,4 @@
-"""How many questions a minute: one token bucket for each person, channel and workspace, in this process's memory.
+"""How many questions a minute: one token bucket for each person, conversation, channel and workspace, in memory.
 
 A bucket holds a minute's worth and fills evenly. What is held of it is one number, the moment at which it will be full
 again (the generic cell rate algorithm). A restart fills all of them: a limit keeps a flood out, and does no accounts.
@@ -18,7 +18,7 @@ MINUTE = 60.0
 # So many buckets are kept before those that are full again are dropped.
 MOST_BUCKETS = 10_000
 
-Whose = Literal["user", "channel", "workspace"]
+Whose = Literal["user", "thread", "channel", "workspace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +43,25 @@ class Limits:
     """The buckets; an amount of 0 is no limit. All times are seconds since the epoch, of when a message was sent."""
 
     user: int
+    thread: int
     channel: int
     workspace: int
     _buckets: dict[tuple[str, ...], _Bucket] = field(default_factory=dict)
     _one_by_one: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, author: Author, address: Address, now: float) -> Hit | None:
+    def take(self, author: Author, address: Address, now: float, root: str = "") -> Hit | None:
         """Take one question out of each bucket it falls under; None where there was one in all of them.
+
+        `root` is that of its conversation, where it stands in one that others can join: two programs that answer each
+        other under the names of people would never end.
 
         Where one is empty nothing is taken, so that somebody's refused questions do not use up the channel's.
         """
         with self._one_by_one:
-            return self._take(author, address, now)
+            return self._take(author, address, now, root)
 
-    def _take(self, author: Author, address: Address, now: float) -> Hit | None:
-        asked = list(self._asked(author, address))
+    def _take(self, author: Author, address: Address, now: float, root: str) -> Hit | None:
+        asked = list(self._asked(author, address, root))
         for whose, amount, bucket in asked:
             wait = bucket.full_at - now - MINUTE * (amount - 1) / amount
             if wait > 0:
@@ -71,10 +75,11 @@ class Limits:
         self._drop_the_full(now)
         return None
 
-    def _asked(self, author: Author, address: Address) -> Iterator[tuple[Whose, int, _Bucket]]:
+    def _asked(self, author: Author, address: Address, root: str) -> Iterator[tuple[Whose, int, _Bucket]]:
         place = (address.platform, address.workspace)
         keys: tuple[tuple[Whose, int, tuple[str, ...]], ...] = (
             ("user", self.user, ("user", *place, author.id)),
+            ("thread", self.thread if root else 0, ("thread", *place, address.channel, root)),
             ("channel", self.channel, ("channel", *place, address.channel)),
             ("workspace", self.workspace, ("workspace", *place)),
         )
@@ -96,6 +101,7 @@ def notice(hit: Hit) -> str:
     many = f"{hit.amount} {'question' if hit.amount == 1 else 'questions'} a minute"
     whose = {
         "user": f"I answer each of you up to {many}, and you have had yours",
+        "thread": f"I answer up to {many} in one conversation, and this one has had its share",
         "channel": f"I answer up to {many} in one channel, and this one has had its share",
         "workspace": f"I answer up to {many} in the whole workspace, and they are used up",
     }[hit.whose]

@@ -11,7 +11,7 @@ from bot import crash
 from bot.messages import Address, IncomingMessage
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Accepted, Role, Ruling, micros, now
+from storage.records import Accepted, Role, Ruling, Spoken, Standing, micros, now
 from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns
 
 _this_message = and_(
@@ -44,6 +44,19 @@ BEGAN = (
     )
     .order_by(messages.c.position, messages.c.id)
     .limit(1)
+)
+# By so much of what was said last is judged who takes part.
+RECENT_MESSAGES = 50
+LATELY = (
+    select(messages.c.turn_id, messages.c.role, messages.c.author_id, messages.c.author_name)
+    .where(
+        messages.c.conversation_id == _conversation_there,
+        messages.c.role != "aside",
+        messages.c.deleted.is_(False),
+        messages.c.platform_id != bindparam("of_id"),
+    )
+    .order_by(messages.c.position.desc(), messages.c.id.desc())
+    .limit(RECENT_MESSAGES)
 )
 KNOWN = select(
     messages.c.id, messages.c.turn_id, messages.c.conversation_id, messages.c.role, messages.c.deleted
@@ -169,12 +182,9 @@ class Inbox:
         """The root of the conversation that holds a message (a person's, or any part of an answer), or None."""
         return await self._database.read(_root_of, address, message_id)
 
-    async def began(self, address: Address, root: str) -> int | None:
-        """When the bot was first spoken to in the conversation at this root; None where it never was.
-
-        In microseconds since the epoch: what was said there before was not said to the bot.
-        """
-        return await self._database.read(_began, address, root)
+    async def standing(self, address: Address, root: str, message_id: str) -> Standing:
+        """How the conversation at this root stands as a message comes into it."""
+        return await self._database.read(_standing, address, root, message_id)
 
     async def accept(
         self,
@@ -222,10 +232,12 @@ def _root_of(connection: Connection, address: Address, message_id: str) -> str |
     return root
 
 
-def _began(connection: Connection, address: Address, root: str) -> int | None:
-    a = address
-    of = {"of_platform": a.platform, "of_workspace": a.workspace, "of_channel": a.channel, "of_root": root}
-    return connection.scalar(BEGAN, of)
+def _standing(connection: Connection, address: Address, root: str, message_id: str) -> Standing:
+    of = {**_of(address, message_id), "of_root": root}
+    began: int | None = connection.scalar(BEGAN, of)
+    if began is None:
+        return Standing(None)
+    return Standing(began, tuple(Spoken(*row) for row in connection.execute(LATELY, of)))
 
 
 def _accept(

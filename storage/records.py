@@ -71,6 +71,25 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """Who said something in a conversation, and in which turn: a question of it, or its answer."""
+
+    turn_id: int | None
+    role: Role
+    author_id: str
+    author_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a conversation stands: when the bot was first spoken to in it, None where it never was, and who spoke
+    lately, the latest first. What was said before that time was not said to the bot."""
+
+    began: int | None
+    spoken: tuple[Spoken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
 

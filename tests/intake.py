@@ -19,7 +19,7 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
     return Intake(
         inbox=store.inbox,
         controls=HeldControls(store.controls, chosen),
-        admission=Admission(chosen, Limits(0, 0, 0)),
+        admission=Admission(chosen, Limits(0, 0, 0, 0)),
         platforms=lambda _: None,
         on_work=on_work,
         on_stop=lambda _message, _turn_id, _root: None,

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.intake import gate
+from bot.gate import ALONE, Company, company, gate
 from bot.messages import Address, Author, IncomingMessage, Quoted
+from storage.records import Role, Spoken
 
 ADA = Author("U1", "Ada")
 IN_THREAD = Address("slack", "T1", "C1", "100.1")
@@ -45,3 +46,79 @@ PLAIN = IncomingMessage(IN_THREAD, "100.2", ADA, "hi", mentions_bot=False, sent_
 )
 def test_the_gate(message: IncomingMessage, known: bool, verdict: str) -> None:
     assert gate(message, known=known) == verdict
+
+
+IN_COMPANY = Company(("Bob Miller",), continues=False)
+GOES_ON = Company(("Bob Miller",), continues=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "verdict"),
+    [
+        ("and in Python?", ALONE, "answer"),
+        ("I think that is wrong", IN_COMPANY, "keep"),
+        ("and in Python?", GOES_ON, "answer"),
+        ("Bob, what do you think?", GOES_ON, "keep"),
+        ("thanks Bob!", GOES_ON, "keep"),
+        ("bob miller: yours", GOES_ON, "keep"),
+        ("Bob said that it fails; why?", GOES_ON, "answer"),
+        ("Parley, is he right?", IN_COMPANY, "answer"),
+        ("parley what about Bob?", IN_COMPANY, "answer"),
+        ("hey Parley", IN_COMPANY, "answer"),
+        ("@Parley: and now", IN_COMPANY, "answer"),
+        ("Parleys are talks", IN_COMPANY, "keep"),
+        ("ask parley about it", IN_COMPANY, "keep"),
+        ("!mute", IN_COMPANY, "answer"),
+        ("!important: read this", IN_COMPANY, "keep"),
+    ],
+)
+def test_in_company_it_answers_what_is_addressed_to_it_or_goes_on_with_it(
+    text: str, present: Company, verdict: str
+) -> None:
+    message = replace(PLAIN, text=text)
+    assert gate(message, known=True, company=present, bot_name="Parley") == verdict
+
+
+@pytest.mark.parametrize("mode", ["thread", "all"])
+def test_a_reply_to_somebody_else_in_a_thread_of_ours_is_not_for_us(mode: str) -> None:
+    message = replace(PLAIN, quoted=Quoted("7", Author("U2", "Bob")))
+    assert gate(message, known=True, mode=mode, company=ALONE) == "keep"  # type: ignore[arg-type]
+
+
+def test_in_the_mode_mention_nothing_else_is_answered() -> None:
+    for text in ("and in Python?", "Parley, and in Python?"):
+        assert gate(replace(PLAIN, text=text), known=True, mode="mention", bot_name="Parley") == "keep"
+
+
+def said(author: str, turn: int | None, role: Role = "user") -> Spoken:
+    return Spoken(turn, role, author, author.title())
+
+
+ANSWER = said("parley", 1, "assistant")
+
+
+@pytest.mark.parametrize(
+    ("spoken", "expected"),
+    [
+        ([], Company(())),
+        ([ANSWER, said("ada", 1)], Company(())),
+        ([ANSWER, said("bob", 1), said("ada", None)], Company(("Bob",), continues=False)),
+        ([ANSWER, said("ada", 1), said("bob", None)], Company(("Bob",))),
+        ([said("ada", 2), said("bob", 1)], Company(("Bob",))),
+        ([said("ada", None), said("bob", 1)], Company(("Bob",), continues=False)),
+        ([said("bob", None), ANSWER, said("ada", 1)], Company(("Bob",), continues=False)),
+        ([said("bob", 1), said("ada", 1)], Company(("Bob",))),
+    ],
+    ids=[
+        "nobody yet",
+        "her answer, and nobody else",
+        "an answer to somebody else",
+        "her answer in company",
+        "her own question, not yet answered",
+        "her own word to somebody else",
+        "somebody else's word",
+        "both ask at once",
+    ],
+)
+def test_who_is_there_and_with_whom_the_last_word_was(spoken: list[Spoken], expected: Company) -> None:
+    assert company(spoken, "ada") == expected

@@ -71,7 +71,7 @@ async def main(path):
         await accept("2", "too long " * 10_000)
     except StorageFailed as failed:
         sys.stdout.write(f"failed: {failed}; ")
-    sys.stdout.write(f"reads: {await store.inbox.began(says('1').address, '100.1') is not None}; ")
+    sys.stdout.write(f"reads: {(await store.inbox.standing(says('1').address, '100.1', '2')).began is not None}; ")
     limit(resource.RLIM_INFINITY)
     sys.stdout.write((await accept("2", "fits again")).outcome)
     await store.close()

@@ -127,10 +127,17 @@ async def test_a_conversation_says_whether_it_is_direct_and_complete(store: Stor
 
 
 async def test_a_conversation_is_known_once_something_was_accepted_in_it(store: Store) -> None:
-    assert await store.inbox.began(THREAD, "100.1") is None
+    assert (await store.inbox.standing(THREAD, "100.1", "2")).began is None
     await accept(store, "1")
-    assert await store.inbox.began(THREAD, "100.1") == int(EPOCH.timestamp()) * 1_000_000
-    assert await store.inbox.began(replace(THREAD, workspace="T2"), "100.1") is None
+    assert (await store.inbox.standing(THREAD, "100.1", "2")).began == int(EPOCH.timestamp()) * 1_000_000
+    assert (await store.inbox.standing(replace(THREAD, workspace="T2"), "100.1", "2")).began is None
+
+
+async def test_who_spoke_lately_is_told_the_latest_first_without_the_message_that_comes_in(store: Store) -> None:
+    await accept(store, "1")
+    await accept(store, "2")
+    spoken = (await store.inbox.standing(THREAD, "100.1", "2")).spoken
+    assert [(each.role, each.author_id, each.turn_id is not None) for each in spoken] == [("user", "U1", True)]
 
 
 async def test_the_root_is_found_by_a_question_by_an_answer_and_by_any_part_of_one(store: Store) -> None:

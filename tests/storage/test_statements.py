@@ -98,7 +98,7 @@ async def _all_queries(store: Store, number: int) -> None:
         await store.inbox.accept(question, f"q{number}", rule=asks, complete=False)
     joins = says(f"j{number}", at=number, address=thread)
     await store.inbox.accept(joins, f"q{number}", rule=asks, complete=False)
-    await store.inbox.began(thread, f"q{number}")
+    await store.inbox.standing(thread, f"q{number}", "the next")
     await store.inbox.root_of(thread, f"q{number}")
     await store.inbox.root_of(thread, "nobody's")
     claim = await store.turns.claim("w", 60, ["slack"])
