@@ -23,7 +23,7 @@ from storage import Store
 KEY = "sk-emulated-key"
 # Words as fast as one can read along, after the moment a model takes to begin.
 SPEED = Speed(words_per_second=35, first_token=0.6)
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 10.0
 LOG_LINES = 12
 _OURS = ("SLACK_", "DISCORD_", "PARLEY_", "DATABASE_URL")

@@ -69,15 +69,15 @@ class Stage:
         async with app.build(self.settings()) as worker:
             serving = asyncio.create_task(worker.serve())
             try:
-                await self._connected(serving)
+                await self._connected(worker, serving)
                 yield worker
             finally:
                 worker.stop()
                 await serving
 
-    async def _connected(self, serving: asyncio.Task[None]) -> None:
+    async def _connected(self, worker: app.App, serving: asyncio.Task[None]) -> None:
         async with asyncio.timeout(60):
-            while not self.served:
+            while not self.served or worker.desk.connected_adapters.keys() < worker.desk.offered.keys():
                 if serving.done():
                     serving.result()
                 await asyncio.sleep(0.02)
