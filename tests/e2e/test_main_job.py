@@ -273,7 +273,7 @@ async def test_messages_that_came_while_it_wrote_are_answered_together(on_stage:
         question = await slack.say(ada, general, "one", mention=True)
         await openai.wait_for(lambda: openai.calls)
         await slack.say(ada, general, "two", thread_ts=question.ts)
-        await slack.say(eve, general, "three", thread_ts=question.ts)
+        await slack.say(eve, general, "three", thread_ts=question.ts, mention=True)
         await slack.wait_for(lambda: len(slack.bot_messages(general, question.ts)) == 2)
     assert [(m["role"], m["content"].split(": ")[-1]) for m in openai.calls[1].body["messages"][1:]] == [
         ("user", "one"),
