@@ -1,4 +1,7 @@
-"""One process of the bot, `python -m bot run`: its start, and every way it can be made to end."""
+"""One process of the bot, `python -m bot run`: its start, and every way it can be made to end.
+
+Most are forked from one that has the libraries loaded, so that a thousand starts take minutes; each tenth is not.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,14 @@ from typing import Any
 from bot import crash
 from tests import unmeasured
 from tests.chaos.scene import Scene
+from tests.nursery import Forked
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN_SECONDS = 300.0
 # However slow the machine is: a process that takes longer to end hangs.
 ENDS_WITHIN_SECONDS = 120.0
+# Of so many processes one loads everything itself.
+COLD_EVERY = 10
 
 
 @dataclass
@@ -26,7 +32,7 @@ class Worker:
     """A process and the file its log goes to."""
 
     number: int
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forked
     log: Path
     armed: crash.Point | None
 
@@ -35,11 +41,13 @@ class Worker:
         """Start it; `armed` lets it kill itself when it passes that point for the `count`th time."""
         log = scene.folder / f"worker-{number:03}.log"
         arming = {crash.VARIABLE: f"{armed}:{count}"} if armed else {}
+        environment = {**unmeasured.environment(), **scene.environment, **arming}
+        if number % COLD_EVERY:
+            return cls(number, await scene.nursery.start(environment, log), log, armed)
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", cwd=ROOT, stdout=sink, stderr=sink,
-                env={**unmeasured.environment(), **scene.environment, **arming},
-            )  # fmt: skip
+                sys.executable, "-m", "bot", "run", cwd=ROOT, stdout=sink, stderr=sink, env=environment
+            )
         return cls(number, process, log, armed)
 
     @property

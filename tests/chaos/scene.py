@@ -16,6 +16,7 @@ from tests.chaos import rows
 from tests.chaos.answers import QUESTION, Answer, compose
 from tests.chaos.plan import Round
 from tests.chaos.shown import Eyes
+from tests.nursery import Nursery, nursery
 
 LEASE_SECONDS = 2.0
 # Slack's at once, a minute and five minutes, shortened: the last comes when a process that stood still is awake again.
@@ -33,6 +34,7 @@ class Scene:
     slack: SlackWorkspace
     discord: DiscordServer
     openai: OpenAIService
+    nursery: Nursery
     answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
     hurt: Counter[str] = field(default_factory=Counter)
@@ -124,6 +126,7 @@ async def raise_scene(plan: Round, folder: Path) -> AsyncIterator[Scene]:
             ),
             await stack.enter_async_context(DiscordServer(limits="none", timing=DiscordTiming(identify_spacing=0))),
             await stack.enter_async_context(OpenAIService(limits="none", keep=False)),
+            await stack.enter_async_context(nursery()),
         )
         scene.openai.responder = scene.reply
         yield scene
