@@ -188,7 +188,9 @@ def _changed(
     spoken = None if unchanged else _speech(message, place, me, people, called=False)
     if spoken is None or spoken.author.is_bot:
         return None
-    return MessageEdited(replace(spoken, edited=True, edited_at=_edited_at(message, event.get("event_ts"))))
+    return MessageEdited(
+        replace(spoken, edited=True, edited_at=_edited_at(message, event.get("event_ts") or event.get("ts")))
+    )
 
 
 def _edited_at(message: Mapping[str, Any], told_at: object = None) -> datetime | None:
