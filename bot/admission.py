@@ -58,7 +58,8 @@ class Admission:
             return Ruling("command", payload_of(command), aside=True)
         if not (effective.admins_exempt and is_admin(message.author, self.settings)):
             # By when it was sent: what was asked over hours while nobody listened is no flood.
-            hit = self.limits.take(message.author, message.address, message.sent_at.timestamp(), root)
+            asked_at = message.edited_at or message.sent_at
+            hit = self.limits.take(message.author, message.address, asked_at.timestamp(), root)
             if hit is not None:
                 log.info("limit_reached", whose=hit.whose, channel=message.address.channel, by=message.author.id)
                 return Ruling("notice", limits.notice(hit)) if hit.news else PASSED_OVER

@@ -49,6 +49,7 @@ from bot.pacing import Pace
 from bot.pictures import Pictures
 from bot.reservations import Reservations
 from bot.retention import Sweep
+from bot.revisions import Revising
 from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from bot.stopping import Stopping
@@ -275,6 +276,7 @@ async def build(
 
             intake = Intake(
                 store.inbox,
+                Revising(store.revisions, store.marks, engine.leases),
                 controls,
                 Admission(settings, limits),
                 describe,

@@ -36,7 +36,7 @@ class LiveAnswer:
     """The answer of one turn on its way to people.
 
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
-    shows while it grows.
+    shows while it grows. `instead_of`: the answer to an earlier wording, whose messages become this one's.
     """
 
     def __init__(
@@ -52,10 +52,13 @@ class LiveAnswer:
         already: Sequence[StoredPart] = (),
         before_first: Callable[[], Awaitable[None]] | None = None,
         previews: bool = True,
+        instead_of: LiveAnswer | None = None,
     ) -> None:
         self._parts = Parts(
             adapter, turns, lease, reply_to=reply_to, mentions=mentions, already=already, before_first=before_first
         )
+        if instead_of is not None:
+            self._parts.take_over(instead_of._parts)
         self._pace = pace
         self._address = lease.claim.address
         self._turn = lease.claim.key
@@ -76,6 +79,11 @@ class LiveAnswer:
     def text(self) -> str:
         """What the model has said so far."""
         return self._text
+
+    @property
+    def preface(self) -> str:
+        """What stands before the model's words until the answer is complete."""
+        return self._preface
 
     @property
     def first_id(self) -> str:

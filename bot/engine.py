@@ -15,6 +15,7 @@ import structlog
 from bot import crash
 from bot.errors import LeaseLost, ParleyError, StorageFailed
 from bot.lease import Lease
+from bot.revisions import watch
 from storage.liveness import SignOfLife
 from storage.records import Claim, now
 from storage.turns import Turns
@@ -90,6 +91,7 @@ class Engine:
             log.info("dead_workers_unseen", reason=str(failure))
         async with asyncio.TaskGroup() as group:
             heartbeat = group.create_task(self._keep_leases(), name="leases")
+            watching = group.create_task(watch(self._turns, self.leases), name="changes")
             while not self._draining.is_set():
                 await self._lanes.acquire()
                 claim = await self._next()
@@ -104,6 +106,7 @@ class Engine:
                 self._began(lease, group.create_task(self._guarded(lease), name=f"turn {claim.key}"))
             await self._idle.wait()
             heartbeat.cancel()
+            watching.cancel()
 
     async def drain(self, grace_seconds: float) -> int:
         """Claim nothing more and let running turns finish; hand back those that can't. Returns how many those were.

@@ -8,6 +8,7 @@
     ├── BackupRefused               no backup was made: why, and the way out
     ├── StorageFailed               a write or read failed: nothing was stored, leave the event unacknowledged
     │   └── LeaseLost               another worker has the turn: stop touching it
+    ├── QuestionChanged             what a turn answers was edited or deleted: it starts again
     ├── TurnGivenUp                 a turn that brought its process down again and again is not tried again
     ├── TurnAbandoned               a turn for which not even a sentence could be said
     ├── BudgetUsedUp                what may be spent in the month is spent, or set aside for others: no call is made
@@ -107,6 +108,10 @@ class StorageFailed(ParleyError):
 
 class LeaseLost(StorageFailed):
     """The turn's lease has passed to another worker."""
+
+
+class QuestionChanged(ParleyError):
+    """What the turn answers was edited or deleted since it was read."""
 
 
 class TurnGivenUp(ParleyError):

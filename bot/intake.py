@@ -18,6 +18,7 @@ from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.gate import ALONE, Company, company, gate, may_concern_us
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
+from bot.revisions import Revising
 from storage.inbox import Inbox
 from storage.records import Outcome, micros, micros_of, now
 
@@ -47,6 +48,7 @@ class Intake:
     """
 
     inbox: Inbox
+    revising: Revising
     controls: HeldControls
     admission: Admission
     platforms: Callable[[str], Description | None]
@@ -62,20 +64,20 @@ class Intake:
                 await self._message(event)
                 crash.point("after_commit")
             case MessageEdited(message):
-                if await self.inbox.edit(message):
-                    log.info("message_edited", platform=message.address.platform, message=message.id)
+                if await self.revising.edit(message) and await self._message(message) == "duplicate":
+                    # Another process may have stored it as it was first, since it was looked for here.
+                    await self.revising.edit(message)
             case MessageDeleted(address, message_id):
-                if await self.inbox.delete(address, message_id):
-                    log.info("message_deleted", platform=address.platform, message=message_id)
+                await self.revising.delete(address, message_id)
 
     async def receive_missed(self, message: IncomingMessage) -> bool:
         """Take in what was read from history, where no event told of it; whether it is to be answered.
 
         Raises `StorageFailed`.
         """
+        if message.edited:
+            await self.revising.edit(message)
         outcome = await self._message(message, live=False)
-        if outcome == "duplicate" and message.edited:
-            await self.inbox.edit(message)
         return outcome in {"queued", "joined"}
 
     def hold(self, platform: str, seconds: float) -> None:

@@ -1,9 +1,9 @@
-"""A worker's hold on one turn, as the turn itself sees it: is it still ours, and must it be handed back?"""
+"""A worker's hold on one turn, as the turn itself sees it: is it still ours, is it still asked, must it go back?"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.errors import LeaseLost
 from storage.records import Claim, UsageRow, now
@@ -15,8 +15,9 @@ class Lease:
     """The hold on `claim`'s turn, sure until `until` (microseconds since the epoch) and as long as it is renewed.
 
     `handing_back`: the process ends, and what it can't finish another one will. `askers`: who asked, once that has been
-    read. `stopped`: somebody, `stopped_by` by name, wants no more of the answer. `used`: what asking the model took,
-    once that has ended in whatever way.
+    read. `stopped`: somebody, `stopped_by` by name, wants no more of the answer. `changed`: a question was edited or
+    deleted after `claim.revision`, for the `times_changed`th time. `used`: what asking the model took, once that has
+    ended in whatever way.
     """
 
     claim: Claim
@@ -27,10 +28,14 @@ class Lease:
     askers: frozenset[str] = frozenset()
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     stopped_by: str = ""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    times_changed: int = 0
     used: UsageRow | None = None
+    _newest: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.until = self.claim.lease_until
+        self._newest = self.claim.revision
 
     async def make_sure(self) -> None:
         """Return once nobody else can have the turn. Raises `LeaseLost` where somebody has, and `StorageFailed`.
@@ -49,6 +54,22 @@ class Lease:
         """Let the answer end where it is; `by` is who wants it so."""
         self.stopped_by = by
         self.stopped.set()
+
+    def change(self, revision: int) -> None:
+        """What is asked has come to this revision: an answer to an older one is wanted no more, stopped or not."""
+        if revision > self._newest:
+            self._newest = revision
+            self.stopped.clear()
+            self.changed.set()
+
+    def began_again(self, revision: int) -> None:
+        """From now on the turn answers what is asked at this revision; what was used for older ones is counted."""
+        self.claim = replace(self.claim, revision=revision, outcome=None)
+        self._newest = max(self._newest, revision)
+        self.times_changed += 1
+        self.used = None
+        if self._newest == revision:
+            self.changed.clear()
 
     def renewed(self, asked_at: int, seconds: float) -> None:
         """The lease was renewed for so many seconds, by a request made at `asked_at`."""

@@ -71,7 +71,8 @@ class IncomingMessage:
     """One message as a person posted it. Its identity is (platform, workspace, channel, id), never the event's id.
 
     `text` is Markdown with users named (`@Ada`), the bot's own mention taken out. `direct` marks a conversation with
-    the bot alone; `mentions_others` that it addresses somebody else. `sent_at` is the platform's time, with zone.
+    the bot alone; `mentions_others` that it addresses somebody else. `sent_at` is the platform's time, with zone;
+    `edited_at`, likewise, is when it was given its present wording, None where it never was another.
     """
 
     address: Address
@@ -85,6 +86,7 @@ class IncomingMessage:
     edited: bool = False
     direct: bool = False
     mentions_others: bool = False
+    edited_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import structlog
 
 from bot import crash
 from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, Trace
-from bot.errors import DeliveryRefused, DeliveryUncertain
+from bot.errors import DeliveryDelayed, DeliveryRefused
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import PartKey, Reply
@@ -64,6 +64,8 @@ class Parts:
         self._mentions = mentions
         self._before_first = before_first
         self._parts = [_Part(part.number, part.platform_id, None, part.intended_at) for part in already]
+        # No number is given twice: on Discord it would stand for the message that was taken back.
+        self._highest = max((part.number for part in already), default=0)
         self._outcome: str | None = None
         self.posted_one = False
         """Whether a message was posted by this process: a platform ends its status then."""
@@ -103,21 +105,16 @@ class Parts:
             await self._reconcile(self._parts[index])
         part = self._parts[index]
         reply = Reply(text, self._mentions)
-        try:
-            if part.platform_id is None:
-                await self._post(part, reply)
-            else:
-                await self._adapter.edit(self._claim.address, part.platform_id, reply)
-                crash.point("after_edit")
-        except DeliveryUncertain:
-            part.text = None
-            raise
-        part.text = text
+        if part.platform_id is None:
+            await self._post(part, reply)
+        else:
+            await _undisturbed(self._edit(part, part.platform_id, reply))
 
     async def _intend(self, number: int | None = None) -> None:
         """Write down that one more message is about to be sent."""
         part = _Part(number or self._next_number(), None, None, now())
         self._parts.append(part)
+        self._highest = part.number
         await self._turns.intend_part(self._claim, part.number, self._outcome)
         self._outcome = None
         crash.point("after_intent")
@@ -140,9 +137,20 @@ class Parts:
         part.platform_id = await self._adapter.send(
             self._claim.address, reply, key, reply_to=self._reply_to if part is self._parts[0] else None
         )
+        part.text = reply.text
         self.posted_one = True
         crash.point("after_send")
         await self._turns.confirm_part(self._claim, part.number, part.platform_id)
+
+    async def _edit(self, part: _Part, platform_id: str, reply: Reply) -> None:
+        shown, part.text = part.text, None
+        try:
+            await self._adapter.edit(self._claim.address, platform_id, reply)
+        except (DeliveryDelayed, DeliveryRefused):
+            part.text = shown
+            raise
+        part.text = reply.text
+        crash.point("after_edit")
 
     async def _reconcile(self, part: _Part) -> None:
         """Find out whether a message that was intended did land after all; then the part has its id."""
@@ -190,11 +198,16 @@ class Parts:
         await self.take_back_from(index)
         await self._intend(number)
 
+    def take_over(self, earlier: Parts) -> None:
+        """Go on with the messages of an answer to what has been asked in other words since."""
+        self._parts, self._highest = earlier._parts, earlier._highest
+        self.posted_one = earlier.posted_one
+
     async def take_back_from(self, index: int) -> None:
         """Remove the messages from `index` on: the answer does not need them."""
-        for part in reversed(self._parts[index:]):
-            await self._take_back(part)
-        del self._parts[index:]
+        while len(self._parts) > index:
+            await self._take_back(self._parts[-1])
+            self._parts.pop()
 
     async def _take_back(self, part: _Part) -> None:
         """Remove a message, whether or not it is known to have landed."""
@@ -221,7 +234,7 @@ class Parts:
         return await self._find(part)
 
     def _next_number(self) -> int:
-        return max((part.number for part in self._parts), default=0) + 1
+        return self._highest + 1
 
 
 async def _undisturbed(call: Coroutine[Any, Any, None]) -> None:

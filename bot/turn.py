@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import budgets, crash, endings, troubles
+from bot import budgets, crash, endings, revisions, troubles
 from bot.adapter import Adapter, HearsEnds, OpensThreads
 from bot.alerts import Alerts
 from bot.asking import Asker
 from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
-from bot.errors import DeliveryFailure, DeliveryRefused, TurnAbandoned, TurnGivenUp
+from bot.errors import DeliveryFailure, DeliveryRefused, QuestionChanged, TurnAbandoned, TurnGivenUp
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
@@ -31,7 +31,7 @@ from bot.private import reached
 from bot.question import Question, read_question
 from bot.settings import Settings
 from storage import Store
-from storage.records import Answer, Claim, StoredMessage, now
+from storage.records import Answer, Claim, now
 from storage.retention import since
 
 log = structlog.get_logger(__name__)
@@ -76,62 +76,89 @@ class TurnRunner:
         with structlog.contextvars.bound_contextvars(
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
         ):
-            adapter = self.adapters[claim.address.platform]
-            kept_since = since(self.settings.parley_retention_days)
-            question = await read_question(self.store, self.controls, self.pictures, claim, adapter, since=kept_since)
-            asked = question.own[-1] if question.own else None
-            lease.askers = frozenset(message.author_id for message in question.own)
-            if asked is not None and claim.address.thread == asked.platform_id:
-                claim = await self._in_its_thread(lease, adapter, asked)
-            presence = Presence(adapter, claim.address)
-            preface = late_word((now() - asked.sent_at) / 1_000_000) if asked else ""
-            answer = LiveAnswer(
-                adapter,
-                self.store.turns,
-                self.paces[claim.address.platform],
-                lease,
-                reply_to=asked.platform_id if asked else None,
-                mentions=question.people,
-                preface=preface,
-                already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
-                before_first=presence.end,
-                previews=question.controls.streaming,
-            )
-            if asked is None:
-                # Every question of it was deleted: what an earlier attempt has shown goes too.
-                await answer.withdraw()
-                await presence.clear(left_behind=claim.attempt > 1)
-                await self.store.turns.finish(claim, "cancelled", reserved=self._reserves(question))
-                return
+            adapter, answer = self.adapters[claim.address.platform], None
             try:
-                if claim.kind == "command" and claim.outcome is None:
-                    outcome = await self.commands.run(claim, question, answer)
-                else:
-                    outcome = await self._answer(lease, question, answer, presence, preface)
-            except asyncio.CancelledError:
-                if lease.handing_back:
-                    await self._hand_over(answer)
-                raise
-            except DeliveryRefused as refused:
-                told = await answer.say_instead(endings.apology(claim, refused).text) or await self._write_alone(
-                    claim, question, answer.text
-                )
-                log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
-                self.alerts.tell(troubles.with_place(refused, claim.address))
-                await self.store.turns.finish(
-                    claim,
-                    "failed",
-                    used=from_row(claim.outcome).used if claim.outcome else lease.used,
-                    failure=f"DeliveryRefused {refused.code}"[:64],
-                    reserved=self._reserves(question),
-                )
-            else:
-                await self._finish(claim, question, answer, outcome)
+                while True:
+                    question = await self._read(lease, adapter)
+                    if answer is None:
+                        await self._in_its_thread(lease, question)
+                    presence = Presence(adapter, lease.claim.address)
+                    answer = await self._begin(lease, question, presence, instead_of=answer)
+                    try:
+                        await self._run_as_asked(lease, question, answer, presence)
+                    except QuestionChanged:
+                        await revisions.begin_again(self.store.turns, lease)
+                    else:
+                        return
             finally:
-                if not answer.posted:
-                    await presence.clear(left_behind=claim.attempt > 1)
                 if isinstance(adapter, HearsEnds):
-                    adapter.ended(claim.address)
+                    adapter.ended(lease.claim.address)
+
+    async def _read(self, lease: Lease, adapter: Adapter) -> Question:
+        """What is asked now."""
+        kept_since = since(self.settings.parley_retention_days)
+        question = await read_question(self.store, self.controls, self.pictures, lease.claim, adapter, since=kept_since)
+        lease.askers = frozenset(message.author_id for message in question.own)
+        return question
+
+    async def _begin(
+        self, lease: Lease, question: Question, presence: Presence, *, instead_of: LiveAnswer | None
+    ) -> LiveAnswer:
+        """The answer to what is asked now, in the messages of the one it stands `instead_of`."""
+        claim, asked = lease.claim, question.own[-1] if question.own else None
+        return LiveAnswer(
+            question.adapter,
+            self.store.turns,
+            self.paces[claim.address.platform],
+            lease,
+            reply_to=asked.platform_id if asked else None,
+            mentions=question.people,
+            preface=late_word((now() - max(asked.sent_at, asked.edited_at)) / 1_000_000) if asked else "",
+            already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 and instead_of is None else (),
+            before_first=presence.end,
+            previews=question.controls.streaming,
+            instead_of=instead_of,
+        )
+
+    async def _run_as_asked(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> None:
+        """Carry out what is asked and end the turn. Raises `QuestionChanged` where that is asked no more."""
+        claim = lease.claim
+        if not question.own:
+            # Every question of it was deleted: what has been shown goes too.
+            await answer.withdraw()
+            await presence.clear(left_behind=claim.attempt > 1)
+            await self.store.turns.finish(claim, "cancelled", reserved=self._reserves(question))
+            return
+        try:
+            outcome = await revisions.unless_changed(lease, self._carry_out(lease, question, answer, presence))
+        except asyncio.CancelledError:
+            if lease.handing_back:
+                await self._hand_over(answer)
+            raise
+        except DeliveryRefused as refused:
+            told = await answer.say_instead(endings.apology(claim, refused).text) or await self._write_alone(
+                claim, question, answer.text
+            )
+            log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
+            self.alerts.tell(troubles.with_place(refused, claim.address))
+            await self.store.turns.finish(
+                claim,
+                "failed",
+                used=from_row(claim.outcome).used if claim.outcome else lease.used,
+                failure=f"DeliveryRefused {refused.code}"[:64],
+                reserved=self._reserves(question),
+            )
+        else:
+            await self._finish(claim, question, answer, outcome)
+        finally:
+            if not answer.posted:
+                await presence.clear(left_behind=claim.attempt > 1)
+
+    async def _carry_out(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> Outcome:
+        await asyncio.sleep(revisions.pause(lease.times_changed))
+        if lease.claim.kind == "command" and lease.claim.outcome is None:
+            return await self.commands.run(lease.claim, question, answer)
+        return await self._answer(lease, question, answer, presence)
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""
@@ -149,11 +176,12 @@ class TurnRunner:
             log.info("hand_over_unsaid", code="timeout")
         crash.point("at_hand_over")
 
-    async def _in_its_thread(self, lease: Lease, adapter: Adapter, asked: StoredMessage) -> Claim:
-        """Begin the thread in which the answer is to stand; where that can't be, it stands in the channel."""
-        claim = lease.claim
-        if not isinstance(adapter, OpensThreads):
-            return claim
+    async def _in_its_thread(self, lease: Lease, question: Question) -> None:
+        """Begin the thread in which the answer is to stand, if it is to have one; where that can't be, it stands in
+        the channel."""
+        claim, adapter, asked = lease.claim, question.adapter, question.own[-1] if question.own else None
+        if asked is None or claim.address.thread != asked.platform_id or not isinstance(adapter, OpensThreads):
+            return
         name = " ".join(asked.text.split())[:THREAD_NAME_CHARACTERS] or "Conversation"
         channel = replace(claim.address, thread=None)
         try:
@@ -161,11 +189,8 @@ class TurnRunner:
         except DeliveryFailure as failure:
             log.warning("thread_not_begun", code=failure.code)
             lease.claim = replace(claim, address=channel)
-        return lease.claim
 
-    async def _answer(
-        self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence, preface: str
-    ) -> Outcome:
+    async def _answer(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> Outcome:
         """Ask and show at the same time, until the whole answer has landed.
 
         What an earlier attempt got to know of the model is landed as it is.
@@ -182,7 +207,7 @@ class TurnRunner:
                         group.create_task(presence.run(), name="presence")
                     outcome = await self._ask(lease, question, answer)
                     if not outcome.failure:
-                        outcome = replace(outcome, text=preface + outcome.text)
+                        outcome = replace(outcome, text=answer.preface + outcome.text)
                     answer.complete(outcome.text, to_row(outcome))
                 await landing
                 await presence.end()

@@ -14,7 +14,7 @@ from storage.dialect import upsert
 from storage.records import Accepted, Role, Ruling, Spoken, Standing, micros, now
 from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns
 
-_this_message = and_(
+this_message = and_(
     messages.c.platform == bindparam("of_platform"),
     messages.c.workspace == bindparam("of_workspace"),
     messages.c.channel == bindparam("of_channel"),
@@ -26,7 +26,7 @@ _this_channel = and_(
     conversations.c.channel == bindparam("of_channel"),
 )
 ROOT_OF_MESSAGE = (
-    select(conversations.c.root).join(messages, messages.c.conversation_id == conversations.c.id).where(_this_message)
+    select(conversations.c.root).join(messages, messages.c.conversation_id == conversations.c.id).where(this_message)
 )
 ROOT_OF_PART = (
     select(conversations.c.root)
@@ -60,7 +60,7 @@ LATELY = (
 )
 KNOWN = select(
     messages.c.id, messages.c.turn_id, messages.c.conversation_id, messages.c.role, messages.c.deleted
-).where(_this_message)
+).where(this_message)
 CONVERSATION = upsert(
     conversations,
     # What is set changes nothing; it is there because only a row that is written is returned.
@@ -101,6 +101,7 @@ RELEASE_HELD = (
     )
     .values(not_before=0)
 )
+HAS_TURN = select(turns.c.id).where(turns.c.key == bindparam("of_key"))
 NEW_MESSAGE = insert(messages)
 GIVE_TURN = (
     update(messages)
@@ -128,48 +129,16 @@ ADD_FILES = (
     )
     .values(attachments=bindparam("to_attachments"))
 )
-EDIT = (
-    update(messages)
-    # What was deleted stays forgotten, in whatever order its events come.
-    .where(_this_message, messages.c.role == "user", messages.c.deleted.is_(False))
-    .values(text=bindparam("to_text"), attachments=bindparam("to_attachments"), edited=True)
-)
-DELETE = (
-    update(messages)
-    .where(_this_message)
-    .values(text="", attachments=(), deleted=True)
-    .returning(messages.c.id, messages.c.role)
-)
-
-# An answer none of whose questions is left says what was taken back.
-_question = messages.alias("question")
-DELETE_ANSWER = (
-    update(messages)
-    .where(
-        messages.c.role == "assistant",
-        messages.c.turn_id
-        == select(_question.c.turn_id).where(_question.c.id == bindparam("of_row")).scalar_subquery(),
-        ~exists().where(
-            _question.c.turn_id == messages.c.turn_id, _question.c.role == "user", _question.c.deleted.is_(False)
-        ),
-    )
-    .values(text="", attachments=(), deleted=True)
-)
-FORGET_OUTCOME = (
-    update(turns)
-    .where(
-        turns.c.id == select(_question.c.turn_id).where(_question.c.id == bindparam("of_row")).scalar_subquery(),
-        turns.c.outcome.is_not(None),
-    )
-    .values(outcome=None)
-)
 
 
-def turn_key(message: IncomingMessage) -> str:
-    """The key of the turn that `message` starts: 20 hexadecimal digits made from its identity alone."""
+def turn_key(message: IncomingMessage, again: str = "") -> str:
+    """The key of the turn that `message` starts: 20 hexadecimal digits made from its identity alone.
+
+    Where it has started one before and asks anew, `again` tells the two apart.
+    """
     a = message.address
-    identity = "\0".join((a.platform, a.workspace, a.channel, message.id))
-    return hashlib.blake2b(identity.encode(errors="replace"), digest_size=10).hexdigest()
+    names = (a.platform, a.workspace, a.channel, message.id, *filter(None, [again]))
+    return hashlib.blake2b("\0".join(names).encode(errors="replace"), digest_size=10).hexdigest()
 
 
 class Inbox:
@@ -215,17 +184,9 @@ class Inbox:
         """
         await self._database.insist(_remember, conversation_id, earlier, own_id)
 
-    async def edit(self, message: IncomingMessage) -> bool:
-        """Give a stored message its new wording; False where it is not known, or deleted."""
-        return await self._database.write(_edit, message)
-
-    async def delete(self, address: Address, message_id: str) -> bool:
-        """Forget the text of a deleted message, keeping its identity; False where it is not known."""
-        return await self._database.write(_delete, address, message_id)
-
 
 def _root_of(connection: Connection, address: Address, message_id: str) -> str | None:
-    of = _of(address, message_id)
+    of = identity(address, message_id)
     root: str | None = connection.scalar(ROOT_OF_MESSAGE, of)
     if root is None:
         root = connection.scalar(ROOT_OF_PART, of)
@@ -249,7 +210,7 @@ def _accept(
     complete: bool,
     not_before: int,
 ) -> Accepted:
-    known = connection.execute(KNOWN, _of(message.address, message.id)).first()
+    known = connection.execute(KNOWN, identity(message.address, message.id)).first()
     if known is not None:
         if message.attachments:
             connection.execute(ADD_FILES, {"of_row": known.id, "to_attachments": message.attachments})
@@ -294,7 +255,7 @@ def _ended_turn(connection: Connection, message: IncomingMessage, conversation_i
     """A turn that is over before it begins: by it a message counts as decided on."""
     turn = {
         "conversation_id": conversation_id,
-        "key": turn_key(message),
+        "key": _new_key(connection, message),
         "kind": "notice",
         "state": "cancelled",
         "thread": message.address.thread,
@@ -320,13 +281,21 @@ def _turn_for(
         "kind": ruling.kind,
         "payload": ruling.payload,
         "conversation_id": conversation_id,
-        "key": turn_key(message),
+        "key": _new_key(connection, message),
         "state": "queued",
         "thread": thread,
         "not_before": not_before,
         "created_at": now(),
     }
     return Accepted("queued", connection.execute(NEW_TURN, turn).scalar_one())
+
+
+def _new_key(connection: Connection, message: IncomingMessage) -> str:
+    """The key of a new turn. A message that was taken back by an edit, and asks again by another, had one before."""
+    key = turn_key(message)
+    if connection.scalar(HAS_TURN, {"of_key": key}) is None:
+        return key
+    return turn_key(message, again=str(_edited_at(message)))
 
 
 def _advance_cursors(connection: Connection, message: IncomingMessage) -> None:
@@ -357,20 +326,8 @@ def _remember(connection: Connection, conversation_id: int, earlier: Sequence[In
     connection.execute(COMPLETE, {"of_row": conversation_id})
 
 
-def _edit(connection: Connection, message: IncomingMessage) -> bool:
-    wording = {"to_text": message.text, "to_attachments": message.attachments}
-    return bool(connection.execute(EDIT, {**_of(message.address, message.id), **wording}).rowcount)
-
-
-def _delete(connection: Connection, address: Address, message_id: str) -> bool:
-    gone = connection.execute(DELETE, _of(address, message_id)).first()
-    if gone is not None and gone.role == "user":
-        connection.execute(DELETE_ANSWER, {"of_row": gone.id})
-        connection.execute(FORGET_OUTCOME, {"of_row": gone.id})
-    return gone is not None
-
-
-def _of(address: Address, message_id: str) -> dict[str, str]:
+def identity(address: Address, message_id: str) -> dict[str, str]:
+    """What `this_message` asks for."""
     return {
         "of_platform": address.platform,
         "of_workspace": address.workspace,
@@ -395,4 +352,9 @@ def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str
         "sent_at": sent_at,
         "position": sent_at,
         "edited": message.edited,
+        "edited_at": _edited_at(message),
     }
+
+
+def _edited_at(message: IncomingMessage) -> int:
+    return 0 if message.edited_at is None else micros(message.edited_at)

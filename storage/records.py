@@ -94,6 +94,7 @@ class Claim:
     """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
 
     `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
+    `revision` tells which wording of its questions is answered: of an older one, neither outcome nor end is stored.
     """
 
     turn_id: int
@@ -112,6 +113,22 @@ class Claim:
     outcome: str | None = None
     kind: TurnKind = "answer"
     payload: str | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """What became of an edit or a deletion of a message.
+
+    `unknown`: no such message is stored, or it is none whose words count (an answer, a command); `stale`: what is
+    stored is newer, or gone; `same`: nothing is new in it; `changed`: it was taken in. `turn_id`: the turn that answers
+    the message, `revision` its new one where it is still open, and `answered` whether it has answered already.
+    """
+
+    outcome: Literal["unknown", "stale", "same", "changed"]
+    turn_id: int | None = None
+    revision: int | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +172,7 @@ class StoredMessage:
     position: int
     sent_at: int
     attachments: tuple[Attachment, ...] = ()
+    edited_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,8 @@ turns = Table(
     Column("failure", Name(64)),
     # What the model said, from its last word until the turn has ended.
     Column("outcome", Words),
+    # Counts the edits and deletions of its questions while it is open: what answers an older one is out of date.
+    Column("revision", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("key"),
 )
 _OPEN = text("state IN ('queued', 'running')")
@@ -195,6 +197,8 @@ messages = Table(
     Column("position", BigInteger, nullable=False),
     Column("edited", Boolean, nullable=False, server_default=false()),
     Column("deleted", Boolean, nullable=False, server_default=false()),
+    # When its present wording was given, by the platform's clock; 0 where it was never edited.
+    Column("edited_at", BigInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("platform", "workspace", "channel", "platform_id"),
 )
 Index("ix_messages_order", messages.c.conversation_id, messages.c.position, messages.c.id)

@@ -14,6 +14,7 @@ from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.memory import Memory
 from storage.retention import Retention
+from storage.revisions import Revisions
 from storage.turns import Turns
 from storage.usage import Usage
 
@@ -33,6 +34,7 @@ class Store:
     retention: Retention
     usage: Usage
     budgets: Budgets
+    revisions: Revisions
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -50,6 +52,7 @@ class Store:
             Retention(database),
             Usage(database),
             Budgets(database),
+            Revisions(database),
         )
 
     def begin_work(self) -> SignOfLife:

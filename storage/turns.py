@@ -5,7 +5,7 @@ Every write of a running turn is fenced by (owner, attempt): a worker whose leas
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from bot.errors import LeaseLost
+from bot.errors import LeaseLost, QuestionChanged
 from bot.messages import Address
 from storage.budgets import settle
 from storage.database import Database
@@ -101,6 +101,7 @@ CLAIM = (
         turns.c.outcome,
         turns.c.kind,
         turns.c.payload,
+        turns.c.revision,
     )
 )
 PLACE = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
@@ -168,11 +169,15 @@ PARTS_AMONG = select(reply_parts.c.platform_id).where(
 _this_part = and_(reply_parts.c.turn_id == bindparam("of_turn"), reply_parts.c.number == bindparam("part"))
 CONFIRM_PART = update(reply_parts).where(_this_part).values(state="sent", platform_id=bindparam("to_platform_id"))
 HELD = select(turns.c.id).where(_held)
-KEEP_OUTCOME = update(turns).where(_held).values(outcome=bindparam("to_outcome"))
+# What answers a wording that has been changed meanwhile is neither kept nor the end of the turn.
+_up_to_date = turns.c.revision == bindparam("held_revision")
+KEEP_OUTCOME = update(turns).where(_held, _up_to_date).values(outcome=bindparam("to_outcome"))
+BEGIN_AGAIN = select(turns.c.revision).where(_held)
+REVISIONS = select(turns.c.id, turns.c.revision).where(turns.c.id.in_(bindparam("turn_ids", expanding=True)))
 DROP_PART = delete(reply_parts).where(_this_part)
 FINISH = (
     update(turns)
-    .where(_held)
+    .where(_held, _up_to_date)
     .values(
         state=bindparam("to_state"),
         lease_owner=None,
@@ -277,6 +282,14 @@ class Turns:
         """
         await self._database.write(_release, claim, delay_seconds, crashed=crashed, used=used)
 
+    async def revisions(self, turn_ids: Collection[int]) -> Mapping[int, int]:
+        """The present revision of each of some turns, by its id."""
+        return await self._database.read(_revisions, sorted(turn_ids))
+
+    async def begin_again(self, claim: Claim, used: UsageRow | None) -> int:
+        """Count what was used for wordings that are out of date; returns the present revision. Raises `LeaseLost`."""
+        return await self._database.insist(_begin_again, claim, used)
+
     async def parts(self, turn_id: int) -> Sequence[StoredPart]:
         """The messages of a turn's answer so far, in order."""
         return await self._database.read(_parts, turn_id)
@@ -286,13 +299,16 @@ class Turns:
         return await self._database.read(_parts_among, sorted(platform_ids))
 
     async def keep_outcome(self, claim: Claim, outcome: str) -> None:
-        """Write down what the model said, before it stands whole at the platform. Raises `LeaseLost`."""
+        """Write down what the model said, before it stands whole at the platform.
+
+        Raises `LeaseLost`, and `QuestionChanged` where it answers what was edited or deleted meanwhile.
+        """
         await self._database.insist(_keep_outcome, claim, outcome)
 
     async def intend_part(self, claim: Claim, number: int, outcome: str | None = None) -> None:
         """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`.
 
-        With `outcome`, that is kept by the same transaction.
+        With `outcome`, that is kept by the same transaction, and like `keep_outcome` it raises `QuestionChanged`.
         """
         await self._database.insist(_intend_part, claim, number, outcome)
 
@@ -314,8 +330,9 @@ class Turns:
         failure: str | None = None,
         reserved: bool = False,
     ) -> None:
-        """End a turn: its state, its answer as the conversation's next message, and its usage. Raises `LeaseLost`.
+        """End a turn: its state, its answer as the conversation's next message, and its usage.
 
+        Raises `LeaseLost`, and `QuestionChanged` where a question of it was edited or deleted meanwhile.
         `reserved`: money may be set aside for it, which is let go of. An earlier attempt may always have done that.
         """
         reserved = reserved or claim.attempt > 1
@@ -372,6 +389,7 @@ def _claim(
         outcome=taken.outcome,
         kind=taken.kind,
         payload=taken.payload,
+        revision=taken.revision,
     )
 
 
@@ -399,6 +417,19 @@ def _release(
         _count(connection, claim, used, moment)
 
 
+def _revisions(connection: Connection, turn_ids: Sequence[int]) -> Mapping[int, int]:
+    return {row.id: row.revision for row in connection.execute(REVISIONS, {"turn_ids": turn_ids})}
+
+
+def _begin_again(connection: Connection, claim: Claim, used: UsageRow | None) -> int:
+    revision: int | None = connection.scalar(BEGIN_AGAIN, _holding(claim))
+    if revision is None:
+        raise _lost(claim)
+    if used is not None:
+        _count(connection, claim, used, now())
+    return revision
+
+
 def _parts(connection: Connection, turn_id: int) -> Sequence[StoredPart]:
     return [StoredPart(*row) for row in connection.execute(PARTS, {"of_turn": turn_id})]
 
@@ -408,8 +439,9 @@ def _parts_among(connection: Connection, platform_ids: Sequence[str]) -> frozens
 
 
 def _keep_outcome(connection: Connection, claim: Claim, outcome: str) -> None:
-    if not connection.execute(KEEP_OUTCOME, {**_holding(claim), "to_outcome": outcome}).rowcount:
-        raise _lost(claim)
+    kept = {**_holding(claim), "held_revision": claim.revision, "to_outcome": outcome}
+    if not connection.execute(KEEP_OUTCOME, kept).rowcount:
+        raise _late(connection, claim)
 
 
 def _intend_part(connection: Connection, claim: Claim, number: int, outcome: str | None) -> None:
@@ -441,9 +473,15 @@ def _finish(
     reserved: bool,
 ) -> None:
     moment = now()
-    end = {**_holding(claim), "to_state": state, "moment": moment, "to_failure": failure}
+    end = {
+        **_holding(claim),
+        "held_revision": claim.revision,
+        "to_state": state,
+        "moment": moment,
+        "to_failure": failure,
+    }
     if not connection.execute(FINISH, end).rowcount:
-        raise _lost(claim)
+        raise _late(connection, claim)
     if answer is not None:
         row = {
             "conversation_id": claim.conversation_id,
@@ -482,6 +520,13 @@ def _backlog(connection: Connection) -> Backlog:
 
 def _holding(claim: Claim) -> dict[str, object]:
     return {"held_turn": claim.turn_id, "held_by": claim.owner, "held_attempt": claim.attempt}
+
+
+def _late(connection: Connection, claim: Claim) -> LeaseLost | QuestionChanged:
+    """Why an outcome or an end was refused."""
+    if connection.scalar(HELD, _holding(claim)) is None:
+        return _lost(claim)
+    return QuestionChanged(f"the questions of turn {claim.turn_id} were changed meanwhile")
 
 
 def _lost(claim: Claim) -> LeaseLost:

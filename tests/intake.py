@@ -9,6 +9,7 @@ from bot.controls.held import HeldControls
 from bot.intake import Intake
 from bot.limits import Limits
 from bot.messages import IncomingMessage
+from bot.revisions import Revising
 from bot.settings import Settings
 from storage import Store
 
@@ -18,6 +19,7 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
     chosen = Settings(**settings, _env_file=None)  # type: ignore[arg-type, call-arg]
     return Intake(
         inbox=store.inbox,
+        revising=Revising(store.revisions, store.marks),
         controls=HeldControls(store.controls, chosen),
         admission=Admission(chosen, Limits(0, 0, 0, 0)),
         platforms=lambda _: None,

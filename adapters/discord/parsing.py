@@ -78,6 +78,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         attachments=_attachments(payload),
         quoted=quoted,
         edited=isinstance(payload.get("edited_timestamp"), str),
+        edited_at=_moment(payload.get("edited_timestamp")),
         direct=not where.workspace,
         mentions_others=to_others and not mentions_bot and not (quoted is not None and quoted.by_us),
     )
@@ -244,13 +245,20 @@ def _media_type(declared: str, name: str) -> str:
 
 def _sent_at(payload: Mapping[str, Any]) -> datetime | None:
     """The payload's own timestamp, else the one inside the message's snowflake."""
+    if (moment := _moment(payload.get("timestamp"))) is not None:
+        return moment
     try:
-        moment = datetime.fromisoformat(string(payload.get("timestamp")))
+        return datetime.fromtimestamp(((int(payload["id"]) >> 22) + DISCORD_EPOCH_MS) / 1000, UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _moment(value: object) -> datetime | None:
+    """A timestamp as Discord writes it; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(string(value))
     except ValueError:
-        try:
-            return datetime.fromtimestamp(((int(payload["id"]) >> 22) + DISCORD_EPOCH_MS) / 1000, UTC)
-        except (KeyError, TypeError, ValueError, OverflowError, OSError):
-            return None
+        return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

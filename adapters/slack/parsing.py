@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -169,6 +169,7 @@ def _speech(
         sent_at=datetime.fromtimestamp(float(ts), UTC),
         attachments=_files(event),
         edited=bool(_dict(event.get("edited"))),
+        edited_at=_edited_at(event),
         direct=place.direct,
         mentions_others=not mentions_bot and (bool(mentioned) or _CROWD.search(markup) is not None),
     )
@@ -185,7 +186,24 @@ def _changed(
     else:
         unchanged = not _dict(message.get("edited"))
     spoken = None if unchanged else _speech(message, place, me, people, called=False)
-    return None if spoken is None or spoken.author.is_bot else MessageEdited(spoken)
+    if spoken is None or spoken.author.is_bot:
+        return None
+    return MessageEdited(
+        replace(spoken, edited=True, edited_at=_edited_at(message, event.get("event_ts") or event.get("ts")))
+    )
+
+
+def _edited_at(message: Mapping[str, Any], told_at: object = None) -> datetime | None:
+    """When a message was given its wording; None where it was never edited.
+
+    Slack says so to the second. When it told of it, `told_at`, puts the edits of one second in their order.
+    """
+    edited, told = _timestamp(_dict(message.get("edited")).get("ts")), _timestamp(told_at)
+    if edited is None or told is None:
+        found = edited or told
+        return None if found is None else datetime.fromtimestamp(float(found), UTC)
+    second = int(float(edited))
+    return datetime.fromtimestamp(min(max(float(edited), float(told)), second + 0.999999), UTC)
 
 
 def _deleted(deleted_ts: object, previous: object, place: _Place) -> MessageDeleted | None:

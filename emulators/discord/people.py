@@ -152,6 +152,10 @@ class People(Core):
         """Somebody deletes a message."""
         posting.remove(self, message)
 
+    async def purge(self, *messages: Message) -> None:
+        """A moderator deletes several messages of a channel at once."""
+        posting.remove_many(self, messages)
+
     async def react(self, user: User, message: Message, emoji: str) -> None:
         """`user` reacts with a Unicode emoji or `name:id`."""
         events.set_reaction(self, message, user, emoji, present=True)

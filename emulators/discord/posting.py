@@ -9,6 +9,7 @@ import mimetypes
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -253,9 +254,7 @@ def amend(
 
 def remove(server: Core, message: Message) -> None:
     """Delete a message and its files, and dispatch MESSAGE_DELETE."""
-    message.deleted = True
-    for attachment in message.attachments:
-        server.world.attachments.pop(attachment.id, None)
+    _vanish(server, message)
     if not message.ephemeral:
         data: dict[str, Any] = {"id": str(message.id), "channel_id": str(message.channel.id)}
         if message.channel.guild is not None:
@@ -264,6 +263,26 @@ def remove(server: Core, message: Message) -> None:
             "MESSAGE_DELETE", message.channel, data, guild_intent=GUILD_MESSAGES, dm_intent=DM_MESSAGES
         )
     server.changed()
+
+
+def remove_many(server: Core, messages: Sequence[Message]) -> None:
+    """Delete messages of one channel at once, and dispatch MESSAGE_DELETE_BULK."""
+    channel = messages[0].channel
+    assert all(message.channel is channel for message in messages), "messages of one channel are deleted at once"
+    for message in messages:
+        _vanish(server, message)
+    data: dict[str, Any] = {"ids": [str(message.id) for message in messages], "channel_id": str(channel.id)}
+    if channel.guild is not None:
+        data["guild_id"] = str(channel.guild.id)
+    # https://discord.com/developers/docs/events/gateway#list-of-intents: of guilds alone
+    server.sessions_store.dispatch("MESSAGE_DELETE_BULK", channel, data, guild_intent=GUILD_MESSAGES)
+    server.changed()
+
+
+def _vanish(server: Core, message: Message) -> None:
+    message.deleted = True
+    for attachment in message.attachments:
+        server.world.attachments.pop(attachment.id, None)
 
 
 def open_thread(

@@ -120,6 +120,8 @@ class Core(State):
 
     def _vanish(self, message: Message, via: str, before: Json) -> None:
         message.deleted = True
+        if self.status(message.channel, message.ts):  # the line under it goes with it
+            self.statuses.append(Status(message.channel, message.ts, "", time.monotonic()))
         self.note(message, via)
         self.send_in(self.channels[message.channel], events.message_deleted(self, message, before))
 

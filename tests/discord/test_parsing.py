@@ -329,6 +329,7 @@ def test_an_edit_needs_an_editor_and_a_wording() -> None:
     found = parse_edit(edited, AROUND)
     assert found is not None
     assert (found.message.text, found.message.edited) == ("new", True)
+    assert found.message.edited_at == datetime(2026, 11, 23, 19, 0, 1, tzinfo=UTC)
     assert parse_edit(payload(), AROUND) is None
     del edited["content"]
     assert parse_edit(edited, AROUND) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -228,6 +229,34 @@ def changed(message: dict[str, Any], before: dict[str, Any] | None, **fields: An
         ME,
         PEOPLE,
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "moment"),
+    [
+        ("1700000009.000000", "1700000009.250000", 1700000009.25),  # Slack says it to the second
+        ("1700000009.000000", "1700000011.500000", 1700000009.999999),  # told late, of an edit in that second
+        ("1700000009.500000", "1700000009.250000", 1700000009.5),
+        ("1700000009.000000", None, 1700000009.0001),  # the event's own ts
+        (None, "1700000009.250000", 1700000009.25),
+        ("nonsense", "1700000009.250000", 1700000009.25),
+    ],
+)
+def test_edits_within_one_second_are_put_in_the_order_in_which_slack_told_of_them(
+    said: str | None, told: str | None, moment: float
+) -> None:
+    edit = changed({} if said is None else {"edited": {"user": "U1", "ts": said}}, {}, event_ts=told)
+    assert isinstance(edit, MessageEdited)
+    assert edit.message.edited
+    assert edit.message.edited_at == datetime.fromtimestamp(moment, UTC)
+
+
+def test_a_row_of_history_says_when_it_was_edited() -> None:
+    row = {"type": "message", "ts": "1700000000.000100", "user": "U1", "text": "hi"}
+    place = Address("slack", "T1", "C1")
+    never, once = (parse_row(row | more, place, ME) for more in ({}, {"edited": {"ts": "1700000009.000000"}}))
+    assert never is not None and never.edited_at is None
+    assert once is not None and once.edited_at == datetime.fromtimestamp(1700000009, UTC)
 
 
 def test_an_edit_is_the_message_as_it_now_is() -> None:

@@ -277,7 +277,7 @@ async def test_the_longest_reason_still_fits_once_it_is_discarded(
 
 async def test_a_turn_whose_questions_were_deleted_since_is_told_and_stays(store: Store, letters: DeadLetters) -> None:
     claim = await fail(store, "1")
-    await store.inbox.delete(THREAD, "1")
+    await store.revisions.delete(THREAD, "1")
     assert [d.outcome for d in await retry(letters, claim.turn_id)] == ["unasked"]
     assert [line.id for line in (await letters.failed())[0]] == [claim.turn_id]
     assert [d.outcome for d in await discard(letters, claim.turn_id)] == ["done"]

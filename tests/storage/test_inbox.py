@@ -79,7 +79,7 @@ async def test_a_message_known_as_context_gets_its_turn_when_it_wants_an_answer(
 
 async def test_a_deleted_context_message_gets_no_turn_any_more(store: Store, path: Path) -> None:
     await store.inbox.accept(says("1"), "100.1", rule=keeps, complete=False)
-    await store.inbox.delete(THREAD, "1")
+    await store.revisions.delete(THREAD, "1")
     assert await accept(store, "1") == ("duplicate", None)
     assert rows(path, "SELECT count(*) FROM turns") == [(0,)]
 
@@ -180,33 +180,6 @@ async def test_an_answer_of_ours_that_is_known_as_context_never_becomes_a_questi
     assert await accept(store, "1", at=1) == ("duplicate", None)
 
 
-async def test_an_edit_changes_the_wording_and_the_files(store: Store) -> None:
-    _, turn_id = await accept(store, "1", "teh")
-    file = Attachment("a.txt", "text/plain", 3, "https://files.example/a")
-    assert await store.inbox.edit(says("1", "the", attachments=(file,)))
-    [message] = await store.history.until(turn_id or 0, 1, 0)
-    assert (message.text, message.attachments) == ("the", (file,))
-
-
-async def test_an_edit_of_an_unknown_message_or_of_an_answer_is_none(store: Store) -> None:
-    assert not await store.inbox.edit(says("1"))
-    await accept(store, "2")
-    await store.inbox.remember(1, [says("1", author="BOT")], "BOT")
-    assert not await store.inbox.edit(says("1", "other words"))
-
-
-async def test_a_deleted_message_is_forgotten_and_an_edit_that_comes_after_does_not_bring_it_back(
-    store: Store, path: Path
-) -> None:
-    _, turn_id = await accept(store, "1", "a secret")
-    assert await store.inbox.delete(THREAD, "1")
-    assert not await store.inbox.edit(says("1", "a secret, edited"))
-    assert rows(path, "SELECT text, attachments, deleted FROM messages") == [("", "[]", 1)]
-    assert await store.history.until(turn_id or 0, 1, 0) == []
-    assert await accept(store, "1", "a secret") == ("duplicate", turn_id)
-    assert not await store.inbox.delete(THREAD, "unknown")
-
-
 async def test_the_cursor_of_each_thread_is_its_newest_message_in_whatever_order_they_come(
     store: Store, path: Path
 ) -> None:
@@ -237,5 +210,6 @@ async def test_what_no_database_takes_in_a_text_is_replaced_and_found_again(stor
 def test_a_turns_key_depends_on_the_messages_identity_alone() -> None:
     key = turn_key(says("1", "a", at=1, author="U1"))
     assert key == turn_key(replace(says("1", "b", at=2, author="U2"), address=replace(THREAD, thread=None)))
+    assert key != turn_key(says("1"), again="7")
     assert len(key) == 20
     assert len({key, turn_key(says("2")), turn_key(says("1", address=replace(THREAD, channel="C2")))}) == 3

@@ -37,7 +37,7 @@ async def test_a_forgotten_message_is_known_and_has_no_words_whatever_is_told_of
     assert await store.memory.forget(await here(store)) == 1
     again = says("1", "secret 1", attachments=(FILE,))
     assert (await store.inbox.accept(again, "100.1", rule=asks, complete=False)).outcome == "duplicate"
-    assert not await store.inbox.edit(again)
+    assert (await store.revisions.edit(again)).outcome == "stale"
     assert rows(path, "SELECT text, attachments, deleted FROM messages") == [("", "[]", 1)]
     assert rows(path, "SELECT state FROM turns") == [("cancelled",)]
     assert await store.memory.forget(await here(store)) == 0

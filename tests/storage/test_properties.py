@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +17,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
-from bot.errors import LeaseLost
+from bot.errors import LeaseLost, QuestionChanged
 from bot.messages import Address, IncomingMessage
 from storage import Store
-from storage.records import Answer, Claim
+from storage.records import Answer, Claim, Revised
 from tests.storage.people import asks, keeps, says
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ class Question:
     addressed: bool
     deleted: bool = False
     turn: int | None = None
+    text: str = "hello"
+    edited_after: int = 0
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Open:
 
     conversation: str
     attempts: int = 0
+    revision: int = 0
     holder: Claim | None = None
     expired: bool = False
     ended: bool = False
@@ -111,8 +115,30 @@ class Interleaving(RuleBasedStateMachine):
     @rule(which=known)
     def it_is_deleted(self, which: str) -> None:
         question = self.questions[which]
-        assert self.do(self.store.inbox.delete(question.message.address, question.message.id))
+        revised = self.do(self.store.revisions.delete(question.message.address, question.message.id))
+        assert revised.outcome == ("same" if question.deleted else "changed")
+        self.is_revised(question, revised)
         question.deleted = True
+
+    @rule(which=known, text=st.sampled_from(("hello", "good morning")), at=st.integers(1, 20))
+    def it_is_edited(self, which: str, text: str, at: int) -> None:
+        question = self.questions[which]
+        edit = replace(question.message, text=text, edited_at=question.message.sent_at + timedelta(seconds=at))
+        revised = self.do(self.store.revisions.edit(edit))
+        if question.deleted or at < question.edited_after:
+            assert revised.outcome == "stale"
+            return
+        assert revised.outcome == ("same" if text == question.text else "changed")
+        question.text, question.edited_after = text, at
+        self.is_revised(question, revised)
+
+    def is_revised(self, question: Question, revised: Revised) -> None:
+        """A turn that has not ended counts the changes of its questions."""
+        if revised.outcome != "changed" or question.turn is None or self.turns[question.turn].ended:
+            assert revised.revision is None
+            return
+        self.turns[question.turn].revision += 1
+        assert revised.revision == self.turns[question.turn].revision
 
     @rule(target=claims, owner=st.sampled_from(("ann", "bob")), lease=st.sampled_from((EXPIRED, LONG)))
     def a_worker_asks_for_work(self, owner: str, lease: float) -> Any:
@@ -125,7 +151,7 @@ class Interleaving(RuleBasedStateMachine):
         assert claim.turn_id == min(free)
         turn = self.turns[claim.turn_id]
         turn.attempts += 1
-        assert claim.attempt == turn.attempts
+        assert (claim.attempt, claim.revision) == (turn.attempts, turn.revision)
         turn.holder, turn.expired = claim, lease == EXPIRED
         self.reads(claim, turn)
         return claim
@@ -146,10 +172,16 @@ class Interleaving(RuleBasedStateMachine):
     def it_answers(self, claim: Claim) -> None:
         self.answers += 1
         turn = self.turns[claim.turn_id]
+        held = turn.holder is claim
+        if held and claim.revision < turn.revision:
+            with pytest.raises(QuestionChanged):
+                self.do(self.store.turns.finish(claim, "answered"))
+            claim = replace(claim, revision=self.do(self.store.turns.begin_again(claim, None)))
+            assert claim.revision == turn.revision
         finishing = self.store.turns.finish(
             claim, "answered", answer=Answer(f"a{self.answers}", "B", "Parley", f"to {claim.turn_id}")
         )
-        if turn.holder is claim:
+        if held:
             self.do(finishing)
             turn.ended, turn.holder = True, None
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from storage import (
     marks,
     memory,
     retention,
+    revisions,
     schema,
     turns,
     usage,
@@ -42,7 +44,7 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
     families = (budgets, controls, cursors, dead_letters, erasure, export, history, inbox, marks, memory, retention)
-    for module in (*families, turns, usage):
+    for module in (*families, revisions, turns, usage):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -75,6 +77,7 @@ def test_no_family_of_queries_was_overlooked() -> None:
         "marks",
         "memory",
         "retention",
+        "revisions",
         "turns",
         "usage",
     }
@@ -96,8 +99,9 @@ async def _all_queries(store: Store, number: int) -> None:
     question = says(f"q{number}", at=number, address=thread)
     for _ in range(2):
         await store.inbox.accept(question, f"q{number}", rule=asks, complete=False)
-    joins = says(f"j{number}", at=number, address=thread)
-    await store.inbox.accept(joins, f"q{number}", rule=asks, complete=False)
+    for name in ("j", "t"):
+        joins = says(f"{name}{number}", at=number, address=thread)
+        await store.inbox.accept(joins, f"q{number}", rule=asks, complete=False)
     await store.inbox.standing(thread, f"q{number}", "the next")
     await store.inbox.root_of(thread, f"q{number}")
     await store.inbox.root_of(thread, "nobody's")
@@ -132,8 +136,11 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.turns.release(claim)
     again = await store.turns.claim("w", 60, ["slack"])
     assert again is not None
-    await store.inbox.edit(question)
-    await store.inbox.delete(thread, f"j{number}")
+    await store.revisions.edit(question)
+    await store.revisions.delete(thread, f"j{number}")
+    await store.revisions.edit(says(f"t{number}", "other words", at=number, address=thread), asks=False)
+    await store.turns.revisions([again.turn_id])
+    again = replace(again, revision=await store.turns.begin_again(again, None))
     await store.turns.open_count()
     await store.turns.backlog()
     await store.turns.finish(again, "failed", failure="StreamCut")

@@ -11,7 +11,8 @@ import pytest
 from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
-from storage.records import Answer, Backlog, Claim, Reservation, Spender, StoredPart, UsageRow, now
+from storage.memory import ALWAYS
+from storage.records import Answer, Backlog, Claim, Remembered, Reservation, Spender, StoredPart, UsageRow, now
 from tests.storage.people import THREAD, asks, says
 from tests.storage.test_inbox import rows
 
@@ -240,11 +241,11 @@ async def test_in_the_backlog_a_dead_workers_turn_waits_since_its_lease_ran_out(
     assert await store.turns.backlog() == Backlog(1, lease_until)
 
 
-async def test_an_answer_to_questions_that_were_deleted_while_it_was_written_is_not_remembered(
+async def test_an_answer_to_questions_that_were_forgotten_while_it_was_written_is_not_remembered(
     store: Store, path: Path
 ) -> None:
     await ask(store, "1")
     claim = await take(store)
-    await store.inbox.delete(THREAD, "1")
+    await store.memory.forget(Remembered(claim.conversation_id, direct=False, until=ALWAYS, turn_id=None))
     await store.turns.finish(claim, "answered", answer=ANSWER)
     assert rows(path, "SELECT text, deleted FROM messages WHERE role = 'assistant'") == [("", 1)]

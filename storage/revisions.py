@@ -1,0 +1,139 @@
+"""Edits and deletions: the new words of a message, and, in the same transaction, the word that its turn is out of date.
+
+A turn counts the edits and deletions of its questions while it is open. Whoever runs it stores neither what the model
+said nor an end of an older count, so that an answer never stands to a wording that was gone when it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, exists, select, update
+
+from bot.messages import Address, Attachment, IncomingMessage
+from storage.database import Database
+from storage.inbox import identity, this_message
+from storage.records import Revised, TurnKind, micros
+from storage.schema import is_open, messages, turns
+
+KNOWN = (
+    select(
+        messages.c.id,
+        messages.c.role,
+        messages.c.text,
+        messages.c.attachments,
+        messages.c.edited_at,
+        messages.c.deleted,
+        messages.c.turn_id,
+        turns.c.state,
+        turns.c.kind,
+    )
+    .outerjoin(turns, turns.c.id == messages.c.turn_id)
+    .where(this_message)
+)
+REWORD = (
+    update(messages)
+    .where(messages.c.id == bindparam("of_row"))
+    .values(
+        text=bindparam("to_text"),
+        attachments=bindparam("to_attachments"),
+        edited=True,
+        edited_at=bindparam("to_edited_at"),
+    )
+)
+# It stays in the conversation, as something that people said to each other.
+LEAVE_TURN = update(messages).where(messages.c.id == bindparam("of_row")).values(turn_id=None)
+WIPE = update(messages).where(messages.c.id == bindparam("of_row")).values(text="", attachments=(), deleted=True)
+# An answer none of whose questions is left says what was taken back.
+_question = messages.alias("question")
+WIPE_ANSWER = (
+    update(messages)
+    .where(
+        messages.c.role == "assistant",
+        messages.c.turn_id == bindparam("of_turn"),
+        ~exists().where(
+            _question.c.turn_id == messages.c.turn_id, _question.c.role == "user", _question.c.deleted.is_(False)
+        ),
+    )
+    .values(text="", attachments=(), deleted=True)
+)
+REVISE = (
+    update(turns)
+    .where(turns.c.id == bindparam("of_turn"), is_open(turns), turns.c.kind.in_(bindparam("kinds", expanding=True)))
+    .values(revision=turns.c.revision + 1, outcome=None)
+    .returning(turns.c.revision)
+)
+
+# A command is carried out once, whatever becomes of its words.
+_ANSWERS: Sequence[TurnKind] = ("answer",)
+_TAKEN_BACK_WITH_ITS_QUESTION: Sequence[TurnKind] = ("answer", "notice")
+
+
+class Revisions:
+    """The queries of edits and deletions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def edit(self, message: IncomingMessage, *, asks: bool = True) -> Revised:
+        """Give a stored message its new wording, unless it has a newer one or is deleted.
+
+        `asks`: it still asks something of the bot. Where it does not, it falls away from a turn that has not ended.
+        """
+        known = await self._database.read(_is_known, message.address, message.id)
+        # Most edits in a busy channel are of messages that are not kept: those must not wait for the one writer.
+        return await self._database.write(_edit, message, asks) if known else Revised("unknown")
+
+    async def delete(self, address: Address, message_id: str) -> Revised:
+        """Forget the words of a deleted message, keeping its identity."""
+        return await self._database.write(_delete, address, message_id)
+
+
+def _is_known(connection: Connection, address: Address, message_id: str) -> bool:
+    return connection.execute(KNOWN, identity(address, message_id)).first() is not None
+
+
+def _edit(connection: Connection, message: IncomingMessage, asks: bool) -> Revised:
+    known = connection.execute(KNOWN, identity(message.address, message.id)).first()
+    if known is None or known.role != "user":
+        return Revised("unknown")
+    edited_at = known.edited_at if message.edited_at is None else micros(message.edited_at)
+    if known.deleted or edited_at < known.edited_at:
+        return Revised("stale", known.turn_id)
+    is_new = message.text != known.text or _contents(message.attachments) != _contents(known.attachments)
+    # Also where nothing is new, the addresses of its files may be: Discord's expire.
+    wording = {"to_text": message.text, "to_attachments": message.attachments, "to_edited_at": edited_at}
+    connection.execute(REWORD, {"of_row": known.id, **wording})
+    if not is_new:
+        return Revised("same", known.turn_id)
+    revision = _revise(connection, known.turn_id, _ANSWERS)
+    if revision is not None and not asks:
+        connection.execute(LEAVE_TURN, {"of_row": known.id})
+    return Revised("changed", known.turn_id, revision, answered=known.kind == "answer" and known.state == "answered")
+
+
+def _delete(connection: Connection, address: Address, message_id: str) -> Revised:
+    known = connection.execute(KNOWN, identity(address, message_id)).first()
+    if known is None:
+        return Revised("unknown")
+    if known.deleted:
+        return Revised("same", known.turn_id)
+    connection.execute(WIPE, {"of_row": known.id})
+    revision = None
+    if known.role != "assistant" and known.turn_id is not None:
+        connection.execute(WIPE_ANSWER, {"of_turn": known.turn_id})
+        revision = _revise(connection, known.turn_id, _TAKEN_BACK_WITH_ITS_QUESTION)
+    return Revised("changed", known.turn_id, revision)
+
+
+def _revise(connection: Connection, turn_id: int | None, kinds: Sequence[TurnKind]) -> int | None:
+    """Count one more change of a turn's questions; None where it has ended, or is of another kind."""
+    if turn_id is None:
+        return None
+    revision: int | None = connection.scalar(REVISE, {"of_turn": turn_id, "kinds": kinds})
+    return revision
+
+
+def _contents(files: Sequence[Attachment]) -> Sequence[tuple[str, str, int]]:
+    """What tells files from each other; their addresses do not, being given anew each time."""
+    return [(file.name, file.media_type, file.size) for file in files]
