@@ -13,6 +13,8 @@ from markdown_it.token import Token
 from adapters.markdown import TASK_BOX
 
 RULE = "─" * 12
+BOXES = {" ": "☐", "x": "☑"}
+"""How a task's state is shown where a platform has no task lists."""
 
 
 class Style(Protocol):
@@ -144,8 +146,8 @@ def lay_out(tokens: list[Token], style: Style) -> str:
                 table = []
         elif token.type in {"paragraph_open", "heading_open"} and inline is not None:
             layout.paragraph(token, inline)
-        elif token.type in {"fence", "code_block"}:
-            layout.code(token, token.content, _language(token))
+        elif token.type in {"fence", "code_block", "math_block"}:
+            layout.code(token, token.content, language_of(token))
         elif token.type == "html_block":
             layout.write(token, style.html(token.content.rstrip("\n")).split("\n"))
         elif token.type == "hr":
@@ -162,7 +164,8 @@ def _with_inline(tokens: list[Token]) -> Iterator[tuple[Token, Token | None]]:
         yield token, following if following is not None and following.type == "inline" else None
 
 
-def _language(token: Token) -> str:
+def language_of(token: Token) -> str:
+    """The language a fence names, as far as it is a name; empty where it names none."""
     words = token.info.split(maxsplit=1)
     return re.sub(r"[^\w+#.-]", "", words[0]) if words else ""
 

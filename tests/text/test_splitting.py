@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.discord import markdown as discord
-from adapters.slack import mrkdwn
+from adapters.slack import rendering
 from bot.splitting import Fits, close_open, split, split_stable
 from tests.text.examples import EXAMPLES, MARKDOWN, PARAGRAPH
 
@@ -270,8 +270,7 @@ def test_the_growing_part_is_the_last_but_for_a_little_look_ahead() -> None:
 
 
 def slack_sends(preview: str) -> bool:
-    rendered = mrkdwn.render(preview)
-    return len(rendered.text or "") <= 4_000 and len(rendered.markdown_text or "") <= 12_000
+    return rendering.measure(preview) <= 12_000 and len(rendering.text_of(preview)) <= 4_000
 
 
 def discord_sends(preview: str) -> bool:
@@ -279,7 +278,7 @@ def discord_sends(preview: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("fits", "sends"), [(mrkdwn.fits, slack_sends), (discord.fits, discord_sends)], ids=["slack", "discord"]
+    ("fits", "sends"), [(rendering.fits, slack_sends), (discord.fits, discord_sends)], ids=["slack", "discord"]
 )
 def test_a_long_answer_is_cut_the_same_while_it_grows_on_both_platforms(fits: Fits, sends: Fits) -> None:
     text = "\n\n".join(entry.markdown for entry in EXAMPLES)[:9_000]
