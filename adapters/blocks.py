@@ -11,6 +11,7 @@ from typing import Protocol
 from markdown_it.token import Token
 
 from adapters.markdown import TASK_BOX
+from bot.numbering import Count
 
 RULE = "─" * 12
 BOXES = {" ": "☐", "x": "☑"}
@@ -32,6 +33,8 @@ class Style(Protocol):
 
     def bullet(self, depth: int) -> str: ...
 
+    def number(self, number: str, mark: str, *, jumps: bool) -> str: ...
+
     def indent(self, marker: str) -> str: ...
 
     def quote(self, depth: int, *, code: bool) -> str: ...
@@ -52,7 +55,7 @@ class _Layout:
     style: Style
     lines: list[str] = field(default_factory=list)
     quotes: int = 0
-    numbers: list[int | None] = field(default_factory=list)
+    numbers: list[Count | None] = field(default_factory=list)
     items: list[_Item] = field(default_factory=list)
     source_end: int = 0
     last_quotes: int = 0
@@ -67,8 +70,7 @@ class _Layout:
             case "bullet_list_open":
                 self.numbers.append(None)
             case "ordered_list_open":
-                start = token.attrGet("start")
-                self.numbers.append(1 if start is None else int(start))
+                self.numbers.append(Count())
             case "bullet_list_close" | "ordered_list_close":
                 self.numbers.pop()
             case "list_item_open":
@@ -81,13 +83,13 @@ class _Layout:
                 pass
 
     def _item(self, token: Token) -> _Item:
-        number = self.numbers[-1]
+        count = self.numbers[-1]
         outer = self.items[-1].indent if self.items else ""
-        if number is None:
+        if count is None:
             marker = self.style.bullet(len(self.numbers))
         else:
-            marker = f"{number}{token.markup or '.'} "
-            self.numbers[-1] = number + 1
+            number = f"{count.next(int(token.info))}"
+            marker = self.style.number(number, token.markup or ".", jumps=count.jumped)
         return _Item(token, outer + marker, outer + self.style.indent(marker))
 
     def paragraph(self, token: Token, inline: Token) -> None:

@@ -93,6 +93,9 @@ class _DiscordMarkdown:
     def bullet(self, depth: int) -> str:
         return "- "
 
+    def number(self, number: str, mark: str, *, jumps: bool) -> str:
+        return f"{number}\\{mark} " if jumps else f"{number}{mark} "  # Discord counts for itself from the first on
+
     def indent(self, marker: str) -> str:
         return " " * len(marker)
 

@@ -78,6 +78,9 @@ class _Mrkdwn:
     def bullet(self, depth: int) -> str:
         return f"{_BULLETS[(depth - 1) % len(_BULLETS)]} "
 
+    def number(self, number: str, mark: str, *, jumps: bool) -> str:
+        return f"{number}{mark} "
+
     def indent(self, marker: str) -> str:
         return _INDENT
 

@@ -17,6 +17,7 @@ from adapters.blocks import language_of, without_task_box
 from adapters.markdown import parse, plain_text
 from adapters.slack.native_inline import escape, harmless, in_cell, render_inline
 from adapters.tables import records, rows_of, sides_of
+from bot.numbering import Count
 
 _LONGEST_HEADING = 150
 """Characters of a header block, which Slack makes of a heading; longer ones are written bold:
@@ -106,11 +107,9 @@ class _Writer:
                 marker = "* " if before == "bullets-" else "- "
                 return _Block(f"bullets{marker[0]}", self._items("bullet_list_close", marker, None))
             case "ordered_list_open":
-                start = token.attrGet("start")
-                number = 1 if start is None else int(start)
-                marker = ") " if before == "numbers." else ". "
-                kind = f"numbers{marker[0]}" if number == 1 else f"numbers {marker[0]}"
-                return _Block(kind, self._items("ordered_list_close", marker, number))
+                marker = ") " if before.endswith(".") else ". "
+                lines = self._items("ordered_list_close", marker, Count())
+                return _Block("numbers from 1." if lines[0].startswith("1.") else f"numbers{marker[0]}", lines)
             case _:
                 return None
 
@@ -148,13 +147,21 @@ class _Writer:
         text = render_inline(children, self.mentions, one_line=True)
         return _Block("heading", [f"{'#' * level} {text[:-1]}\\#" if text.endswith("#") else f"{'#' * level} {text}"])
 
-    def _items(self, end: str, marker: str, number: int | None) -> list[str]:
-        """Write the items of a list, close together: Slack shows no space between them, and may part a list at one."""
+    def _items(self, end: str, marker: str, count: Count | None) -> list[str]:
+        """Write the items of a list, close together: Slack shows no space between them, and may part a list at one.
+
+        Where the numbers jump another list begins: Slack counts for itself from the first on.
+        """
         lines: list[str] = []
         while self.tokens[self.position].type != end:
+            mark = marker
+            if count is not None:
+                number = count.next(int(self.tokens[self.position].info))
+                if count.jumped:
+                    marker = ". " if marker == ") " else ") "
+                    lines.append("")
+                mark = f"{number}{marker}"
             self.position += 1
-            mark = marker if number is None else f"{number}{marker}"
-            number = None if number is None else number + 1
             inner = _close_together(self._inside("item", "list_item_close")) or [""]
             indent = " " * len(mark)
             lines.append((mark + inner[0]).rstrip())
@@ -201,7 +208,7 @@ def _close_together(blocks: list[_Block]) -> list[str]:
     lines: list[str] = []
     before = ""
     for block in blocks:
-        follows_at_once = before in {"paragraph", "code"} and block.kind in {"code", "bullets-", "numbers."}
+        follows_at_once = before in {"paragraph", "code"} and block.kind in {"code", "bullets-", "numbers from 1."}
         lines += block.lines if not lines or follows_at_once else ["", *block.lines]
         before = block.kind
     return lines

@@ -46,6 +46,7 @@ _PING = re.compile(r"<@[!&]?(\d+)")
         ("- a\n- b\n  - c", "- a\n- b\n  - c"),
         ("1. a\n   - b\n2. c", "1. a\n   - b\n2. c"),
         ("9. a\n9. b", "9. a\n10. b"),
+        ("11. a\n3. b\n4. c", "11. a\n3\\. b\n4. c"),
         ("- [ ] open\n- [x] done", "- ☐ open\n- ☑ done"),
         ("> a\n> b", "> a\n> b"),
         ("> ```\n> x\n> ```", "> ```\n> x\n> ```"),

@@ -51,6 +51,7 @@ def native(markdown: str, people: dict[str, str] | None = None) -> str:
         ("- a\n\n  b\n- c", "- a\n\n  b\n- c"),
         ("- a\n\n* b", "- a\n\n* b"),
         ("7. a\n7. b", "7. a\n8. b"),
+        ("11. a\n3. b\n4. c", "11. a\n\n3) b\n4) c"),
         ("1. a\n   - b\n2. c", "1. a\n   - b\n2. c"),
         ("1. a\n   ```sh\n   ls\n   ```\n2. b", "1. a\n   ```sh\n   ls\n   ```\n2. b"),
         ("- [ ] open\n- [x] done", "- [ ] open\n- [x] done"),
