@@ -11,8 +11,11 @@ from typing import Protocol
 from markdown_it.token import Token
 
 from adapters.markdown import TASK_BOX
+from bot.numbering import Count
 
 RULE = "─" * 12
+BOXES = {" ": "☐", "x": "☑"}
+"""How a task's state is shown where a platform has no task lists."""
 
 
 class Style(Protocol):
@@ -29,6 +32,8 @@ class Style(Protocol):
     def table(self, tokens: list[Token]) -> list[str]: ...
 
     def bullet(self, depth: int) -> str: ...
+
+    def number(self, number: str, mark: str, *, jumps: bool) -> str: ...
 
     def indent(self, marker: str) -> str: ...
 
@@ -50,7 +55,7 @@ class _Layout:
     style: Style
     lines: list[str] = field(default_factory=list)
     quotes: int = 0
-    numbers: list[int | None] = field(default_factory=list)
+    numbers: list[Count | None] = field(default_factory=list)
     items: list[_Item] = field(default_factory=list)
     source_end: int = 0
     last_quotes: int = 0
@@ -65,8 +70,7 @@ class _Layout:
             case "bullet_list_open":
                 self.numbers.append(None)
             case "ordered_list_open":
-                start = token.attrGet("start")
-                self.numbers.append(1 if start is None else int(start))
+                self.numbers.append(Count())
             case "bullet_list_close" | "ordered_list_close":
                 self.numbers.pop()
             case "list_item_open":
@@ -79,13 +83,13 @@ class _Layout:
                 pass
 
     def _item(self, token: Token) -> _Item:
-        number = self.numbers[-1]
+        count = self.numbers[-1]
         outer = self.items[-1].indent if self.items else ""
-        if number is None:
+        if count is None:
             marker = self.style.bullet(len(self.numbers))
         else:
-            marker = f"{number}{token.markup or '.'} "
-            self.numbers[-1] = number + 1
+            number = f"{count.next(int(token.info))}"
+            marker = self.style.number(number, token.markup or ".", jumps=count.jumped)
         return _Item(token, outer + marker, outer + self.style.indent(marker))
 
     def paragraph(self, token: Token, inline: Token) -> None:
@@ -144,8 +148,8 @@ def lay_out(tokens: list[Token], style: Style) -> str:
                 table = []
         elif token.type in {"paragraph_open", "heading_open"} and inline is not None:
             layout.paragraph(token, inline)
-        elif token.type in {"fence", "code_block"}:
-            layout.code(token, token.content, _language(token))
+        elif token.type in {"fence", "code_block", "math_block"}:
+            layout.code(token, token.content, language_of(token))
         elif token.type == "html_block":
             layout.write(token, style.html(token.content.rstrip("\n")).split("\n"))
         elif token.type == "hr":
@@ -162,7 +166,8 @@ def _with_inline(tokens: list[Token]) -> Iterator[tuple[Token, Token | None]]:
         yield token, following if following is not None and following.type == "inline" else None
 
 
-def _language(token: Token) -> str:
+def language_of(token: Token) -> str:
+    """The language a fence names, as far as it is a name; empty where it names none."""
     words = token.info.split(maxsplit=1)
     return re.sub(r"[^\w+#.-]", "", words[0]) if words else ""
 

@@ -1,7 +1,7 @@
 """Reads Markdown as models write it into tokens, for the renderers of both platforms.
 
-CommonMark with tables, strikethrough, bare web addresses and LaTeX spans (kept whole, so that their underscores and
-asterisks are not taken for emphasis), and the finding of `@Name` mentions. What the tokens become is not known here.
+CommonMark with tables, strikethrough, bare web addresses, LaTeX (`adapters.latex`) and bold that ends or begins at
+punctuation within a word, and the finding of `@Name` mentions. What the tokens become is not known here.
 """
 
 import re
@@ -11,19 +11,20 @@ from types import SimpleNamespace
 
 from markdown_it import MarkdownIt, helpers
 from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
+
+from adapters import latex
 
 _URL = re.compile(r"://[^\s<>\"`\\^{}|\u2018-\u201f\u3000-\u303f\uff00-\uffef]+")
 _URL_TAIL = ".,;:!?'*_~"
-_MATH = re.compile(
-    r"\\\((?P<round>[^\n]{1,1000}?)\\\)"
-    r"|\\\[(?P<square>.{1,2000}?)\\\]"
-    r"|\$\$(?P<display>[^$]{1,2000}?)\$\$"
-    r"|\$(?P<inline>[^\s$`](?:[^$\n`]{0,300}[^\s$`\\])?)\$(?![\w$])",
-    re.DOTALL,
-)
-_MATH_CLOSERS = {"\\(": "\\)", "\\[": "\\]"}
-_LONGEST_MATH = 2_000
+_BACKTICKS = re.compile(r"`+")
+_ASTERISKS = re.compile(r"\*{2,}")
+_OPENS = "([{<\"'“‘«„‚「『（［｛《〈【"
+_ENDS = ".,;:!?…%)]}>\"'”’»」』）］｝》〉】。、，：；！？"
+LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+"""The tag that models write where they want a new line."""
+
 TASK_BOX = re.compile(r"\[([ xX])\]\s+")
 """The box of a task at the start of a list item; the first group is its state."""
 
@@ -76,35 +77,36 @@ def _without_tail(url: str) -> str:
     return url
 
 
-def _math(state: StateInline, silent: bool) -> bool:
-    r"""Take `\(…\)`, `\[…\]`, `$$…$$` and `$…$` as one piece of LaTeX."""
-    if state.src[state.pos] not in "\\$":
+def _bold_beside_words(state: StateInline, silent: bool) -> bool:
+    """Take `**` as CommonMark does, and beyond it as the end of bold in `**Note:**text`, as its start in `a**(b)**`.
+
+    CommonMark lets neither stand between punctuation and a letter, and shows the asterisks; models write both, and in
+    languages without spaces between words all the time.
+    """
+    run = _ASTERISKS.match(state.src, state.pos)
+    if silent or run is None or run.end() > state.posMax:
         return False
-    closer = _MATH_CLOSERS.get(state.src[state.pos : state.pos + 2])
-    if closer and state.src.find(closer, state.pos + 2, state.pos + 2 + _LONGEST_MATH + 2) < 0:
-        return False  # sooner than the expression finds out, which a text full of openers makes it do for each
-    match = _MATH.match(state.src, state.pos)
-    if not match or match.end() > state.posMax:
+    scanned = state.scanDelims(state.pos, True)
+    before = state.src[run.start() - 1 : run.start()] if run.start() else ""
+    after = state.src[run.end() : run.end() + 1] if run.end() < state.posMax else ""
+    can_open = scanned.can_open or (bool(before.strip()) and after in _OPENS and after != "")
+    can_close = scanned.can_close or (bool(after.strip()) and before in _ENDS and before != "")
+    if (can_open, can_close) == (scanned.can_open, scanned.can_close):
         return False
-    kind = match.lastgroup or ""
-    content = match[kind]
-    if not _looks_like_math(kind, content, state.src[state.pos - 1 : state.pos]):
-        return False
-    if not silent:
-        token = state.push("math", "", 0)
-        token.content = content.strip()
-        token.markup = "block" if kind in {"square", "display"} else "inline"
-    state.pos = match.end()
+    for _ in range(scanned.length):
+        state.push("text", "", 0).content = "*"
+        state.delimiters.append(
+            Delimiter(
+                marker=ord("*"),
+                length=scanned.length,
+                token=len(state.tokens) - 1,
+                end=-1,
+                open=can_open,
+                close=can_close,
+            )
+        )
+    state.pos += scanned.length
     return True
-
-
-def _looks_like_math(kind: str, content: str, before: str) -> bool:
-    """Tell a formula from two prices or shell variables in one sentence."""
-    if not re.search(r"[A-Za-z0-9]", content):
-        return False
-    if kind != "inline":
-        return True
-    return not before.isalnum() and bool(re.search(r"[\\^_={}+*/<>]", content) or len(content) <= 2)
 
 
 def _parser() -> MarkdownIt:
@@ -114,7 +116,8 @@ def _parser() -> MarkdownIt:
         parseLinkDestination=helpers.parseLinkDestination,
         parseLinkTitle=helpers.parseLinkTitle,
     )
-    parser.inline.ruler.before("escape", "math", _math)
+    latex.enable(parser)
+    parser.inline.ruler.before("emphasis", "bold_beside_words", _bold_beside_words)
     parser.inline.ruler.after("text", "bare_url", _bare_url)
     return parser
 
@@ -125,8 +128,8 @@ _PARSER = _parser()
 def parse(markdown: str) -> list[Token]:
     """Return markdown-it's flat block tokens; the inline ones are in `children` of each `inline` token.
 
-    Besides markdown-it's own types there are `bare_url` (content: the address) and `math` (content: the LaTeX,
-    markup: `inline` or `block`).
+    Besides markdown-it's own types there are `bare_url` (content: the address), `math` (content: the LaTeX, markup:
+    `inline` or `block`) and, among the block tokens, `math_block` (content: the LaTeX).
     """
     return _PARSER.parse(markdown, {_READS_LEFT: _LABEL_READS * len(markdown) + 2_000})
 
@@ -139,9 +142,19 @@ def plain_text(tokens: list[Token]) -> str:
             words.append(" ")
         elif token.type == "image":
             words.append(plain_text(token.children or []))
+        elif token.type == "html_inline" and LINE_BREAK.fullmatch(token.content):
+            words.append(" ")
         else:
             words.append(token.content)
     return "".join(words)
+
+
+def code_span(content: str) -> str:
+    """Write inline code with as many backticks as its content needs."""
+    runs = {len(run) for run in _BACKTICKS.findall(content)}
+    ticks = "`" * next(count for count in range(1, len(runs) + 2) if count not in runs)
+    pad = " " if content.startswith("`") or content.endswith("`") else ""
+    return f"{ticks}{pad}{content}{pad}{ticks}"
 
 
 @lru_cache(maxsize=256)

@@ -5,7 +5,7 @@ For previews of a stream only; the finished text is shown as the model wrote it.
 
 import re
 
-from bot.structure import closes, open_fence, read_lines
+from bot.structure import closes, open_fence, prose, read_lines
 
 _BARE_MARK = re.compile(r"[ \t>]*(?:[-*+=_#~`|]+|\d{1,9}[.)]|[-*+] \[[ xX]?\]?)[ \t]*")
 _HALF_IMAGE = re.compile(r"!\[[^\[\]]{0,300}(?:\](?:\([^()\s]*)?)?$")
@@ -13,12 +13,14 @@ _HALF_LINK = re.compile(r"\[([^\[\]]{1,300})\]\([^()\s]*$")
 _HALF_LABEL = re.compile(r"\[[^\[\]]{0,300}$")
 _HALF_TAG = re.compile(r"<(?:[A-Za-z/!@#][^<>\s]{0,300})?$")
 _TICKS = re.compile(r"(?<!\\)`+")
+_FORMULA = re.compile(r"^[ \t>]*(?:\\\[|\$\$|\\begin\{(?P<name>[A-Za-z]{1,30}\*?)\})", re.MULTILINE)
+_HALF_FORMULA = re.compile(r"\\\((?P<latex>(?:(?!\\\)).)*)$")
 _QUIET = re.compile(r"\\.|(?<=\]\()[^()\s]*(?=\))|<[A-Za-z][^<>\s]*>|https?://[^\s<>]*[^\s<>*_~.,;:!?)\]]")
 _RUN = re.compile(r"\*{1,3}|_{1,3}|~{1,2}")
 
 
 def close_open(markdown: str) -> str:
-    """Close an open fence, inline code and emphasis; drop half a link, half a table row, a bare mark at the end.
+    """Close an open fence, formula, inline code and emphasis; drop half a link or table row, a bare mark at the end.
 
     The result renders without broken markup; it may be empty. Never raises.
     """
@@ -30,6 +32,9 @@ def close_open(markdown: str) -> str:
         if len(body) - 1 > fence.line + 1 and not markdown.endswith("\n") and _half_closer(body[-1], fence.closer):
             body.pop()
         return "\n".join([*body, fence.closer])
+    formula = _close_formula(markdown)
+    if formula is not None:
+        return formula
     text = _without_half_table(markdown)
     before, newline, last = text.rpartition("\n")
     if _ends_block(text):
@@ -41,6 +46,26 @@ def close_open(markdown: str) -> str:
         if not last.strip() or _BARE_MARK.fullmatch(last):
             return before.rstrip()
     return before + newline + last
+
+
+def _close_formula(markdown: str) -> str | None:
+    """Close the block of LaTeX that is open at the end, or leave it out where nothing of it is there; None: none is."""
+    if not any(mark in markdown for mark in ("\\[", "$$", "\\begin{")):
+        return None
+    text = prose(read_lines(markdown))
+    position = 0
+    while match := _FORMULA.search(text, position):
+        opener = match[0].strip(" \t>")
+        closer = f"\\end{{{match['name']}}}" if match["name"] else "\\]" if opener == "\\[" else "$$"
+        end = text.find(closer, match.end())
+        if end < 0:
+            latex = markdown[match.end() :].rstrip().rstrip("\\$")
+            if not re.search(r"[A-Za-z0-9]", latex):
+                return close_open(markdown[: match.start()].rstrip())
+            line = latex.rstrip()
+            return f"{markdown[: match.end()]}{line}{chr(10) if chr(10) in line else ''}{closer}"
+        position = end + len(closer)
+    return None
 
 
 def _half_closer(line: str, closer: str) -> bool:
@@ -77,40 +102,45 @@ def _without_half_table(markdown: str) -> str:
 
 
 def _close_line(line: str) -> str:
-    masked, open_code = _mask(line)
+    bare, open_code = _mask_code(line)
+    masked = _mask_quiet(bare)
     if open_code is not None:
         head, ticks = line[: open_code.start()], open_code[0]
         code = line[open_code.end() :].rstrip("`")
         if code.strip():
             return f"{head}{ticks}{code}{ticks}{''.join(_open_emphasis(masked[: open_code.start()])[1])}"
-        line, masked = head.rstrip(), masked[: len(head.rstrip())]
+        line, masked, bare = head.rstrip(), masked[: len(head.rstrip())], bare[: len(head.rstrip())]
+    if half := _HALF_FORMULA.search(bare):
+        latex = line[half.start("latex") :].rstrip("\\ ")
+        return f"{line[: half.start('latex')]}{latex}\\)" if latex else line[: half.start()].rstrip()
     if half := _HALF_IMAGE.search(masked):
         line = line[: half.start()]
     elif link := _HALF_LINK.search(masked):
         line = line[: link.start()] + line[link.start(1) : link.end(1)]
     elif half := _HALF_LABEL.search(masked) or _HALF_TAG.search(masked):
         line = line[: half.start()]
-    masked = _mask(line)[0]
+    masked = _mask_quiet(_mask_code(line)[0])
     end, closers = _open_emphasis(masked)
     return line[:end].rstrip() + "".join(closers) if closers or end < len(line) else line
 
 
-def _mask(line: str) -> tuple[str, re.Match[str] | None]:
-    """Return the line with code, addresses and escapes blanked out, and the backticks that are still open."""
+def _mask_code(line: str) -> tuple[str, re.Match[str] | None]:
+    """Return the line with code blanked out, and the backticks that are still open."""
     runs = list(_TICKS.finditer(line))
     masked = list(line)
     index = 0
     while index < len(runs):
         closing = next((i for i in range(index + 1, len(runs)) if len(runs[i][0]) == len(runs[index][0])), None)
         if closing is None:
-            return _mask_quiet("".join(masked)), runs[index]
+            return "".join(masked), runs[index]
         for position in range(runs[index].start(), runs[closing].end()):
             masked[position] = "x"
         index = closing + 1
-    return _mask_quiet("".join(masked)), None
+    return "".join(masked), None
 
 
 def _mask_quiet(line: str) -> str:
+    """Return the line with addresses and escapes blanked out."""
     return _QUIET.sub(lambda match: "x" * len(match[0]), line)
 
 

@@ -1,18 +1,23 @@
 """Cuts a Markdown text into messages: at paragraphs first, then list items and lines, sentences, words.
 
-What is cut stays readable: a fenced block is closed and opened again with its language, a table's header is repeated. A
-cut depends on a bounded stretch of text alone, so it can be made while the text still grows and never moves afterwards.
-The platforms' sizes are not known here: the caller says what fits.
+What is cut stays readable: a fenced block is closed and opened again with its language, a table's header is repeated,
+a numbered list goes on with its number. A cut depends on a bounded stretch of text alone, so it can be made while the
+text still grows and never moves afterwards. The platforms' sizes are not known here: the caller says what fits.
+
+Parts carry no numbers like (2/3). They would be needed where parts can come apart or out of order, and here they can't:
+each is posted once the one before it stands, by one author, and both platforms show such messages as one under the
+other. How many there will be is not known while the first is read, so numbers would have to change under the reader.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.closing import close_open
+from bot.numbering import numbered
 from bot.spans import emphasised, is_boundary, sentences, together, words
 from bot.structure import Level, Line, content_indent, prose, read_lines
+from bot.windows import Rest, Window, skip_blank, window_of
 
 __all__ = ["Fits", "close_open", "split", "split_stable"]
 
@@ -21,8 +26,6 @@ Fits = Callable[[str], bool]
 (a half-open link is longer than a whole one), the parts still fit, they are only a little shorter."""
 
 _NEWLINES = "\n"
-_NEWLINE = re.compile(r"\n")
-_BLANK = re.compile(r"\s+")
 _FIRST_PROBE = 64
 _FINE_PROBES = 1_024
 _FINE_STEP = 16
@@ -34,7 +37,7 @@ def split(markdown: str, fits: Fits) -> list[str]:
     """Cut a text into parts that each fit; a blank text has none. Never raises on any text.
 
     The parts put together are the text, but for white space at the cuts and for what a part closes or opens again
-    (fences, table headers, quote marks, the indent of a list item).
+    (fences, table headers, quote marks, the indent of a list item) and the numbers of a list numbered `1. 1. 1.`.
     """
     return [part for part, _ in _parts(markdown, fits)]
 
@@ -55,37 +58,6 @@ def split_stable(markdown: str, fits: Fits) -> tuple[list[str], str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rest:
-    """What is left of the text: from where, what the next part opens with, and by how much its lines are indented."""
-
-    position: int
-    opener: str = ""
-    indent: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """A stretch of the text as the next part would show it, and where each of its lines stands in the text.
-
-    `opener` is the length of what was put in front; `starts`, `sources` and `indents` have one entry a line: its offset
-    here, its position in the text, the columns of indent taken from it.
-    """
-
-    text: str
-    opener: int
-    starts: list[int]
-    sources: list[int]
-    indents: list[int]
-
-    def source(self, offset: int) -> int:
-        line = max(0, bisect_right(self.starts, offset) - 1)
-        return self.sources[line] + offset - self.starts[line]
-
-    def indent(self, offset: int) -> int:
-        return self.indents[max(0, bisect_right(self.starts, offset) - 1)]
-
-
-@dataclass(frozen=True, slots=True)
 class _Cut:
     """A place to cut a window: what the part before it is, and with what the next one opens."""
 
@@ -99,7 +71,7 @@ class _Cut:
 class _Overflow:
     """A window that is too long, but fits up to the offset `known`. More text would change it unless `is_decided`."""
 
-    window: _Window
+    window: Window
     known: int
     is_decided: bool
 
@@ -115,26 +87,26 @@ class _Place:
 
 def _parts(markdown: str, fits: Fits) -> Iterator[tuple[str, bool]]:
     """Yield each part with whether it is final: no text that may follow could change it."""
-    text = markdown.replace("\r\n", "\n").replace("\r", "\n")
-    rest = _skip_blank(text, _Rest(0))
+    text = numbered(markdown.replace("\r\n", "\n").replace("\r", "\n"))
+    rest = skip_blank(text, Rest(0))
     final = True
     while rest.position < len(text):
         overflow = _overflow(text, rest, fits)
         if overflow is None:
-            yield _window(text, rest, len(text)).text.rstrip(), False
+            yield window_of(text, rest, len(text)).text.rstrip(), False
             return
         window = overflow.window
         final = final and overflow.is_decided
         lines = read_lines(window.text)
         cut = _between_words(overflow, lines, fits) or _between_characters(window, lines, fits)
         if cut is None:
-            rest = _Rest(rest.position, "", rest.indent)  # no room beside the fence or header: go on without it
+            rest = Rest(rest.position, "", rest.indent)  # no room beside the fence or header: go on without it
             continue
         yield cut.part, final
-        rest = _skip_blank(text, _Rest(window.source(cut.offset), cut.opener, cut.indent))
+        rest = skip_blank(text, Rest(window.source(cut.offset), cut.opener, cut.indent))
 
 
-def _overflow(text: str, rest: _Rest, fits: Fits) -> _Overflow | None:
+def _overflow(text: str, rest: Rest, fits: Fits) -> _Overflow | None:
     """Find a stretch of the rest that is too long for a part; None if all of it fits.
 
     The lengths tried do not depend on how much text there is: that is what makes a cut final.
@@ -142,60 +114,13 @@ def _overflow(text: str, rest: _Rest, fits: Fits) -> _Overflow | None:
     available = len(text) - rest.position
     length, known = _FIRST_PROBE, 0
     while length <= available:
-        window = _window(text, rest, length)
+        window = window_of(text, rest, length)
         if not fits(window.text):
             return _Overflow(window, known, is_decided=True)
         known = len(window.text)
         length += length if length < _FINE_PROBES else length // _FINE_STEP
-    window = _window(text, rest, available)
+    window = window_of(text, rest, available)
     return None if fits(window.text.rstrip()) else _Overflow(window, known, is_decided=False)
-
-
-def _window(text: str, rest: _Rest, length: int) -> _Window:
-    shown = [rest.opener]
-    window = _Window("", len(rest.opener), [], [], [])
-    offset, position, indent = len(rest.opener), rest.position, rest.indent
-    stretch = text[rest.position : rest.position + length]
-    if not indent:
-        starts = [0, *(match.end() for match in _NEWLINE.finditer(stretch))]
-        return _Window(
-            rest.opener + stretch,
-            offset,
-            [offset + start for start in starts],
-            [position + start for start in starts],
-            [0] * len(starts),
-        )
-    for number, line in enumerate(stretch.split("\n")):
-        taken = 0
-        if number and line.strip():
-            indent = min(indent, len(line) - len(line.lstrip(" \t")))
-        if number:
-            taken = min(indent, len(line) - len(line.lstrip(" \t")))
-            shown.append("\n")
-        shown.append(line[taken:])
-        window.starts.append(offset)
-        window.sources.append(position + taken)
-        window.indents.append(indent)
-        offset += len(line) - taken + 1
-        position += len(line) + 1
-    return _Window("".join(shown), window.opener, window.starts, window.sources, window.indents)
-
-
-def _skip_blank(text: str, rest: _Rest) -> _Rest:
-    """Go on to the next line with something on it, and past as much of its indent as the last cut says."""
-    position = rest.position
-    blank = _BLANK.match(text, position)
-    end = blank.end() if blank else position
-    line_start = text.rfind("\n", position, end) + 1
-    if end == len(text):
-        position = end
-    elif line_start:
-        position = min(line_start + rest.indent, end)
-    elif position and text[position - 1] != "\n":
-        position = end
-    else:
-        position = min(position + rest.indent, end)
-    return _Rest(position, rest.opener, rest.indent)
 
 
 def _between_words(overflow: _Overflow, lines: Sequence[Line], fits: Fits) -> _Cut | None:
@@ -228,7 +153,7 @@ def _between_words(overflow: _Overflow, lines: Sequence[Line], fits: Fits) -> _C
     return next(filter(None, map(fitting_cut, by_likeness)), None)
 
 
-def _best(window: _Window, lines: Sequence[Line], fitting: list[_Place], gaps: list[_Place], fits: Fits) -> _Place:
+def _best(window: Window, lines: Sequence[Line], fitting: list[_Place], gaps: list[_Place], fits: Fits) -> _Place:
     """Choose among the places that fit: a block's or item's start if the part is then not too short, else the last."""
     last = (gaps or fitting)[-1]
     enough = window.opener + (last.offset - window.opener) * _ENOUGH
@@ -261,7 +186,7 @@ def _gaps(
     return gaps
 
 
-def _between_characters(window: _Window, lines: Sequence[Line], fits: Fits) -> _Cut | None:
+def _between_characters(window: Window, lines: Sequence[Line], fits: Fits) -> _Cut | None:
     """Cut what has no better place: a giant word, link or line of code. None if nothing fits beside the opener."""
     text = window.text
     starts = [line.start for line in lines]
@@ -286,7 +211,7 @@ def _between_characters(window: _Window, lines: Sequence[Line], fits: Fits) -> _
     return at(low)
 
 
-def _between_graphemes(window: _Window, offset: int, uncut: Sequence[tuple[int, int]]) -> int:
+def _between_graphemes(window: Window, offset: int, uncut: Sequence[tuple[int, int]]) -> int:
     """Go back from an offset to where neither a character nor, if anything stands before it, a link is cut."""
     while offset > window.opener and not is_boundary(window.text, offset):
         offset -= 1
@@ -296,7 +221,7 @@ def _between_graphemes(window: _Window, offset: int, uncut: Sequence[tuple[int, 
     return offset if window.text[window.opener : offset].strip() else window.opener
 
 
-def _cut(window: _Window, offset: int, line: Line) -> _Cut:
+def _cut(window: Window, offset: int, line: Line) -> _Cut:
     """Cut the window at an offset of this line: close what is open around it, and say how to open it again."""
     part = window.text[:offset].rstrip()
     indent = window.indent(offset)

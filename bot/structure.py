@@ -20,6 +20,13 @@ def _block_parser() -> MarkdownIt:
 
 
 _PARSER = _block_parser()
+
+
+def parse_blocks(markdown: str) -> list[Token]:
+    """markdown-it's tokens of the blocks of a text, what stands within lines unread."""
+    return _PARSER.parse(markdown)
+
+
 _LIST_ITEM = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])(?:[ \t]{1,4}|$))+")
 _QUOTE = re.compile(r"[ \t]*(?:>[ ]?)+")
 
@@ -177,7 +184,7 @@ def read_lines(markdown: str) -> tuple[Line, ...]:
         quote = _QUOTE.match(text)
         lines.append(Line(start, text, quote=quote[0].lstrip() if quote else ""))
         start += len(text) + 1
-    _Reader(lines).read(_PARSER.parse(markdown))
+    _Reader(lines).read(parse_blocks(markdown))
     return tuple(lines)
 
 
@@ -194,7 +201,7 @@ def open_fence(markdown: str) -> OpenFence | None:
     if "```" not in markdown and "~~~" not in markdown:
         return None
     lines = markdown.rstrip("\n").split("\n")
-    fences = [token for token in _PARSER.parse(markdown) if token.type == "fence"]
+    fences = [token for token in parse_blocks(markdown) if token.type == "fence"]
     if not fences or fences[-1].map is None or fences[-1].map[1] < len(lines):
         return None
     start, end = fences[-1].map

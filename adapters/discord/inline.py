@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from markdown_it.token import Token
 
-from adapters.markdown import plain_text, write_mentions
+from adapters.markdown import LINE_BREAK, code_span, plain_text, write_mentions
 
 ZERO_WIDTH_SPACE = "\u200b"
 
@@ -18,13 +18,12 @@ _MENTION_OPEN = "\ufdd0"  # noncharacters: CommonMark lets no entity stand for t
 _MENTION_CLOSE = "\ufdd1"
 _CROWD = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
 _PING = re.compile(r"<@(?=[!&]?\d)")
+_LIVE = re.compile(r"<(?=t:-?\d|/[\w -]{1,100}:\d|id:)")
 _MARK = re.compile(r"\\(?=[^\w\s]|$)|\*|`|(?<![^\W_])_|_(?![^\W_])|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||\](?=\()")
 _LINE_START = re.compile(r"^(\s*)(#{1,3} |-# |>{1,3} |[-+] |\d{1,9}(?=[.)] ))")
 _LINKABLE = re.compile(r"(?:https?|discord):", re.IGNORECASE)
-_LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _BRACKET = re.compile(r"(?<!\\)[\[\]]")
 _ESCAPED = r"\\\g<0>"
-_BACKTICKS = re.compile(r"`+")
 _UNSAFE_IN_URL = str.maketrans({" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\n": ""})
 
 
@@ -51,8 +50,13 @@ def defuse(text: str) -> str:
 
 
 def escape(text: str, *, at_line_start: bool = False) -> str:
-    """Write plain text as Discord Markdown: what would be taken for markup is escaped, and nobody is pinged."""
-    escaped = _MARK.sub(r"\\\g<0>", text)
+    """Write plain text as Discord Markdown: what would be taken for markup is escaped, and nobody is pinged.
+
+    Timestamps, commands and links to parts of a server (`<t:0>`, `</name:1>`, `<id:browse>`) stay as they are written.
+    """
+    escaped = _MARK.sub(_ESCAPED, text)
+    if "<" in escaped:
+        escaped = _LIVE.sub(f"<{ZERO_WIDTH_SPACE}", escaped)
     if at_line_start:
         escaped = _LINE_START.sub(_escape_line_start, escaped)
     return defuse(escaped)
@@ -61,14 +65,6 @@ def escape(text: str, *, at_line_start: bool = False) -> str:
 def _escape_line_start(match: re.Match[str]) -> str:
     mark = match[2]
     return f"{match[1]}{mark}\\" if mark.isdigit() else f"{match[1]}\\{mark}"
-
-
-def code_span(content: str) -> str:
-    """Write inline code with as many backticks as its content needs."""
-    runs = {len(run) for run in _BACKTICKS.findall(content)}
-    ticks = "`" * next(count for count in range(1, len(runs) + 2) if count not in runs)
-    pad = " " if content.startswith("`") or content.endswith("`") else ""
-    return f"{ticks}{pad}{content}{pad}{ticks}"
 
 
 def safe_url(url: str) -> str:
@@ -117,7 +113,7 @@ class _Line:
             case "image":
                 self._link(str(token.attrGet("src") or ""), token.children or [])
             case "html_inline":
-                self.pieces.append(self.line_break if _LINE_BREAK.fullmatch(token.content) else escape(token.content))
+                self.pieces.append(self.line_break if LINE_BREAK.fullmatch(token.content) else escape(token.content))
             case "strong_open":
                 self._open("**")
             case "s_open":

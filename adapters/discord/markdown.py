@@ -11,11 +11,11 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from markdown_it.token import Token
-from rich.cells import cell_len
 
-from adapters.blocks import lay_out, without_task_box
+from adapters.blocks import BOXES, lay_out, without_task_box
 from adapters.discord.inline import ZERO_WIDTH_SPACE, allow_mentions, defuse, escape, render_inline, without_marks
-from adapters.markdown import parse, plain_text
+from adapters.markdown import parse
+from adapters.tables import aligned, records
 
 __all__ = ["LIMIT", "escape", "fits", "measure", "mentioned_ids", "render", "to_markdown"]
 
@@ -24,10 +24,6 @@ LIMIT = 1_990
 (said by Discord in github.com/discord/discord-api-docs/issues/1315)."""
 
 _DEEPEST_HEADING = 3
-_WIDEST_TABLE = 92
-"""Columns of a monospaced table that a desktop window shows without wrapping; wider ones become lists."""
-
-_BOXES = {" ": "☐", "x": "☑"}
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _CODE = re.compile(r"```.*?(?:```|\Z)|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)", re.DOTALL)
 _ENTITY = re.compile(
@@ -71,7 +67,7 @@ class _DiscordMarkdown:
 
     def paragraph(self, children: list[Token]) -> str:
         state, children = without_task_box(children)
-        box = f"{_BOXES[state]} " if state else ""
+        box = f"{BOXES[state]} " if state else ""
         return box + render_inline(children, self.mentions)
 
     def heading(self, children: list[Token], level: int, *, nested: bool) -> str:
@@ -89,58 +85,22 @@ class _DiscordMarkdown:
         return "\n".join(escape(line, at_line_start=True) for line in content.split("\n"))
 
     def table(self, tokens: list[Token]) -> list[str]:
-        rows = _rows(tokens)
-        cells = [[" ".join(plain_text(cell.children or []).split()) for cell in row] for row in rows]
-        widths = [max(cell_len(row[column]) for row in cells) for column in range(len(cells[0]))]
-        has_links = any(
-            child.type in {"link_open", "image"} for row in rows for cell in row for child in cell.children or []
-        )
-        if len(rows) > 1 and (has_links or sum(widths) + 3 * (len(widths) - 1) > _WIDEST_TABLE):
-            return self._records(rows)
-        sides = [str(token.attrGet("style") or "") for token in tokens if token.type == "th_open"]
-        lines = [_table_line(row, widths, sides) for row in cells]
-        return self.code("\n".join([lines[0], "─┼─".join("─" * width for width in widths), *lines[1:]]), "")
-
-    def _records(self, rows: list[list[Token]]) -> list[str]:
-        """Write a table too wide for a screen, or one with links, as a list: a row's first cell heads the others."""
-        header, *body = [
-            [render_inline(cell.children or [], self.mentions, one_line=True) for cell in row] for row in rows
-        ]
-        lines: list[str] = []
-        for row in body:
-            head = f"{header[0]}: {row[0]}" if header[0] and row[0] else row[0] or header[0]
-            lines.append(f"- {head}")
-            lines += [f"  - {name}: {cell}" for name, cell in zip(header[1:], row[1:], strict=True) if cell or name]
-        return lines
+        lines = aligned(tokens)
+        if lines is not None:
+            return self.code("\n".join(lines), "")
+        return records(tokens, lambda cell: render_inline(cell, self.mentions, one_line=True), ("- ", "  - "))
 
     def bullet(self, depth: int) -> str:
         return "- "
+
+    def number(self, number: str, mark: str, *, jumps: bool) -> str:
+        return f"{number}\\{mark} " if jumps else f"{number}{mark} "  # Discord counts for itself from the first on
 
     def indent(self, marker: str) -> str:
         return " " * len(marker)
 
     def quote(self, depth: int, *, code: bool) -> str:
         return "> " * depth
-
-
-def _rows(tokens: list[Token]) -> list[list[Token]]:
-    """Return the inline tokens of a table's cells, row by row, the header first."""
-    rows: list[list[Token]] = []
-    for token in tokens:
-        if token.type == "tr_open":
-            rows.append([])
-        elif token.type == "inline":
-            rows[-1].append(token)
-    return rows
-
-
-def _table_line(cells: list[str], widths: list[int], sides: list[str]) -> str:
-    padded = []
-    for cell, width, side in zip(cells, widths, sides, strict=True):
-        space = width - cell_len(cell)
-        left = space if "right" in side else space // 2 if "center" in side else 0
-        padded.append(" " * left + cell + " " * (space - left))
-    return " │ ".join(padded).rstrip()
 
 
 def to_markdown(

@@ -1,22 +1,21 @@
 """`SlackAdapter`: the platform as the core sees it. It starts, stops, sends, edits, reads back and describes itself.
 
 The parts are next door: the websocket in `connection.py`, Bolt in `bolt.py`, what arrives in `reception.py` and
-`interactive.py`, rendering in `mrkdwn.py`. Here they are put together, and here it is decided what a failing call
+`interactive.py`, rendering in `rendering.py`. Here they are put together, and here it is decided what a failing call
 means.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import datetime
 from typing import Any
 
 import structlog
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from adapters.slack import mrkdwn
+from adapters.slack.bodies import QUIET, shown
 from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.edits import change
@@ -36,11 +35,12 @@ from adapters.slack.parsing import (
     read_person,
 )
 from adapters.slack.reception import Reception
+from adapters.slack.rendering import fits
 from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
 from adapters.slack.uploads import download, upload
 from adapters.slack.web import open_session, web_client
-from adapters.slack.whispers import body_of, open_direct, whisper
+from adapters.slack.whispers import open_direct, whisper
 from adapters.vitals import Pulse
 from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import DeliveryDelayed, DeliveryUncertain
@@ -122,16 +122,9 @@ class SlackAdapter:
 
     async def send(self, address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None) -> str:
         """Post one message into the thread and return its `ts`; raises a `DeliveryFailure`."""
-        answer = await self._deliver(
-            self._web.chat_postMessage(
-                channel=address.channel,
-                thread_ts=address.thread,
-                metadata=metadata_of(key),
-                unfurl_links=False,
-                unfurl_media=False,
-                **body_of(reply),
-            )
-        )
+        where: dict[str, Any] = {"channel": address.channel, "thread_ts": address.thread, "metadata": metadata_of(key)}
+        with self._delivery():
+            answer = await shown(reply, lambda body: ask(self._web.chat_postMessage(**where, **QUIET, **body)))
         ts = answer.get("ts")
         if not isinstance(ts, str) or not ts:
             raise DeliveryUncertain("no_ts")
@@ -139,11 +132,8 @@ class SlackAdapter:
 
     async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
         """Give one of the bot's messages a new text; its metadata stays. Raises a `DeliveryFailure`."""
-        body = body_of(reply)
-        if "text" in body:
-            body["blocks"] = []  # or the blocks Slack made of an earlier `markdown_text` would go on being shown
         with self._delivery(editing=True):
-            await change(self._web, address.channel, message_id, body)
+            await shown(reply, lambda body: change(self._web, address.channel, message_id, body))
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Remove one of the bot's messages; one that is gone already is no error. Raises a `DeliveryFailure`."""
@@ -318,10 +308,6 @@ class SlackAdapter:
 
     # Calls
 
-    async def _deliver(self, call: Awaitable[AsyncSlackResponse], *, editing: bool = False) -> dict[str, Any]:
-        with self._delivery(editing=editing):
-            return await ask(call)
-
     @contextmanager
     def _delivery(self, *, editing: bool = False) -> Iterator[None]:
         """Turn a fault into a `DeliveryFailure`; the core hears of a token that is refused while running."""
@@ -351,4 +337,4 @@ class SlackAdapter:
 
 
 def _fits(reply: Reply) -> bool:
-    return mrkdwn.fits(reply.text, reply.mentions)
+    return fits(reply.text, reply.mentions)

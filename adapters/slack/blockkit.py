@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from adapters.slack.mrkdwn import as_mrkdwn, length
 from bot.splitting import split
 
 Block = dict[str, Any]
+
+_NO_MENTIONS: Mapping[str, str] = MappingProxyType({})
 
 SECTION_LIMIT = 3_000
 """Characters of a section's text: https://docs.slack.dev/reference/block-kit/blocks/section-block"""
@@ -36,10 +40,11 @@ def section(mrkdwn: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn}}
 
 
-def sections(markdown: str, heading: str = "") -> list[Block]:
+def sections(markdown: str, heading: str = "", mentions: Mapping[str, str] = _NO_MENTIONS) -> list[Block]:
     """Markdown as sections one below the other; `heading` is mrkdwn for a line above the first."""
     room = SECTION_LIMIT - length(heading) - 1
-    texts = [as_mrkdwn(part) for part in split(markdown, lambda part: length(as_mrkdwn(part)) <= room)]
+    parts = split(markdown, lambda part: length(as_mrkdwn(part, mentions)) <= room)
+    texts = [as_mrkdwn(part, mentions) for part in parts]
     texts = [text for text in texts if text.strip()]
     if heading:
         texts[:1] = ["\n".join([heading, *texts[:1]])]

@@ -1,45 +1,26 @@
-"""What stands within a line of a Slack message: escapes, emphasis, links, code, mentions.
+"""What stands within a line of mrkdwn: escapes, emphasis, links, code, mentions.
 
-Both of Slack's notations are here: mrkdwn from inline tokens, and the cleaning of Markdown that Slack itself renders.
-Either way no crowd and nobody but the people named by the caller can be pinged.
+Nothing in it can ping a crowd, or anybody but the people named by the caller.
 """
 
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from markdown_it.token import Token
 
-from adapters.markdown import plain_text, write_mentions
+from adapters.markdown import LINE_BREAK, plain_text, write_mentions
 
 ZERO_WIDTH_SPACE = "\u200b"
 WORD_JOINER = "\u2060"
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _CROWD_NAME = re.compile(r"@(?=(?:channel|here|everyone|group))", re.IGNORECASE)
-_LESS = r"(?:<|\\<|&lt;?|&#0*60;?|&#x0*3c;?)"
-_BANG = r"(?:!|\\!|&excl;|&#0*33;?|&#x0*21;?)"
-_AT = r"(?:@|\\@|&commat;|&#0*64;?|&#x0*40;?)"
-_CONTROL = re.compile(
-    rf"({_LESS})(?={_BANG}\s*(?:channel|here|everyone|group|subteam|date)|{_AT}\s*[A-Z0-9])", re.IGNORECASE
-)
-_ENTITY_CROWD = re.compile(rf"({_AT})(?=(?:channel|here|everyone|group))", re.IGNORECASE)
-_LIVE = re.compile(
-    r"<(?:!(?:channel|here|everyone|group|subteam|date)|@[A-Z0-9])|@(?:channel|here|everyone)\b", re.IGNORECASE
-)
 _QUOTE_MARK = re.compile(r"^(\s*)&gt;", re.MULTILINE)
 _MARKERS = {"strong": "*", "em": "_", "s": "~"}
 _BESIDE_MARKER = frozenset(".,:!?()[]{}\"'“”‘’«»-–—/…|=")
 _PAIRED = re.compile(r"(?<![\w*_~`])([*_~`])(?=\S[^\n]{0,300}?(?<=\S)\1(?!\w))")
 _LINKABLE = re.compile(r"(?:https?|mailto|tel|ftp|slack):", re.IGNORECASE)
-_LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_CODE = re.compile(
-    r"^(?P<lead>[ \t>]*(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)*)(?P<fence>`{3,}|~{3,})[^\n]*(?:\n.*?)??"
-    r"(?:\n[ \t>]*(?P=fence)[`~]*[ \t]*$|\Z)"
-    r"|(?P<ticks>`+)(?!`)(?:[^\n]|\n(?![ \t]*\n))*?(?<!`)(?P=ticks)(?!`)",
-    re.MULTILINE | re.DOTALL,
-)
 
 
 def escape(text: str, *, quotes: bool = True) -> str:
@@ -55,9 +36,11 @@ def defuse(text: str) -> str:
     return _CROWD_NAME.sub("@" + WORD_JOINER, text) if "@" in text else text
 
 
-def render_inline(children: list[Token], mentions: Mapping[str, str], *, bold: bool = False) -> str:
-    """Write inline tokens as mrkdwn, with line breaks as newlines; `bold` for a heading."""
-    return _Line(mentions).render(children, bold=bold)
+def render_inline(
+    children: list[Token], mentions: Mapping[str, str], *, bold: bool = False, one_line: bool = False
+) -> str:
+    """Write inline tokens as mrkdwn, with line breaks as newlines, or as spaces in `one_line`; `bold` for a heading."""
+    return _Line(mentions, " " if one_line else "\n").render(children, bold=bold)
 
 
 @dataclass(slots=True)
@@ -65,6 +48,7 @@ class _Line:
     """Collects the pieces of a paragraph, remembering which emphasis is open."""
 
     mentions: Mapping[str, str]
+    line_break: str
     pieces: list[str] = field(default_factory=list)
     depth: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_MARKERS, 0))
     open_markers: list[str] = field(default_factory=list)
@@ -94,14 +78,14 @@ class _Line:
             case "softbreak" | "hardbreak":
                 self._break()
             case "code_inline":
-                self._add("`" + escape(token.content, quotes=False) + "`" if token.content.strip() else token.content)
+                self._add(_code(token.content) if token.content.strip() else token.content)
             case "math":
-                self._add("`" + escape(token.content.replace("`", "'"), quotes=False).replace("\n", " ") + "`")
+                self._add(_code(token.content))
             case "bare_url":
                 self._link(token.content, token.content)
             case "image":
                 self._link(str(token.attrGet("src") or ""), plain_text(token.children or []))
-            case "html_inline" if _LINE_BREAK.fullmatch(token.content):
+            case "html_inline" if LINE_BREAK.fullmatch(token.content):
                 self._break()
             case "html_inline":
                 self._add(escape(token.content))
@@ -117,7 +101,7 @@ class _Line:
         if not content:
             return
         at_line_start = not self.pieces or self.pieces[-1].endswith("\n")
-        written = write_mentions(content, self.mentions, _plain, _mention)
+        written = write_mentions(content, self.mentions, _plain, mention)
         self._add(_QUOTE_MARK.sub(rf"\1{WORD_JOINER}&gt;", written) if at_line_start else written)
 
     def _link(self, url: str, label: str) -> None:
@@ -158,6 +142,9 @@ class _Line:
 
     def _break(self) -> None:
         """Slack ends emphasis at the end of a line: close what is open and open it again behind."""
+        if self.line_break == " ":
+            self._add(" ")
+            return
         for marker in reversed(self.open_markers):
             if self.pieces[-1] == marker:
                 self.pieces.pop()
@@ -176,11 +163,16 @@ class _Line:
         self.pieces.append(piece)
 
 
+def _code(content: str) -> str:
+    """Inline code; mrkdwn has no way to show a backtick in it."""
+    return "`" + escape(content.replace("`", "'").replace("\n", " "), quotes=False) + "`"
+
+
 def _plain(text: str) -> str:
     return escape(_PAIRED.sub(rf"\1{ZERO_WIDTH_SPACE}", text), quotes=False)
 
 
-def _mention(user: str) -> str:
+def mention(user: str) -> str:
     return f"<@{user}>"
 
 
@@ -193,20 +185,3 @@ def _safe_url(url: str) -> str:
     """Keep an address from ending the link early or naming a crowd."""
     quoted = url.replace("|", "%7C").replace("<", "%3C").replace(">", "%3E").replace(" ", "%20").replace("\n", "")
     return _CROWD_NAME.sub("%40", quoted).replace("&amp;", "&").replace("&", "&amp;")
-
-
-def native_text(markdown: str, mentions: Mapping[str, str]) -> str:
-    """Clean Markdown that Slack renders itself: nothing in it may ping, and the people of `mentions` are mentioned."""
-    harmless = _ENTITY_CROWD.sub(rf"\1{WORD_JOINER}", _CONTROL.sub(rf"\1{WORD_JOINER}", markdown))
-    if _LIVE.search(html.unescape(harmless)):
-        harmless = harmless.replace("&", "&" + WORD_JOINER)
-    if not mentions:
-        return harmless
-    written: list[str] = []
-    done = 0
-    for code in _CODE.finditer(harmless):
-        written.append(write_mentions(harmless[done : code.start()], mentions, str, _mention))
-        written.append(code[0])
-        done = code.end()
-    written.append(write_mentions(harmless[done:], mentions, str, _mention))
-    return "".join(written)

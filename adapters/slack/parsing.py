@@ -15,6 +15,7 @@ from typing import Any
 
 from adapters.endings import without_mentions_at_end
 from adapters.slack.inbound import mentioned_ids, text_of_blocks, to_markdown
+from adapters.slack.rendering import CUT
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited
 
 PLATFORM = "slack"
@@ -284,9 +285,12 @@ def _workspace(payload: Mapping[str, Any], me: Identity) -> str:
 
 
 def _markup(message: Mapping[str, Any]) -> str:
-    """The text in Slack's notation; where there is none, that of the blocks or attachments."""
+    """The text in Slack's notation; where there is none, or its beginning alone, that of the blocks or attachments."""
     text = clean(message.get("text"))
-    return text if text.strip() else clean(text_of_blocks(message.get("blocks"), message.get("attachments")))
+    if text.strip() and not text.endswith(CUT):
+        return text
+    of_blocks = clean(text_of_blocks(message.get("blocks"), message.get("attachments")))
+    return of_blocks if len(of_blocks) > len(text) else text
 
 
 def _without_mention(markup: str, user_id: str) -> str:

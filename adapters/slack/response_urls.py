@@ -9,8 +9,8 @@ import aiohttp
 import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from adapters.slack.blockkit import sections, settings_button
-from adapters.slack.mrkdwn import fits, render
+from adapters.slack.blockkit import settings_button
+from adapters.slack.rendering import blocks_of, fits, text_of
 from adapters.slack.web import webhook_client
 from bot.splitting import split
 
@@ -45,13 +45,8 @@ async def answer(session: aiohttp.ClientSession, url: object, markdown: str, set
 
 def _content(markdown: str, settings_of: str) -> dict[str, Any]:
     """One message; a response_url takes Slack's own Markdown as a block, not as the argument of chat.postMessage."""
-    shown = render(markdown)
     button = [{"type": "actions", "elements": [settings_button(OPEN, settings_of)]}] if settings_of else []
-    if shown.markdown_text is not None:
-        return {"blocks": [{"type": "markdown", "text": shown.markdown_text}, *button]}
-    if not button:
-        return {"text": shown.text}
-    return {"text": shown.text, "blocks": [*sections(markdown), *button]}
+    return {"text": text_of(markdown), "blocks": [*blocks_of(markdown), *button]}
 
 
 async def _post(client: AsyncWebhookClient, body: dict[str, Any]) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack import mrkdwn
+from adapters.slack.bodies import QUIET, Body, shown
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.parsing import PLATFORM, clean
+from adapters.slack.rendering import fits
 from bot.errors import DeliveryRefused
 from bot.messages import Address, Reply
 from bot.splitting import split
@@ -17,18 +16,10 @@ from bot.splitting import split
 log = structlog.get_logger(__name__)
 
 
-def body_of(reply: Reply) -> dict[str, Any]:
-    """The reply in the form it fits: `text`, or `markdown_text`, which excludes it. Raises `DeliveryRefused`."""
-    shown = mrkdwn.render(reply.text, reply.mentions)
-    name, content = ("text", shown.text) if shown.text is not None else ("markdown_text", shown.markdown_text)
-    if not content or not content.strip():
-        raise DeliveryRefused("no_text")
-    return {name: content}
-
-
 async def whisper(web: AsyncWebClient, address: Address, user_id: str, reply: Reply) -> None:
     """Show one message in a channel or a thread to one person alone. Raises `SlackFault`, `DeliveryRefused`."""
-    await ask(web.chat_postEphemeral(channel=address.channel, user=user_id, thread_ts=address.thread, **body_of(reply)))
+    where: Body = {"channel": address.channel, "user": user_id, "thread_ts": address.thread}
+    await shown(reply, lambda body: ask(web.chat_postEphemeral(**where, **body)))
 
 
 async def open_direct(web: AsyncWebClient, team_id: str, user_id: str) -> Address:
@@ -46,14 +37,13 @@ async def tell(web: AsyncWebClient, address: Address, user_id: str, markdown: st
     Where the channel is closed to the bot or to them, it is a direct message: `chat.postMessage` takes a person's id
     (https://docs.slack.dev/reference/methods/chat.postMessage#channels).
     """
-    for part in split(markdown, mrkdwn.fits):
+    for part in split(markdown, fits):
         try:
             try:
                 await whisper(web, address, user_id, Reply(part))
             except SlackFault as fault:
                 log.info("slack_whisper_failed", code=fault.code)
-                body = body_of(Reply(part))
-                await ask(web.chat_postMessage(channel=user_id, unfurl_links=False, unfurl_media=False, **body))
+                await shown(Reply(part), lambda body: ask(web.chat_postMessage(channel=user_id, **QUIET, **body)))
         except (SlackFault, DeliveryRefused) as failure:
             log.warning("slack_whisper_lost", code=failure.code)
             return

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from adapters.discord import markdown as discord_markdown
-from adapters.slack import mrkdwn as slack_markdown
+from adapters.slack.rendering import blocks_of, text_of
 from bot import usage_view
 from bot.charts import Chart, Series
 from bot.drawing import Drawing
@@ -92,9 +92,8 @@ def test_a_breakdown_shows_the_dearest_first_and_adds_up_those_without_room() ->
 )
 def test_a_name_in_a_table_marks_nothing_up_and_addresses_nobody(name: str) -> None:
     table = usage_view.table([(usage_view.plain(name), usage_view.NOTHING)])
-    in_slack = slack_markdown.render(table)
     in_discord = discord_markdown.render(table)
-    said = in_slack.markdown_text or in_slack.text or ""
+    said = f"{blocks_of(table)} {text_of(table)}"
     assert all(crowd not in said for crowd in ("@everyone", "<!channel>", "<@U123>"))
     assert all(crowd not in in_discord for crowd in ("@everyone", "<@U123>"))
 

@@ -186,9 +186,9 @@ async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot
 
 
 def never(platform: str) -> Fault:
-    """The platform takes this text never: Slack's blocks are invalid, Discord's AutoMod stands against it."""
+    """The platform takes this text never: Slack's workspace forbids it, Discord's AutoMod stands against it."""
     if platform == "slack":
-        return Fault(status=200, body={"ok": False, "error": "invalid_blocks"})
+        return Fault(status=200, body={"ok": False, "error": "restricted_action"})
     return Fault(status=400, body={"code": 200000, "message": "blocked by AutoMod"})
 
 

@@ -20,7 +20,7 @@ async def test_a_mention_in_slack_is_answered_in_its_thread_and_remembered(on_st
     async with on_stage.worker():
         question = await slack.say(ada, general, "what is 2+2?", mention=True)
         [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
-        assert slack.visible_text(answer) == "It is *four*."
+        assert slack.visible_text(answer) == "It is **four**."
         assert answer.thread_ts == question.ts
 
         await slack.say(ada, general, "what did you say?", thread_ts=question.ts)

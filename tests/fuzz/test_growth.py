@@ -14,7 +14,7 @@ import pytest
 from adapters.discord import markdown as discord_markdown
 from adapters.discord.parsing import Surroundings, parse_message
 from adapters.markdown import parse
-from adapters.slack import inbound, mrkdwn
+from adapters.slack import inbound, rendering
 from adapters.slack.parsing import Identity, parse_event, people_in
 from bot import logs
 from bot.command_line import split_command
@@ -72,7 +72,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a Discord message": _discord_message,
     "a command": lambda text: (split_command(f"set a {text}"), split_command(f"b {text}")),
     "Slack's notation": inbound.to_markdown,
-    "the size of a Slack message": mrkdwn.most,
+    "the size of a Slack message": rendering.most,
     "the mentions of a Discord message": discord_markdown.mentioned_ids,
     "Markdown": parse,
     "what is open in a preview": close_open,

@@ -9,11 +9,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.slack import forms, inbound, mrkdwn
+from adapters.slack import forms, inbound
 from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.connection import _read_json
 from adapters.slack.failures import SlackFault, as_delivery_failure
 from adapters.slack.parsing import Identity, Person, clean, is_ours, parse_event, parse_row, people_in, read_person
+from adapters.slack.rendering import blocks_of, text_of
 from adapters.slack.web import web_client
 from bot.command_line import split_command
 from bot.errors import DeliveryFailure
@@ -128,8 +129,9 @@ def test_any_person_is_read(user: Any) -> None:
 def test_any_text_is_translated_both_ways(text: str, names: dict[str, str]) -> None:
     assert isinstance(inbound.to_markdown(clean(text), names), str)
     assert isinstance(inbound.text_of_blocks([{"type": "markdown", "text": text}], [{"text": text}]), str)
-    written = mrkdwn.render(text[:12_000], {name: user for name, user in names.items() if user})
-    assert (written.text is None) is not (written.markdown_text is None)
+    people = {name: user for name, user in names.items() if user}
+    assert bool(blocks_of(text[:12_000], people)) == bool(text[:12_000].strip())
+    assert len(text_of(text[:12_000], people)) <= 4_000
     name, arguments = split_command(text[:40_000])
     assert all(is_text(word) for word in (name, *arguments))
     count("Slack texts, translated")

@@ -73,7 +73,7 @@ async def test_the_bare_command_opens_the_channels_settings_and_sending_them_tel
         assert (sink.commands[0].name, sink.commands[0].arguments) == ("", ())
         delivery = await slack.submit(ada, {"temperature": "0.7", "system": "One.\nTwo.", "streaming": "off"})
         assert (delivery.acked, delivery.response, slack.modal(ada)) == (True, None, None)
-        assert await whispered(slack, ada, general) == "*temperature* is 0.7 now."
+        assert await whispered(slack, ada, general) == "**temperature** is 0.7 now."
         assert slack.whispers(bob, general) == []
         (submitted,) = sink.forms
         assert dict(submitted.values) == {"temperature": "0.7", "system": "One.\nTwo.", "streaming": "off"}
@@ -248,7 +248,7 @@ async def test_the_answer_to_show_has_a_button_however_long_or_odd_it_is(
         sink.answer = "Done."
         await slack.slash(ada, general, "/parley", "reset model")
         assert (await whispered(slack, ada, general, len(slack.whispers(ada, general)) + 1)).endswith("Done.")
-        assert slack.whispers(ada, general)[-1].blocks == []
+        assert [block["type"] for block in slack.whispers(ada, general)[-1].blocks] == ["markdown"]
 
 
 async def test_whoever_may_change_nothing_is_answered_in_words_by_the_button_too(

@@ -177,10 +177,10 @@ def test_a_page_of_any_size_keeps_slacks_limits_and_says_where_it_was_cut() -> N
     assert "more than this page" in view["blocks"][-1]["text"]["text"]
 
 
-def test_what_mrkdwn_cannot_say_is_shown_as_it_was_written() -> None:
+def test_what_mrkdwn_has_not_is_shown_in_columns() -> None:
     assert as_mrkdwn("**a** <b>") == "*a* &lt;b&gt;"
     table = as_mrkdwn("| a | b |\n|---|---|\n| 1 | <!channel> @here |")
-    assert table.startswith("```\n| a | b |") and table.endswith("```")
+    assert table.startswith("```\na │ b\n──┼─") and table.endswith("```")
     assert "<!channel>" not in table and "@here" not in table
 
 

@@ -8,7 +8,7 @@ import pytest
 from adapters.discord import markdown as discord_markdown
 from adapters.endings import without_mentions_at_end
 from adapters.markdown import parse
-from adapters.slack import mrkdwn
+from adapters.slack import rendering
 
 SECONDS = 10.0
 """More than a busy machine needs for any of these; each took minutes when its time grew with its square."""
@@ -21,7 +21,7 @@ def test_what_nobody_closes_takes_no_time(unit: str) -> None:
     text = (unit * 12_000)[:12_000]
     began = time.process_time()
     parse(text)
-    mrkdwn.most(text)
+    rendering.most(text)
     assert time.process_time() - began < SECONDS
 
 

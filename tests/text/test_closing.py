@@ -73,6 +73,18 @@ from tests.text.examples import EXAMPLES, MARKDOWN, letters
         ("**a *b*** c", "**a *b*** c"),
         ("**[label](https://e.com/a", "**label**"),
         ("[a](https://e.com/x) and **b", "[a](https://e.com/x) and **b**"),
+        ("so\n\\[\nx_1 +", "so\n\\[\nx_1 +\n\\]"),
+        ("so\n\\[\nx_1 \\", "so\n\\[\nx_1\n\\]"),
+        ("so\n\\[\n", "so"),
+        ("so\n$$\nx_1\n$", "so\n$$\nx_1\n$$"),
+        ("so\n$$ x_1", "so\n$$ x_1$$"),
+        ("$$x$$\n\n$$\ny", "$$x$$\n\n$$\ny\n$$"),
+        ("\\begin{align}\na &= b \\\\\n", "\\begin{align}\na &= b\n\\end{align}"),
+        ("so \\(x_1", "so \\(x_1\\)"),
+        ("so \\(x_1\\", "so \\(x_1\\)"),
+        ("so \\(", "so"),
+        ("so \\(x_1\\) and", "so \\(x_1\\) and"),
+        ("```sh\n$$\n```\n\nx **y", "```sh\n$$\n```\n\nx **y**"),
     ],
 )
 def test_the_end_of_an_unfinished_text_is_made_whole(unfinished: str, shown: str) -> None:

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.discord import markdown as discord
-from adapters.slack import mrkdwn
+from adapters.slack import rendering
+from bot.numbering import numbered
 from bot.splitting import Fits, close_open, split, split_stable
 from tests.text.examples import EXAMPLES, MARKDOWN, PARAGRAPH
 
@@ -46,7 +47,7 @@ def closers(part: str) -> set[str]:
 
 def is_whole(parts: list[str], text: str) -> bool:
     """Tell whether the parts are the text, each with at most an opener and a closer that the text itself has."""
-    source = dense(text)
+    source = dense(numbered(text.replace("\r\n", "\n").replace("\r", "\n")))
     reached = {0}
     for number, part in enumerate(parts):
         body = dense(part)
@@ -97,6 +98,50 @@ def test_the_numbering_of_a_list_goes_on() -> None:
     parts = split(text, up_to(100))
     assert len(parts) > 4
     assert "\n".join(parts) == text
+
+
+def test_a_list_that_is_numbered_by_its_reader_goes_on_with_the_number_a_reader_sees() -> None:
+    text = "Steps:\n\n" + "\n".join(f"1. item {n}\n   - detail of {n}" for n in range(1, 30)) + "\n\nDone."
+    parts = split(text, up_to(100))
+    assert len(parts) > 8
+    for render in (discord.render, lambda part: rendering.blocks_of(part)[0]["text"]):
+        numbers = [int(n) for part in parts for n in re.findall(r"^(\d+)\.", render(part), re.MULTILINE)]
+        assert numbers == list(range(1, 30))
+    assert all("\n   - detail" in part or "\n    - detail" in part for part in parts[:-1])
+
+
+def test_a_nested_list_and_the_one_around_it_go_on_with_their_numbers() -> None:
+    inner = "\n".join(f"   {n}. inner {n}" for n in range(1, 12))
+    text = f"1. first\n2. second\n{inner}\n3. third\n\n   More of it, at some length.\n4. fourth, which is long too"
+    parts = split(text, up_to(70))
+    assert len(parts) > 3
+    for render in (discord.render, lambda part: rendering.blocks_of(part)[0]["text"]):
+        shown = [render(part) for part in parts]
+        numbers = [int(n) for part in shown for n in re.findall(r"^ *(\d+)\\?[.)]", part, re.MULTILINE)]
+        assert numbers == [1, 2, *range(1, 12), 3, 4]
+
+
+@settings(max_examples=150, deadline=None)
+@given(MARKDOWN)
+@example("1. a\n1. b\n   - c\n" * 12)
+@example("> 1. a\n> 1. b\n\n9) x\n9) y\n   z")
+def test_numbers_that_a_reader_counts_read_the_same_when_they_are_written(text: str) -> None:
+    assert discord.render(numbered(text)) == discord.render(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(["1. a", "1. b", "2. c", "   1. d", "   - e", "", "text", "```", "10. f"]), max_size=20),
+    st.data(),
+)
+def test_numbers_do_not_change_while_the_text_grows(lines: list[str], data: st.DataObject) -> None:
+    end = data.draw(st.integers(0, len(lines)))
+    sooner, later = (numbered("\n".join(part)).split("\n") for part in (lines[:end], lines))
+    assert later[: end - 1] == sooner[: end - 1] or not end
+
+
+def test_no_part_says_which_of_how_many_it_is() -> None:
+    assert split("word " * 100, up_to(100)) == ["word " * 19 + "word"] * 5
 
 
 def test_a_nested_item_that_starts_a_part_loses_its_indent_and_so_do_its_siblings() -> None:
@@ -270,8 +315,7 @@ def test_the_growing_part_is_the_last_but_for_a_little_look_ahead() -> None:
 
 
 def slack_sends(preview: str) -> bool:
-    rendered = mrkdwn.render(preview)
-    return len(rendered.text or "") <= 4_000 and len(rendered.markdown_text or "") <= 12_000
+    return rendering.measure(preview) <= 12_000 and len(rendering.text_of(preview)) <= 4_000
 
 
 def discord_sends(preview: str) -> bool:
@@ -279,7 +323,7 @@ def discord_sends(preview: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("fits", "sends"), [(mrkdwn.fits, slack_sends), (discord.fits, discord_sends)], ids=["slack", "discord"]
+    ("fits", "sends"), [(rendering.fits, slack_sends), (discord.fits, discord_sends)], ids=["slack", "discord"]
 )
 def test_a_long_answer_is_cut_the_same_while_it_grows_on_both_platforms(fits: Fits, sends: Fits) -> None:
     text = "\n\n".join(entry.markdown for entry in EXAMPLES)[:9_000]
