@@ -194,7 +194,7 @@ def _root_of(connection: Connection, address: Address, message_id: str) -> str |
 
 
 def _standing(connection: Connection, address: Address, root: str, message_id: str) -> Standing:
-    of = {**_of(address, message_id), "of_root": root}
+    of = {**identity(address, message_id), "of_root": root}
     began: int | None = connection.scalar(BEGAN, of)
     if began is None:
         return Standing(None)
