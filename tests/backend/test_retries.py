@@ -186,8 +186,9 @@ async def test_the_gentle_phase_ends(service: OpenAIService) -> None:
         await ask(asked)
         await asyncio.sleep(1.1)
         answers = await asyncio.gather(*(ask(asked) for _ in range(5)))
-    starts = [call.started for call in service.calls[-5:]]
-    assert max(starts) - min(starts) < 0.09
+    starts = sorted(call.started for call in service.calls[-5:])
+    # While it is gentle none of these is so short, however fast the machine.
+    assert min(later - earlier for earlier, later in pairwise(starts)) < 0.08
     assert not any(answer.waits for answer in answers)
 
 

@@ -86,6 +86,8 @@ async def measured(scene: Stand, database: Path) -> Taken:
         try:
             await scene.ready()
             await scene.ask(1, lanes=1, pause_ms=PAUSE_MS)
+            while not all(reading.passes for reading in worker.desk.catch_ups.values()):
+                await asyncio.sleep(0.05)
             before = write_transactions(database)
             with database_traffic() as traffic:
                 asked = await scene.ask(ANSWERS, lanes=1, pause_ms=PAUSE_MS)

@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from emulators.discord import DiscordServer, Message
 from emulators.openai import ChatRequest
 from emulators.slack import SlackWorkspace
-from tests.e2e.stage import Stage, user_texts
+from tests.e2e.stage import SLACK, Stage, stage, user_texts
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "irc"
 LINE = re.compile(r"\S+ \S+ \[[\d:]+\] <(?P<nick>[^>]+)> (?P<text>.*)")
@@ -43,18 +44,21 @@ async def replay_on_slack(slack: SlackWorkspace, name: str) -> dict[str, list[in
     people = {nick: slack.add_user(nick) for nick in dict.fromkeys(line.nick for line in lines)}
     channel = slack.add_channel(name.replace(".", "-"))
     asked: dict[str, list[int]] = defaultdict(list)
+    began: dict[str, str] = {}
     for number, line in enumerate(lines):
         person = people[line.nick]
         if number % EVERY:
             await slack.say(person, channel, line.text)
         elif number % (EVERY * 4) and asked:
-            # A follow-up in the thread of the last question, without a mention.
+            # A follow-up in the thread of the last question; only somebody else needs a mention there.
             thread = list(asked)[-1]
-            await slack.say(person, channel, f"{line.text} [q{number}]", thread_ts=thread)
+            text, joins = f"{line.text} [q{number}]", line.nick != began[thread]
+            await slack.say(person, channel, text, thread_ts=thread, mention=joins)
             asked[thread].append(number)
         else:
             question = await slack.say(person, channel, f"{line.text} [q{number}]", mention=True)
             asked[question.ts].append(number)
+            began[question.ts] = line.nick
     return {f"{channel.id} {thread}": numbers for thread, numbers in asked.items()}
 
 
@@ -77,12 +81,19 @@ def bot_messages(discord: DiscordServer) -> list[Message]:
     return [message for channel in discord.world.channels.values() for message in discord.bot_messages(channel)]
 
 
-@pytest.mark.timeout(120)
-async def test_a_busy_channel_on_slack_gets_answers_to_what_was_asked_and_to_nothing_else(on_stage: Stage) -> None:
-    slack, openai = on_stage.slack, on_stage.openai
-    on_stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage whose Slack waits for acknowledgements for as long as a busy machine may need for a thousand lines."""
+    async with stage(tmp_path, slack=replace(SLACK, ack_deadline=60)) as scene:
+        yield scene
+        assert scene.complaints() == []
+
+
+async def test_a_busy_channel_on_slack_gets_answers_to_what_was_asked_and_to_nothing_else(patient: Stage) -> None:
+    slack, openai = patient.slack, patient.openai
+    patient.extra["PARLEY_PLATFORM_LIMITS"] = "none"
     openai.responder = echo
-    async with on_stage.worker():
+    async with patient.worker():
         asked = await replay_on_slack(slack, "rust.0")
 
         def last_answers() -> bool:
@@ -91,7 +102,7 @@ async def test_a_busy_channel_on_slack_gets_answers_to_what_was_asked_and_to_not
                 last[f"{message.channel} {message.thread_ts}"] = slack.visible_text(message)
             return all(last.get(place, "").endswith(f" {numbers[-1]}") for place, numbers in asked.items())
 
-        await slack.wait_for(last_answers, timeout=60)
+        await slack.wait_for(last_answers, timeout=150)
     for place, numbers in asked.items():
         answered = [int(slack.visible_text(m).split()[-1]) for m in slack.bot_messages(*place.split())]
         assert answered == sorted(set(answered)), "each once, in order"
@@ -104,13 +115,12 @@ async def test_a_busy_channel_on_slack_gets_answers_to_what_was_asked_and_to_not
     }
 
 
-@pytest.mark.timeout(120)
 async def test_a_busy_channel_on_discord_gets_answers_to_what_was_asked_and_to_nothing_else(on_stage: Stage) -> None:
     discord, openai = on_stage.discord, on_stage.openai
     on_stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
     openai.responder = echo
     async with on_stage.worker():
         asked = await replay_on_discord(discord, "stripe.0") | await replay_on_discord(discord, "rust.2")
-        await discord.wait_for(lambda: len(bot_messages(discord)) >= len(asked), timeout=60)
+        await discord.wait_for(lambda: len(bot_messages(discord)) >= len(asked), timeout=150)
     found = sorted((m.referenced.id, m.content) for m in bot_messages(discord) if m.referenced)
     assert found == sorted((message_id, f"answer to {number}") for message_id, number in asked.items())

@@ -49,6 +49,7 @@ async def test_what_is_older_than_what_was_removed_is_not_read_back(talk: Talk) 
     stage = talk.stage
     async with stage.worker():
         pass
+    stage.slack.socket.drop_unconnected = True
     await talk.ask("was this answered once?")
     store = await Store.open(stage.environment["DATABASE_URL"])
     await store.marks.put(retention.REMOVED_MARK, now() + micros_of(60))

@@ -130,7 +130,7 @@ async def test_it_runs_as_a_process_of_its_own_until_it_is_told_to_stop() -> Non
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        url = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+        url = (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
         async with AsyncOpenAI(api_key="sk-mine", base_url=url, max_retries=0) as client:
             start = time.monotonic()
             stream = await client.chat.completions.create(
@@ -140,5 +140,5 @@ async def test_it_runs_as_a_process_of_its_own_until_it_is_told_to_stop() -> Non
             assert time.monotonic() - start >= 0.09
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = await asyncio.wait_for(process.communicate(), 10)
+        _, errors = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, errors) == (0, b"")

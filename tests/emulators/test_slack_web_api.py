@@ -418,12 +418,12 @@ async def test_posting_to_one_channel_is_about_one_a_second_with_a_short_burst(b
 
 
 async def test_what_was_refused_is_admitted_after_the_wait() -> None:
-    async with SlackWorkspace(timing=Timing(rate_window=1.0)) as slack:
+    async with SlackWorkspace(timing=Timing(rate_window=5.0)) as slack:
         client = client_of(slack)
         channel = slack.add_channel("general")
         _, refusal = await calls_until_limited(lambda: client.conversations_info(channel=channel.id))
         wait = int(refusal.response.headers["Retry-After"])
-        assert wait == 1
+        assert 1 <= wait <= 5
         await asyncio.sleep(wait)
         await client.conversations_info(channel=channel.id)
 
