@@ -96,6 +96,7 @@ class TurnRunner:
                 already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
                 before_first=presence.end,
                 previews=question.controls.streaming,
+                asker=question.asker,
             )
             if asked is None:
                 # Every question of it was deleted: what an earlier attempt has shown goes too.

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack.budgets import Budgets
 from adapters.slack.failures import SlackFault, ask
 from bot.messages import Address
 
@@ -14,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 STATUS_SECONDS = 100.0
 """https://docs.slack.dev/reference/methods/assistant.threads.setStatus: the status fades after two minutes."""
+
+_METHOD = "assistant.threads.setStatus"
 
 # After these, or a page that is no answer of the method's at all, the status line is not tried again.
 _NO_STATUS_HERE = frozenset(
@@ -34,9 +37,10 @@ _NO_STATUS_HERE = frozenset(
 class StatusLine:
     """Shows statuses, and remembers whether they can be had. `seconds`: how long a call may take."""
 
-    def __init__(self, web: AsyncWebClient, seconds: float) -> None:
+    def __init__(self, web: AsyncWebClient, seconds: float, budgets: Budgets | None) -> None:
         self._web = web
         self._seconds = seconds
+        self._budgets = budgets
         self._works = True
         self._not_before = 0.0
 
@@ -45,6 +49,8 @@ class StatusLine:
         loop = asyncio.get_running_loop()
         if address.thread is None or not self._works or loop.time() < self._not_before:
             return
+        if text and self._budgets is not None and not self._budgets.spares(_METHOD):
+            return  # clearing must have room
         try:
             async with asyncio.timeout(self._seconds):
                 await ask(

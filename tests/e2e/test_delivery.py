@@ -15,6 +15,12 @@ SLOW = Reply("word " * 40, by_words=True, chunk_delay=0.05)
 WHOLE = SLOW.text.strip()
 
 
+@pytest.fixture(autouse=True)
+def _by_edits(on_stage: Stage) -> None:
+    """What can happen to Slack's streams is in `test_streams.py`."""
+    on_stage.extra["PARLEY_SLACK_STREAMS"] = "false"
+
+
 def refused(seconds: float) -> Fault:
     body = {"ok": False, "error": "ratelimited", "message": "slow down", "retry_after": seconds, "global": False}
     return Fault(status=429, headers={"Retry-After": f"{seconds:g}", "Via": "1.1 google"}, body=body)
