@@ -24,7 +24,8 @@ def settled(markdown: str) -> str:
     fence = open_fence(markdown)
     text = markdown if fence is None else "\n".join(markdown.split("\n")[: fence.line]) + "\n"
     head, newline, line = text.rpartition("\n")
-    gaps = [gap.start() for gap in _GAP.finditer(line)]
+    # Of what may be a row of a table the whole line is shown, or nothing.
+    gaps = [gap.start() for gap in _GAP.finditer(line)] if "|" not in line else []
     for end in reversed(gaps[-MOST_WORDS:]):
         if end and _is_closed(whole := head + newline + line[:end]):
             return whole
