@@ -176,8 +176,11 @@ class ShowsStatus(Protocol):
         """After how many seconds the status fades and must be shown again."""
         ...
 
-    async def show_status(self, address: Address, text: str) -> None:
-        """Show `text` (or just activity); the empty text clears it. Never raises: a status is a luxury."""
+    async def show_status(self, address: Address, text: str) -> bool:
+        """Show `text` (or just activity); the empty text clears it. Never raises: a status is a luxury.
+
+        Whether it is known to be as it should; where not, it may still come to be.
+        """
         ...
 
 

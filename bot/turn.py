@@ -101,7 +101,7 @@ class TurnRunner:
             if asked is None:
                 # Every question of it was deleted: what an earlier attempt has shown goes too.
                 await answer.withdraw()
-                await presence.clear(left_behind=claim.attempt > 1)
+                await presence.clear(posted=False, left_behind=claim.attempt > 1)
                 await self.store.turns.finish(claim, "cancelled", reserved=self._reserves(question))
                 return
             try:
@@ -129,8 +129,7 @@ class TurnRunner:
             else:
                 await self._finish(claim, question, answer, outcome)
             finally:
-                if not answer.posted:
-                    await presence.clear(left_behind=claim.attempt > 1)
+                await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
                 if isinstance(adapter, HearsEnds):
                     adapter.ended(claim.address)
 
@@ -180,7 +179,7 @@ class TurnRunner:
                     answer.complete(outcome.text)
                 else:
                     if not answer.first_id:
-                        group.create_task(presence.run(), name="presence")
+                        group.create_task(presence.run(answer.say_meanwhile), name="presence")
                     outcome = await self._ask(lease, question, answer)
                     if not outcome.failure:
                         outcome = replace(outcome, text=preface + outcome.text)

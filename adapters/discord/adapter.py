@@ -214,15 +214,17 @@ class DiscordAdapter:
             return []
         return await read_chain(login.client.http, login.places, address, message_id, limit)
 
-    async def show_status(self, address: Address, text: str) -> None:
+    async def show_status(self, address: Address, text: str) -> bool:
         """Show that the bot is typing; the empty text does nothing, as any message clears it. Never raises."""
         if not text:
-            return
+            return True
         try:
             http = self._now().client.http
             await rest.call(http, http.send_typing(channel_of(address)), TYPING_DEADLINE)
         except DeliveryFailure as failure:
             log.debug("typing_not_shown", code=failure.code)
+            return False
+        return True
 
     def is_person(self, user_id: str) -> bool:
         """Whether an id has the form of Discord's, which are snowflakes."""

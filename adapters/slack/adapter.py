@@ -224,9 +224,9 @@ class SlackAdapter:
         me = self._identity
         return Description(PLATFORM, me.user_id, me.name, _fits, LIMITS, PREVIEW_SECONDS)
 
-    async def show_status(self, address: Address, text: str) -> None:
+    async def show_status(self, address: Address, text: str) -> bool:
         """Show `text` under the bot's name in the thread, or clear it. Never raises, gives up where it can't be had."""
-        await self._status.show(address, text)
+        return await self._status.show(address, text)
 
     async def whisper(self, address: Address, user_id: str, reply: Reply) -> None:
         """Show one message to one person alone; it goes when they reload. Raises a `DeliveryFailure`."""

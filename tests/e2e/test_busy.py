@@ -35,3 +35,19 @@ async def test_forty_questions_in_twenty_seconds_are_answered_whole_soon_and_wit
     allowed = 10 * load.machine_delay
     assert median(q.first_words_after for q in load.questions) <= 2.5 + allowed
     assert percentile([q.whole_after for q in load.questions], 95) <= 2.0 + allowed
+
+
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+async def test_a_lone_answer_shows_its_first_words_soon_and_grows(tmp_path: Path, platform: str) -> None:
+    async with stage(tmp_path) as scene:
+        publish_limits(scene)
+        load = Load(scene, platform)
+        async with scene.worker():
+            await load.ask(1, 1.0, 1)
+        assert load.refused() == []
+        assert scene.complaints() == []
+    [one] = load.questions
+    allowed = 10 * load.machine_delay
+    assert one.first_words_after <= 2.5 + allowed
+    assert one.whole_after <= 2.0 + allowed
+    assert one.growth >= 3, "the first words, and twice more of them, before the whole"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ async def test_an_answer_grows_by_a_stream_and_ends_it_with_what_tells_whose_it_
     assert (ways(here)[0], ways(here)[-1]) == (START, STOP)
     assert set(ways(here)[1:-1]) == {APPEND}
     texts = [state.text for state in message(here).states]
-    assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
     assert not message(here).streaming
     assert (message(here).metadata or {}).get("event_type") == "parley_reply"
 
