@@ -197,6 +197,10 @@ class LearnsLimits(Protocol):
 class Streams(Protocol):
     """Can show a message that grows by what is appended to it, and cannot be edited before that has ended."""
 
+    def can_stream(self, address: Address) -> bool:
+        """Whether messages there may begin so, as far as it is known. Asks nobody, never raises."""
+        ...
+
     async def begin_stream(self, address: Address, reply: Reply, key: PartKey, *, recipient: str) -> str | None:
         """Begin a message in answer to a person and return its id; None where it has to be posted instead.
 

@@ -98,8 +98,9 @@ class Parts:
 
     @property
     def may_stream(self) -> bool:
-        """Whether messages may be begun as streams: the platform has them, and somebody is answered in a thread."""
-        return isinstance(self._adapter, Streams) and bool(self._asker) and self._claim.address.thread is not None
+        """Whether messages may be begun as streams: the platform has them there, and it is known who is answered."""
+        adapter: object = self._adapter
+        return isinstance(adapter, Streams) and bool(self._asker) and adapter.can_stream(self._claim.address)
 
     async def keep(self, outcome: str) -> None:
         """Write down what the model said: now where messages stand already, else together with the first intent."""

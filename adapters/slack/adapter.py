@@ -154,6 +154,10 @@ class SlackAdapter:
         with self._delivery(editing=True):
             await change(self._web, address.channel, message_id, body)
 
+    def can_stream(self, address: Address) -> bool:
+        """Whether messages there may begin as streams."""
+        return self._streamed.can_begin(address)
+
     async def begin_stream(self, address: Address, reply: Reply, key: PartKey, *, recipient: str) -> str | None:
         """Begin a message that grows by a stream; see `Streams`. It carries no metadata before its stream has ended."""
         with self._delivery():

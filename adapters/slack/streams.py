@@ -44,10 +44,14 @@ class StreamedMessages:
         self._web = web
         self._works = wanted
 
+    def can_begin(self, address: Address) -> bool:
+        """Whether one may be begun there, as far as it is known: only in threads, and not where Slack has refused."""
+        return self._works and address.thread is not None
+
     async def begin(self, address: Address, reply: Reply, recipient: str) -> str | None:
         """Begin a message in a thread and return its `ts`. Raises a `SlackFault` that is no refusal."""
         text = _text_of(reply)
-        if not self._works or address.thread is None or not text.strip() or length(text) > MARKDOWN_LIMIT:
+        if not self.can_begin(address) or not text.strip() or length(text) > MARKDOWN_LIMIT:
             return None
         try:
             answer = await ask(
