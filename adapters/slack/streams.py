@@ -57,7 +57,7 @@ class StreamedMessages:
             answer = await ask(
                 self._web.chat_startStream(
                     channel=address.channel,
-                    thread_ts=address.thread,
+                    thread_ts=address.thread or "",
                     markdown_text=text,
                     recipient_user_id=recipient,
                     recipient_team_id=address.workspace,

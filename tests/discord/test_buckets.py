@@ -102,7 +102,8 @@ async def test_what_is_learned_of_a_bucket_is_its_whole_window_and_its_present_l
 
 def test_all_requests_together_stay_under_the_limit_on_all_of_them() -> None:
     async def act() -> list[float]:
-        buckets, sent = Buckets(30.0), []  # type: ignore[var-annotated]
+        buckets = Buckets(30.0)
+        sent: list[float] = []
 
         async def request(number: int) -> None:
             async with buckets[f"route {number}"]:

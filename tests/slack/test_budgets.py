@@ -1,12 +1,15 @@
 """Slack's limits at the last door: kept for every method, in order, with room for what must not fail."""
 
 import asyncio
+import json
 import random
 from bisect import bisect_left
 
 import pytest
 
 from adapters.slack.budgets import TIERS, Budgets
+from adapters.slack.manifest import METHOD_SCOPES
+from tests.slack.stage import CONTRACT
 from tests.virtual_time import run
 
 
@@ -26,7 +29,8 @@ async def call(budgets: Budgets, method: str, channel: str, counted: list[float]
 @pytest.mark.parametrize("method", ["chat.update", "chat.stopStream", "conversations.replies", "users.info"])
 def test_no_minute_ever_holds_more_calls_of_a_method_than_its_tier(method: str) -> None:
     async def act() -> list[float]:
-        budgets, counted, dice = Budgets(), [], random.Random(1)  # type: ignore[var-annotated]
+        budgets, dice = Budgets(), random.Random(1)
+        counted: list[float] = []
         async with asyncio.TaskGroup() as group:
             for number in range(3 * TIERS[method]):
                 group.create_task(call(budgets, method, f"C{number % 5}", counted, dice))
@@ -53,7 +57,8 @@ def test_each_channel_gets_one_message_a_second_and_does_not_wait_for_another() 
 
 def test_calls_of_one_kind_go_in_order() -> None:
     async def act() -> list[int]:
-        budgets, order = Budgets(), []  # type: ignore[var-annotated]
+        budgets = Budgets()
+        order: list[int] = []
 
         async def one(number: int) -> None:
             async with budgets.room("chat.postMessage", "C1"):
@@ -101,3 +106,16 @@ def test_a_method_without_a_published_limit_never_waits() -> None:
         return asyncio.get_running_loop().time()
 
     assert run(act()) == 0
+
+
+def test_every_method_called_has_its_budget_but_the_one_asked_at_the_start() -> None:
+    assert METHOD_SCOPES.keys() - TIERS.keys() == {"auth.test"}
+
+
+@pytest.mark.skipif(not CONTRACT.is_file(), reason="the platforms' documents are not beside the project")
+def test_no_budget_is_above_the_published_tier() -> None:
+    published = json.loads(CONTRACT.with_name("slack-methods.json").read_text())
+    calls = {"t1": 1, "t2": 20, "t3": 50, "t4": 100, "t5": 600}
+    for method, most in TIERS.items():
+        tier = published[method].get("rate_limits")
+        assert most <= calls.get(tier, most), (method, tier)
