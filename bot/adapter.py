@@ -25,7 +25,9 @@ from bot.messages import (
     Reply,
 )
 
-Action = Literal["send", "edit"]
+Action = Literal["send", "edit", "start", "append", "stop"]
+"""What is done with a message: posted, edited; begun as a stream, appended to, its stream ended."""
+
 Reason = Literal["silent", "closed", "refused", "asked_to"]
 """Why another socket was needed: nothing came on the one before, or it did not hear us; it was closed or cut; there was
 none to be had; the platform asked for another."""
@@ -174,8 +176,47 @@ class ShowsStatus(Protocol):
         """After how many seconds the status fades and must be shown again."""
         ...
 
-    async def show_status(self, address: Address, text: str) -> None:
-        """Show `text` (or just activity); the empty text clears it. Never raises: a status is a luxury."""
+    async def show_status(self, address: Address, text: str) -> bool:
+        """Show `text` (or just activity); the empty text clears it. Never raises: a status is a luxury.
+
+        Whether it is known to be as it should; where not, it may still come to be.
+        """
+        ...
+
+
+@runtime_checkable
+class LearnsLimits(Protocol):
+    """The platform itself tells what its limits are."""
+
+    def learned(self, action: Action, address: Address) -> RateLimit | None:
+        """The limit on an action in a channel as far as the platform has told it. Asks nobody, never raises."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """Can show a message that grows by what is appended to it, and cannot be edited before that has ended."""
+
+    def can_stream(self, address: Address) -> bool:
+        """Whether messages there may begin so, as far as it is known. Asks nobody, never raises."""
+        ...
+
+    async def begin_stream(self, address: Address, reply: Reply, key: PartKey, *, recipient: str) -> str | None:
+        """Begin a message in answer to a person and return its id; None where it has to be posted instead.
+
+        Raises a `DeliveryFailure`, none of which is a refusal.
+        """
+        ...
+
+    async def append_stream(self, address: Address, message_id: str, shown: Reply, reply: Reply) -> bool:
+        """Let a message that shows one reply show another, which goes on from it; whether it does.
+
+        Where not, its stream may have ended: it takes an edit. Raises a `DeliveryFailure` that is no refusal.
+        """
+        ...
+
+    async def end_stream(self, address: Address, message_id: str, shown: Reply, reply: Reply, key: PartKey) -> bool:
+        """The same, and nothing more comes by the stream: from now on the message can be edited."""
         ...
 
 

@@ -167,6 +167,8 @@ def build_adapters(settings: Settings) -> dict[str, Adapter]:
             settings.slack_bot_token.get_secret_value(),
             settings.slack_app_token.get_secret_value(),
             settings.slack_api_url,
+            planned=settings.parley_platform_limits == "published",
+            streams=settings.parley_slack_streams,
         )
     if settings.discord_bot_token:
         adapters["discord"] = DiscordAdapter(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 
 import structlog
 
@@ -17,8 +18,9 @@ from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, Delive
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Reply
-from bot.pacing import Pace
+from bot.pacing import Pace, Share, Slot, Urgency
 from bot.parts import Parts
+from bot.settled import settled
 from bot.splitting import close_open, split, split_stable
 from storage.records import StoredPart
 from storage.turns import Turns
@@ -30,13 +32,18 @@ FIRST_PREVIEW_SECONDS = 0.25
 # Each preview makes the next one this much rarer, so that a long answer does not eat the channel's edits.
 PREVIEW_SLOWDOWN = 1.1
 SLOWEST_PREVIEW_SECONDS = 5.0
+# A preview for which there is no room is tried again after so long, or after the time that is its share.
+NO_ROOM_SECONDS = 1.0
+# A stream can't show a block of code before its end: where more than so many characters wait for that, edits can.
+HELD_BACK_CHARACTERS = 400
 
 
 class LiveAnswer:
     """The answer of one turn on its way to people.
 
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
-    shows while it grows. `instead_of`: the answer to an earlier wording, whose messages become this one's.
+    shows while it grows. `instead_of`: the answer to an earlier wording, whose messages become this one's. `asker`: the
+    id of who is answered.
     """
 
     def __init__(
@@ -53,9 +60,17 @@ class LiveAnswer:
         before_first: Callable[[], Awaitable[None]] | None = None,
         previews: bool = True,
         instead_of: LiveAnswer | None = None,
+        asker: str = "",
     ) -> None:
         self._parts = Parts(
-            adapter, turns, lease, reply_to=reply_to, mentions=mentions, already=already, before_first=before_first
+            adapter,
+            turns,
+            lease,
+            reply_to=reply_to,
+            mentions=mentions,
+            already=already,
+            before_first=before_first,
+            asker=asker,
         )
         if instead_of is not None:
             self._parts.take_over(instead_of._parts)
@@ -123,7 +138,7 @@ class LiveAnswer:
     async def say_instead(self, sentence: str) -> bool:
         """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
         try:
-            await self._show(0, sentence)
+            await self._show(0, sentence, self._action(0))
             await self._parts.take_back_from(1)
         except DeliveryFailure as failure:
             log.info("sentence_refused", turn=self._turn, code=failure.code)
@@ -143,7 +158,7 @@ class LiveAnswer:
         try:
             for index, part in enumerate(split(text, self._fits)):
                 if not self._parts.shows(index, part):
-                    await self._show(index, part)
+                    await self._show(index, part, self._action(index))
         except DeliveryFailure as failure:
             log.info("hand_over_unsaid", turn=self._turn, code=failure.code)
 
@@ -152,15 +167,17 @@ class LiveAnswer:
 
         Raises `LeaseLost`, a `DeliveryRefused`, or the last `DeliveryFailure` of a platform that is down for long.
         """
-        if not self._previews:
-            await self._completed.wait()
-        while not self._complete:
-            await self._changed.wait()
-            self._changed.clear()
-            await self._until_preview_is_due()
-            if not self._complete:
-                await self._preview()
-        await self._land()
+        with self._pace.answering(self._address) as share:
+            if not self._previews:
+                await self._completed.wait()
+            while not self._complete:
+                await self._changed.wait()
+                self._changed.clear()
+                await self._until_preview_is_due()
+                if not self._complete:
+                    await self._preview(share)
+            share.written()
+            await self._land()
 
     async def _until_preview_is_due(self) -> None:
         pause = self._preview_at - time.monotonic()
@@ -171,22 +188,17 @@ class LiveAnswer:
             except TimeoutError:
                 pass
 
-    async def _preview(self) -> None:
+    async def _preview(self, share: Share) -> None:
         if self._text:
             finished, growing = split_stable(self._preface + self._text, self._fits)
-            texts = [*finished, *filter(None, [close_open(growing)])]
         else:
-            texts = [self._notice] if self._notice else []
-        self._preview_at = time.monotonic() + self._preview_pause
-        self._preview_pause = min(self._preview_pause * PREVIEW_SLOWDOWN, SLOWEST_PREVIEW_SECONDS)
+            finished, growing = [], self._notice
         try:
-            for index, text in enumerate(texts):
-                if self._parts.shows(index, text):
-                    continue
-                if not self._pace.try_take(self._action(index), self._address):
-                    self._changed.set()
-                    return
-                await self._show(index, text)
+            for index, text in enumerate(finished):
+                if not self._parts.shows(index, text) and not await self._try(index, text, share, growing=False):
+                    break
+            else:
+                await self._preview_growing(len(finished), growing, share)
         except DeliveryDelayed as delayed:
             log.info("preview_delayed", turn=self._turn, code=delayed.code, seconds=delayed.retry_after)
             self._changed.set()
@@ -198,6 +210,67 @@ class LiveAnswer:
             log.info("previews_refused", turn=self._turn, code=refused.code)
             await self._completed.wait()
 
+    async def _preview_growing(self, index: int, growing: str, share: Share) -> None:
+        """Show as much of the message that still grows as can be shown of it."""
+        text = close_open(growing)
+        if self._parts.streams(index):
+            shown, steady = self._parts.shown(index) or "", settled(growing)
+            if len(growing) - len(steady) <= HELD_BACK_CHARACTERS and steady.startswith(shown):
+                text = steady
+            elif not await self._try(index, shown, share, growing=False):
+                return  # else edits go on from what the stream has shown
+        if text and not self._parts.shows(index, text):
+            await self._try(index, text, share, growing=True)
+
+    async def _try(self, index: int, text: str, share: Share, *, growing: bool) -> bool:
+        """Show a text if there is room for it, for the first words as soon as there is; whether it is shown."""
+        action = self._action(index, growing=growing)
+        slot: Slot | None
+        match action:
+            case "send":
+                steady = settled(text) if growing and self._text and self._parts.may_stream else ""
+                slot = self._pace.begin("start", self._address, finish="stop") if steady else None
+                if slot is not None:
+                    text, action = steady, "start"
+                else:
+                    slot = await self._first_slot()
+            case "stop":
+                slot = self._pace.begin(action, self._address, finish="edit")
+            case _:
+                slot = self._pace.spare(action, self._address)
+        if slot is not None:
+            await self._show(index, text, action, slot, growing=growing)
+            share.promise("stop" if self._parts.streams(index) else "edit")
+            pause = self._preview_pause
+            self._preview_pause = min(pause * PREVIEW_SLOWDOWN, SLOWEST_PREVIEW_SECONDS)
+        else:
+            pause = NO_ROOM_SECONDS
+            self._changed.set()
+        pause = max(pause, self._pace.pause(self._action(index, growing=True), self._address))
+        self._preview_at = time.monotonic() + pause
+        return slot is not None
+
+    async def _first_slot(self) -> Slot | None:
+        """Room for a message and for finishing it, as soon as it is this answer's turn; None once it is complete."""
+        slot = self._pace.begin("send", self._address, finish="edit")
+        if slot is not None:
+            return slot
+        waiting = asyncio.create_task(
+            self._pace.take("send", self._address, Urgency.FIRST_WORDS, finish="edit"), name="room"
+        )
+        completing = asyncio.create_task(self._completed.wait(), name="completed")
+        try:
+            await asyncio.wait({waiting, completing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waiting, completing):
+                task.cancel()
+            await asyncio.gather(waiting, completing, return_exceptions=True)
+        slot = waiting.result() if not waiting.cancelled() else None
+        if slot is not None and self._complete:
+            self._pace.give_back(slot)
+            return None
+        return slot
+
     async def _land(self) -> None:
         if self._outcome is not None:
             await self._parts.keep(self._outcome)
@@ -208,22 +281,29 @@ class LiveAnswer:
         await self._parts.take_back_from(len(texts))
 
     async def _place(self, index: int, text: str) -> None:
-        await self._pace.take(self._action(index), self._address)
+        action = self._action(index)
+        slot = await self._pace.take(action, self._address)
         try:
-            await self._show(index, text)
+            await self._show(index, text, action, slot)
         except MessageGone:
             await self._parts.post_anew_from(index)
-            await self._show(index, text)
+            slot = await self._pace.take("send", self._address)
+            await self._show(index, text, "send", slot)
 
-    async def _show(self, index: int, text: str) -> None:
-        action = self._action(index)
+    async def _show(
+        self, index: int, text: str, action: Action, slot: Slot | None = None, *, growing: bool = False
+    ) -> None:
+        """Show it in the room that was made for it; where the process ends, nobody waits for room."""
         try:
-            await self._parts.show(index, text)
+            with slot or nullcontext():
+                await self._parts.show(index, text, as_stream=action == "start", growing=growing)
         except DeliveryDelayed as delayed:
             self._pace.hold(action, self._address, delayed.retry_after)
             raise
 
-    def _action(self, index: int) -> Action:
+    def _action(self, index: int, *, growing: bool = False) -> Action:
+        if self._parts.streams(index):
+            return "append" if growing else "stop"
         return "edit" if self._parts.posted(index) else "send"
 
     def _fits(self, text: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import troubles
-from bot.adapter import Adapter, Description, Missed
+from bot.adapter import Adapter, Description, LearnsLimits, Missed
 from bot.alerts import Alerts
 from bot.backlog import Backlog
 from bot.catchup import CatchUp
@@ -90,8 +90,12 @@ class Desk:
         platform = description.platform
         if platform not in self.connected_adapters:
             planned = self.settings.parley_platform_limits == "published"
-            self.paces[platform] = Pace(description.limits if planned else ())
-            self.connected_adapters[platform] = self.offered[platform]
+            adapter = self.connected_adapters[platform] = self.offered[platform]
+            self.paces[platform] = (
+                Pace(description.limits, planned=planned, learned=adapter.learned)
+                if isinstance(adapter, LearnsLimits)
+                else Pace(description.limits, planned=planned)
+            )
         log.info("connected", platform=platform, bot=description.bot_name, mode=description.mode, missed=missed)
         if platform in self.catch_ups:
             self.catch_ups[platform].ask(missed)

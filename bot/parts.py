@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bot import crash
-from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, Trace
+from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, Streams, Trace
 from bot.errors import DeliveryDelayed, DeliveryRefused
 from bot.insisting import insist
 from bot.lease import Lease
@@ -33,13 +33,15 @@ FINISH_SECONDS = 1.0
 class _Part:
     """One message of the answer: what it shows, None where that is not known (an earlier process sent it).
 
-    `intended_at`: when it was first tried to send it, in microseconds since the epoch.
+    `intended_at`: when it was first tried to send it, in microseconds since the epoch. `streams`: it grows by a stream
+    of this process.
     """
 
     number: int
     platform_id: str | None
     text: str | None
     intended_at: int
+    streams: bool = False
 
 
 class Parts:
@@ -55,6 +57,7 @@ class Parts:
         mentions: Mapping[str, str],
         already: Sequence[StoredPart],
         before_first: Callable[[], Awaitable[None]] | None,
+        asker: str = "",
     ) -> None:
         self._adapter = adapter
         self._turns = turns
@@ -63,6 +66,7 @@ class Parts:
         self._reply_to = reply_to
         self._mentions = mentions
         self._before_first = before_first
+        self._asker = asker
         self._parts = [_Part(part.number, part.platform_id, None, part.intended_at) for part in already]
         # No number is given twice: on Discord it would stand for the message that was taken back.
         self._highest = max((part.number for part in already), default=0)
@@ -86,6 +90,20 @@ class Parts:
         """Whether message `index` is known to show `text`."""
         return index < len(self._parts) and self._parts[index].text == text
 
+    def shown(self, index: int) -> str | None:
+        """What message `index` is known to show; None where that is not known."""
+        return self._parts[index].text if index < len(self._parts) else None
+
+    def streams(self, index: int) -> bool:
+        """Whether message `index` grows by a stream, which has to be ended."""
+        return index < len(self._parts) and self._parts[index].streams
+
+    @property
+    def may_stream(self) -> bool:
+        """Whether messages may be begun as streams: the platform has them there, and it is known who is answered."""
+        adapter: object = self._adapter
+        return isinstance(adapter, Streams) and bool(self._asker) and adapter.can_stream(self._claim.address)
+
     async def keep(self, outcome: str) -> None:
         """Write down what the model said: now where messages stand already, else together with the first intent."""
         if self._parts:
@@ -93,9 +111,10 @@ class Parts:
         else:
             self._outcome = outcome
 
-    async def show(self, index: int, text: str) -> None:
-        """Make message `index` show `text`, by an edit where it is there and a post where not.
+    async def show(self, index: int, text: str, *, as_stream: bool = False, growing: bool = False) -> None:
+        """Make message `index` show `text`: by a post, a stream or an edit.
 
+        `as_stream`: a message that is not there yet may begin as a stream. `growing`: more of the text will come.
         Raises a `DeliveryFailure`, `LeaseLost` and `StorageFailed`.
         """
         await self._lease.make_sure()
@@ -106,9 +125,43 @@ class Parts:
         part = self._parts[index]
         reply = Reply(text, self._mentions)
         if part.platform_id is None:
-            await self._post(part, reply)
+            await self._post(part, reply, as_stream=as_stream)
         else:
-            await _undisturbed(self._edit(part, part.platform_id, reply))
+            await _undisturbed(self._change(part, part.platform_id, reply, growing=growing))
+
+    async def _change(self, part: _Part, platform_id: str, reply: Reply, *, growing: bool) -> None:
+        shown, part.text = part.text, None
+        try:
+            if not (part.streams and await self._go_on(part, platform_id, shown, reply, growing=growing)):
+                await self._adapter.edit(self._claim.address, platform_id, reply)
+        except (DeliveryDelayed, DeliveryRefused):
+            part.text = shown
+            raise
+        part.text = reply.text
+        crash.point("after_edit")
+
+    async def _go_on(self, part: _Part, platform_id: str, text: str | None, reply: Reply, *, growing: bool) -> bool:
+        """Let a stream that shows `text` show `reply`, and end it where no more comes; False: it takes an edit instead.
+
+        What became of a call whose answer is lost is not known, and appending twice would show the text twice: then
+        the message is edited from there on, which ends its stream.
+        """
+        adapter: object = self._adapter
+        if not isinstance(adapter, Streams) or text is None:
+            return False
+        shown = Reply(text, self._mentions)
+        part.streams = False
+        try:
+            if growing:
+                taken = await adapter.append_stream(self._claim.address, platform_id, shown, reply)
+            else:
+                key = PartKey(self._claim.key, part.number)
+                taken = await adapter.end_stream(self._claim.address, platform_id, shown, reply, key)
+        except DeliveryDelayed:
+            part.streams = True
+            raise
+        part.streams = taken and growing
+        return taken
 
     async def _intend(self, number: int | None = None) -> None:
         """Write down that one more message is about to be sent."""
@@ -119,38 +172,33 @@ class Parts:
         self._outcome = None
         crash.point("after_intent")
 
-    async def _post(self, part: _Part, reply: Reply) -> None:
+    async def _post(self, part: _Part, reply: Reply, *, as_stream: bool) -> None:
         if self._before_first is not None:
             await self._before_first()
             self._before_first = None
         try:
-            await _undisturbed(self._send(part, reply))
+            await _undisturbed(self._send(part, reply, as_stream=as_stream))
         except DeliveryRefused:
             self._parts.remove(part)
             await self._turns.drop_part(self._claim, part.number)
             raise
 
-    async def _send(self, part: _Part, reply: Reply) -> None:
+    async def _send(self, part: _Part, reply: Reply, *, as_stream: bool) -> None:
         # Looking for it, writing it down and ending the status take time, in which the process may have been stopped.
         await self._lease.make_sure()
         key = PartKey(self._claim.key, part.number)
-        part.platform_id = await self._adapter.send(
-            self._claim.address, reply, key, reply_to=self._reply_to if part is self._parts[0] else None
-        )
+        adapter: object = self._adapter
+        if as_stream and isinstance(adapter, Streams):
+            part.platform_id = await adapter.begin_stream(self._claim.address, reply, key, recipient=self._asker)
+            part.streams = part.platform_id is not None
+        if part.platform_id is None:
+            part.platform_id = await self._adapter.send(
+                self._claim.address, reply, key, reply_to=self._reply_to if part is self._parts[0] else None
+            )
         part.text = reply.text
         self.posted_one = True
         crash.point("after_send")
         await self._turns.confirm_part(self._claim, part.number, part.platform_id)
-
-    async def _edit(self, part: _Part, platform_id: str, reply: Reply) -> None:
-        shown, part.text = part.text, None
-        try:
-            await self._adapter.edit(self._claim.address, platform_id, reply)
-        except (DeliveryDelayed, DeliveryRefused):
-            part.text = shown
-            raise
-        part.text = reply.text
-        crash.point("after_edit")
 
     async def _reconcile(self, part: _Part) -> None:
         """Find out whether a message that was intended did land after all; then the part has its id."""

@@ -1,15 +1,24 @@
-"""A sign of life while a question has no word of answer yet: Slack's status line, Discord's typing."""
+"""A sign of life while a question has no word of answer yet: Slack's status line, Discord's typing, else a sentence.
+
+Nothing of it is left behind: no call of it is under way when the answer is posted, and what may have been shown
+without our knowledge is taken away at the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from bot.adapter import Adapter, ShowsStatus
 from bot.messages import Address
 
 # An answer that comes at once needs no status, and Slack's would cost a call.
 FIRST_STATUS_SECONDS = 0.3
+# Where none could be shown it is tried again so soon, and after so many seconds of silence a message says it.
+AGAIN_SECONDS = 10.0
+SILENT_SECONDS = 10.0
 THINKING = "is thinking…"
+STILL_THINKING = "_I'm still thinking about this._"
 
 
 class Presence:
@@ -21,18 +30,26 @@ class Presence:
         self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
         self._shown = False
+        self._unsure = False
 
-    async def run(self) -> None:
-        """Show the status, again before it fades, until `end`."""
-        if not isinstance(self._adapter, ShowsStatus):
-            return
-        pause = FIRST_STATUS_SECONDS
+    async def run(self, say: Callable[[str], None]) -> None:
+        """Show the status, again before it fades, until `end`; where there is none, say that the bot is at work.
+
+        `say` shows a sentence in the answer's place until there is something better.
+        """
+        loop = asyncio.get_running_loop()
+        began, pause, said = loop.time(), FIRST_STATUS_SECONDS, False
         while not await self._ends_within(pause):
-            async with self._calling:
-                if not self._ended.is_set():
-                    self._shown = True
-                    await self._adapter.show_status(self._address, THINKING)
-            pause = self._adapter.status_seconds
+            visible = await self._show()
+            pause = self._status_seconds if visible else min(AGAIN_SECONDS, self._status_seconds)
+            if visible or said:
+                continue
+            silent = loop.time() - began
+            if silent >= SILENT_SECONDS:
+                say(STILL_THINKING)
+                said = True
+            else:
+                pause = min(pause, SILENT_SECONDS - silent)
 
     async def end(self) -> None:
         """Stop showing it; a platform clears what is shown when a message is posted."""
@@ -40,11 +57,36 @@ class Presence:
         async with self._calling:
             return
 
-    async def clear(self, *, left_behind: bool) -> None:
-        """Stop showing it where no message was posted. `left_behind`: a process before this one may have shown it."""
+    async def clear(self, *, posted: bool, left_behind: bool) -> None:
+        """Stop showing it, and take away what a message has not cleared: all of it where none was `posted`.
+
+        `left_behind`: a process before this one may have shown it.
+        """
         await self.end()
-        if (self._shown or left_behind) and isinstance(self._adapter, ShowsStatus):
+        stays = self._unsure if posted else self._shown or left_behind
+        if stays and isinstance(self._adapter, ShowsStatus):
             await self._adapter.show_status(self._address, "")
+
+    async def _show(self) -> bool:
+        """Whether the status is known to be shown. A call that was begun comes to its end, also where the turn ends."""
+        if not isinstance(self._adapter, ShowsStatus):
+            return False
+        async with self._calling:
+            if self._ended.is_set():
+                return True
+            self._shown = True
+            call = asyncio.ensure_future(self._adapter.show_status(self._address, THINKING))
+            try:
+                visible = await asyncio.shield(call)
+            except asyncio.CancelledError:
+                await asyncio.wait([call])
+                raise
+            self._unsure = self._unsure or not visible
+            return visible
+
+    @property
+    def _status_seconds(self) -> float:
+        return self._adapter.status_seconds if isinstance(self._adapter, ShowsStatus) else AGAIN_SECONDS
 
     async def _ends_within(self, seconds: float) -> bool:
         try:

@@ -193,6 +193,9 @@ class Settings(BaseSettings):
         "published",
         description="`published`: sends are planned within the platforms' limits; `none`: only obeyed when refused.",
     )
+    parley_slack_streams: bool = Field(
+        True, description="Answers on Slack grow by Slack's own streams while there is room for them, else by edits."
+    )
     parley_health_file: str | None = Field(
         None, description="Where the worker writes how it is, for `parley health`; unset, that is beside the database."
     )

@@ -118,6 +118,7 @@ class TurnRunner:
             before_first=presence.end,
             previews=question.controls.streaming,
             instead_of=instead_of,
+            asker=question.asker,
         )
 
     async def _run_as_asked(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> None:
@@ -126,7 +127,7 @@ class TurnRunner:
         if not question.own:
             # Every question of it was deleted: what has been shown goes too.
             await answer.withdraw()
-            await presence.clear(left_behind=claim.attempt > 1)
+            await presence.clear(posted=False, left_behind=claim.attempt > 1)
             await self.store.turns.finish(claim, "cancelled", reserved=self._reserves(question))
             return
         try:
@@ -151,8 +152,7 @@ class TurnRunner:
         else:
             await self._finish(claim, question, answer, outcome)
         finally:
-            if not answer.posted:
-                await presence.clear(left_behind=claim.attempt > 1)
+            await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
 
     async def _carry_out(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> Outcome:
         await asyncio.sleep(revisions.pause(lease.times_changed))
@@ -204,7 +204,7 @@ class TurnRunner:
                     answer.complete(outcome.text)
                 else:
                     if not answer.first_id:
-                        group.create_task(presence.run(), name="presence")
+                        group.create_task(presence.run(answer.say_meanwhile), name="presence")
                     outcome = await self._ask(lease, question, answer)
                     if not outcome.failure:
                         outcome = replace(outcome, text=answer.preface + outcome.text)

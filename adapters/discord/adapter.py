@@ -6,7 +6,7 @@ Events go in order of arrival through `arrivals.py` and `parsing.py` into the si
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,7 @@ from adapters.discord.places import Places
 from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
 from adapters.vitals import Pulse
-from bot.adapter import Description, RateLimit, Sink, Trace, Unread, Vitals
+from bot.adapter import Action, Description, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,
@@ -52,7 +52,19 @@ LIMITS = (
     RateLimit("send", "channel", amount=5, seconds=5.25),
     RateLimit("edit", "channel", amount=5, seconds=5.25),
 )
-"""Discord's buckets as seen in its headers: 5 in 5 s per channel, for new messages and for edits each."""
+"""Discord's buckets as seen in its headers: 5 in 5 s per channel, for new messages and for edits each.
+
+They are planned with until the headers of this channel's own answers have been seen.
+"""
+
+ROUTES: Mapping[Action, str] = {
+    "send": "POST /channels/{channel_id}/messages",
+    "edit": "PATCH /channels/{channel_id}/messages/{message_id}",
+}
+"""What is done with messages, as discord.py names the routes of its buckets."""
+
+MARGIN_SECONDS = 0.05
+"""What is added to a window that Discord has told."""
 
 PREVIEW_SECONDS = 1.25
 """Four edits in five seconds: the fifth is left for the final text."""
@@ -151,6 +163,13 @@ class DiscordAdapter:
         with self._telling_of_refusals():
             await sending.edit(self._now().client.http, channel_of(address), message_id, reply)
 
+    def learned(self, action: Action, address: Address) -> RateLimit | None:
+        """The limit on an action in a channel, as far as Discord's headers have told."""
+        if self._login is None or action not in ROUTES:
+            return None
+        found = self._login.client.learned(ROUTES[action], channel_of(address))
+        return RateLimit(action, "channel", found[0], found[1] + MARGIN_SECONDS) if found is not None else None
+
     async def delete(self, address: Address, message_id: str) -> None:
         """Take a message back; one that is gone already is no error. Raises a `DeliveryFailure`."""
         http = self._now().client.http
@@ -195,15 +214,17 @@ class DiscordAdapter:
             return []
         return await read_chain(login.client.http, login.places, address, message_id, limit)
 
-    async def show_status(self, address: Address, text: str) -> None:
+    async def show_status(self, address: Address, text: str) -> bool:
         """Show that the bot is typing; the empty text does nothing, as any message clears it. Never raises."""
         if not text:
-            return
+            return True
         try:
             http = self._now().client.http
             await rest.call(http, http.send_typing(channel_of(address)), TYPING_DEADLINE)
         except DeliveryFailure as failure:
             log.debug("typing_not_shown", code=failure.code)
+            return False
+        return True
 
     def is_person(self, user_id: str) -> bool:
         """Whether an id has the form of Discord's, which are snowflakes."""

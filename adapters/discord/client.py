@@ -129,7 +129,8 @@ class Client(discord.Client):
             http_trace=_naming_json(),
             allowed_mentions=discord.AllowedMentions.none(),
         )
-        self.http._buckets = Buckets(rest.LONGEST_WAIT)
+        self._buckets = Buckets(rest.LONGEST_WAIT)
+        self.http._buckets = self._buckets
         self._on_event = on_event
         self._timing = timing
         self._pulse = pulse or Pulse(overdue=timing.silence)
@@ -147,6 +148,11 @@ class Client(discord.Client):
     def reads_all(self) -> bool:
         """Whether the session asks for the content of messages that do not mention the bot."""
         return self._wanted.message_content
+
+    def learned(self, route: str, channel: str) -> tuple[int, float] | None:
+        """How many requests of a route Discord takes in a channel in how many seconds, where it has told."""
+        known = self.http._bucket_hashes.get(route)
+        return self._buckets.learned(f"{known}:{channel}") if known is not None else None
 
     async def guilds_told(self, seconds: float) -> None:
         """Wait until Discord has described every guild of the session, or for so long."""

@@ -17,6 +17,7 @@ import structlog
 
 from adapters.slack.bodies import QUIET, shown
 from adapters.slack.bolt import build_app, dispatch
+from adapters.slack.budgets import MINUTE, POST_SECONDS, TIERS, Budgets
 from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
@@ -37,6 +38,7 @@ from adapters.slack.parsing import (
 from adapters.slack.reception import Reception
 from adapters.slack.rendering import fits
 from adapters.slack.status import STATUS_SECONDS, StatusLine
+from adapters.slack.streams import StreamedMessages
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
 from adapters.slack.uploads import download, upload
 from adapters.slack.web import open_session, web_client
@@ -49,12 +51,14 @@ from bot.messages import Address, Attachment, IncomingMessage, PartKey, Place, R
 
 log = structlog.get_logger(__name__)
 
-# https://docs.slack.dev/apis/web-api/rate-limits: chat.postMessage about one a second in a channel and several hundred
-# a minute in a workspace; chat.update is tier 3, 50 a minute. Each with a little room left.
+# What the core plans with: a little less than `budgets.py` lets through, for what is not planned by it.
 LIMITS = (
-    RateLimit("send", "channel", amount=1, seconds=1.05),
-    RateLimit("send", "workspace", amount=200, seconds=60.0),
-    RateLimit("edit", "workspace", amount=48, seconds=60.0),
+    RateLimit("send", "channel", amount=1, seconds=POST_SECONDS),
+    RateLimit("send", "workspace", amount=TIERS["chat.postMessage"] - 10, seconds=MINUTE),
+    RateLimit("edit", "workspace", amount=TIERS["chat.update"] - 2, seconds=MINUTE),
+    RateLimit("start", "workspace", amount=TIERS["chat.startStream"] - 1, seconds=MINUTE),
+    RateLimit("append", "workspace", amount=TIERS["chat.appendStream"] - 4, seconds=MINUTE),
+    RateLimit("stop", "workspace", amount=TIERS["chat.stopStream"] - 1, seconds=MINUTE),
 )
 PREVIEW_SECONDS = 1.0
 
@@ -65,8 +69,9 @@ _REFUSALS_BORNE = 4
 class SlackAdapter:
     """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
 
-    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`, `ReachesPeople`,
-    `Whispers`, `Uploads` and `ReportsVitals`.
+    `planned`: calls wait until the published limits have room for them. `streams`: messages may grow by Slack's own.
+    Implements `Adapter`, `ShowsStatus`, `Streams`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`,
+    `ReachesPeople`, `Whispers`, `Uploads` and `ReportsVitals`.
     """
 
     status_seconds = STATUS_SECONDS
@@ -78,12 +83,16 @@ class SlackAdapter:
         api_url: str = "https://slack.com/api/",
         *,
         timing: Timing | None = None,
+        planned: bool = True,
+        streams: bool = True,
     ) -> None:
         self._bot_token = bot_token.strip()
         self._app_token = app_token.strip()
         self._timing = timing or Timing()
         self._pulse = Pulse(overdue=self._timing.ping * self._timing.silent)
-        self._web = web_client(self._bot_token, api_url, self._timing.call)
+        budgets = Budgets() if planned else None
+        self._web = web_client(self._bot_token, api_url, self._timing.call, budgets)
+        self._streamed = StreamedMessages(self._web, wanted=streams)
         self._me: Identity | None = None
         self._people: Lookups[Person] = Lookups(
             "user", self._look_up_person, whole=self._timing.rights, fade=Person.without_rights
@@ -92,7 +101,7 @@ class SlackAdapter:
         self._sink: Sink | None = None
         self._refusals = 0
         self._connected_before = False
-        self._status = StatusLine(self._web, self._timing.status)
+        self._status = StatusLine(self._web, self._timing.status, budgets)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -135,6 +144,25 @@ class SlackAdapter:
         with self._delivery(editing=True):
             await shown(reply, lambda body: change(self._web, address.channel, message_id, body))
 
+    def can_stream(self, address: Address) -> bool:
+        """Whether messages there may begin as streams."""
+        return self._streamed.can_begin(address)
+
+    async def begin_stream(self, address: Address, reply: Reply, key: PartKey, *, recipient: str) -> str | None:
+        """Begin a message that grows by a stream; see `Streams`. It carries no metadata before its stream has ended."""
+        with self._delivery():
+            return await self._streamed.begin(address, reply, recipient)
+
+    async def append_stream(self, address: Address, message_id: str, shown: Reply, reply: Reply) -> bool:
+        """Let it go on; see `Streams`."""
+        with self._delivery(editing=True):
+            return await self._streamed.append(address, message_id, shown, reply)
+
+    async def end_stream(self, address: Address, message_id: str, shown: Reply, reply: Reply, key: PartKey) -> bool:
+        """Let it go on to its end; see `Streams`."""
+        with self._delivery(editing=True):
+            return await self._streamed.end(address, message_id, shown, reply, key)
+
     async def delete(self, address: Address, message_id: str) -> None:
         """Remove one of the bot's messages; one that is gone already is no error. Raises a `DeliveryFailure`."""
         with self._delivery(editing=True):
@@ -145,10 +173,12 @@ class SlackAdapter:
                     raise
 
     async def find_replies(self, address: Address, trace: Trace) -> Sequence[str]:
-        """The `ts` of the message sent with the key, by the metadata it carries; raises a `DeliveryFailure`."""
+        """The `ts` of the message sent with the key, by the metadata it carries, else of what was left streaming.
+
+        Raises a `DeliveryFailure`.
+        """
         with self._delivery():
-            found = await find_own(self._web, address, trace, self._identity)
-        return [] if found is None else [found]
+            return await find_own(self._web, address, trace, self._identity)
 
     async def missed(
         self, known: Sequence[Unread], since: datetime, horizon: datetime, most: int
@@ -188,9 +218,9 @@ class SlackAdapter:
         me = self._identity
         return Description(PLATFORM, me.user_id, me.name, _fits, LIMITS, PREVIEW_SECONDS)
 
-    async def show_status(self, address: Address, text: str) -> None:
+    async def show_status(self, address: Address, text: str) -> bool:
         """Show `text` under the bot's name in the thread, or clear it. Never raises, gives up where it can't be had."""
-        await self._status.show(address, text)
+        return await self._status.show(address, text)
 
     async def whisper(self, address: Address, user_id: str, reply: Reply) -> None:
         """Show one message to one person alone; it goes when they reload. Raises a `DeliveryFailure`."""

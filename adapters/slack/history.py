@@ -49,16 +49,23 @@ async def read_rows(
     return sorted({row["ts"]: row for row in newest}.values(), key=lambda row: order_of(row["ts"]))
 
 
-async def find_own(web: AsyncWebClient, address: Address, trace: Trace, me: Identity) -> str | None:
-    """The id of the bot's own message that carries the key's metadata, or None; raises `SlackFault`."""
+async def find_own(web: AsyncWebClient, address: Address, trace: Trace, me: Identity) -> Sequence[str]:
+    """The bot's own message that carries the key's metadata; without one, those in the thread that carry none.
+
+    A stream carries metadata from its end on: one that was cut off has none. Raises `SlackFault`.
+    """
     wanted = metadata_of(trace.key)
     pages = _SEARCHED_PAGES if address.thread is None else MOST_PAGES
     arguments = {"include_all_metadata": True, "oldest": trace.after, "limit": PAGE}
+    unmarked: list[str] = []
     async for page in _pages(web, address, pages, arguments):
-        for row in page:
-            if is_ours(row, me) and _carries(row.get("metadata"), wanted):
-                return str(row["ts"])
-    return None
+        for row in _between(page, None, trace.after):
+            if is_ours(row, me):
+                if _carries(row.get("metadata"), wanted):
+                    return [str(row["ts"])]
+                if address.thread is not None and not (row.get("metadata") or row.get("files") or row.get("subtype")):
+                    unmarked.append(str(row["ts"]))
+    return unmarked
 
 
 async def _pages(

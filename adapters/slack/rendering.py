@@ -72,10 +72,15 @@ def measure(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:
 
 def fits(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> bool:
     """Tell whether the text is one Slack message, with a little room to spare."""
-    if most(markdown, mentions) <= MARKDOWN_LIMIT and not _TABLE.search(markdown):
+    if most(markdown, mentions) <= MARKDOWN_LIMIT and not has_table(markdown):
         return True
     native = as_native(markdown, tuple(mentions.items()))
     return length(native.text) <= MARKDOWN_LIMIT and native.cells <= MOST_CELLS and native.rows <= MOST_ROWS
+
+
+def has_table(markdown: str) -> bool:
+    """Whether there may be a table in it."""
+    return _TABLE.search(markdown) is not None
 
 
 def most(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack.budgets import Budgets
 from adapters.slack.failures import SlackFault, ask
 from bot.messages import Address
 
@@ -14,6 +15,15 @@ log = structlog.get_logger(__name__)
 
 STATUS_SECONDS = 100.0
 """https://docs.slack.dev/reference/methods/assistant.threads.setStatus: the status fades after two minutes."""
+
+AFTER_TIMEOUT = 10.0
+"""Seconds until a status is tried again after a call that took too long: each holds an answer's first words up."""
+
+CLEARING_TRIES = 3
+CLEARING_WAIT = 1.0
+"""How often a status is taken away, and the seconds between two tries: one that stays says what is not so."""
+
+_METHOD = "assistant.threads.setStatus"
 
 # After these, or a page that is no answer of the method's at all, the status line is not tried again.
 _NO_STATUS_HERE = frozenset(
@@ -34,30 +44,52 @@ _NO_STATUS_HERE = frozenset(
 class StatusLine:
     """Shows statuses, and remembers whether they can be had. `seconds`: how long a call may take."""
 
-    def __init__(self, web: AsyncWebClient, seconds: float) -> None:
+    def __init__(self, web: AsyncWebClient, seconds: float, budgets: Budgets | None) -> None:
         self._web = web
         self._seconds = seconds
+        self._budgets = budgets
         self._works = True
         self._not_before = 0.0
 
-    async def show(self, address: Address, text: str) -> None:
-        """Show `text` in the thread; the empty text clears it."""
-        loop = asyncio.get_running_loop()
-        if address.thread is None or not self._works or loop.time() < self._not_before:
-            return
+    async def show(self, address: Address, text: str) -> bool:
+        """Show `text` in the thread; the empty text clears it. Whether it is known to be so."""
+        if address.thread is None or not self._works:
+            return False
+        if text:
+            return self._may_show() and await self._set(address, text) is None
+        for _ in range(CLEARING_TRIES):
+            wait = await self._set(address, text)
+            if wait is None or not self._works:
+                return wait is None
+            await asyncio.sleep(min(wait, CLEARING_WAIT))
+        return False
+
+    def _may_show(self) -> bool:
+        """Whether a status may be tried now; what clears one must have room beside it."""
+        if asyncio.get_running_loop().time() < self._not_before:
+            return False
+        return self._budgets is None or self._budgets.spares(_METHOD)
+
+    async def _set(self, address: Address, text: str) -> float | None:
+        """None where it is set, else the seconds after which it may be tried again."""
         try:
             async with asyncio.timeout(self._seconds):
                 await ask(
                     self._web.assistant_threads_setStatus(
-                        channel_id=address.channel, thread_ts=address.thread, status=text
+                        channel_id=address.channel, thread_ts=address.thread or "", status=text
                     )
                 )
         except TimeoutError:
-            self._not_before = loop.time() + STATUS_SECONDS
-            log.info("slack_status_failed", code="timeout")
+            code, wait, pauses = "timeout", AFTER_TIMEOUT, True
         except SlackFault as fault:
-            if fault.limited:
-                self._not_before = loop.time() + (fault.retry_after or STATUS_SECONDS)
-            elif fault.code in _NO_STATUS_HERE or 400 <= fault.status < 500 or fault.code == "unreadable":
+            code, wait, pauses = fault.code, fault.retry_after or AFTER_TIMEOUT, fault.limited
+            if not fault.limited and (
+                fault.code in _NO_STATUS_HERE or 400 <= fault.status < 500 or fault.code == "unreadable"
+            ):
                 self._works = False
-            log.info("slack_status_failed", code=fault.code, again=self._works)
+        else:
+            return None
+        if pauses:
+            self._not_before = asyncio.get_running_loop().time() + wait
+        log.info("slack_status_failed", code=code, again=self._works)
+        return wait

@@ -13,6 +13,8 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from adapters.slack.budgets import Budgets, PlannedClient
+
 # The SDK and Bolt print payloads, tokens' tickets and message texts; this logger, handed to both, prints nothing.
 quiet = logging.getLogger("adapters.slack.sdk")
 quiet.setLevel(logging.CRITICAL + 1)
@@ -39,11 +41,12 @@ def open_session(seconds: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds), cookie_jar=aiohttp.DummyCookieJar())
 
 
-def web_client(token: str | None, api_url: str, seconds: float) -> AsyncWebClient:
-    """A client without a session: set `.session` as soon as there is one."""
-    client = AsyncWebClient(
+def web_client(token: str | None, api_url: str, seconds: float, budgets: Budgets | None = None) -> AsyncWebClient:
+    """A client without a session: set `.session` as soon as there is one. Its calls wait for room in `budgets`."""
+    client = PlannedClient(
         token=token, base_url=api_url, timeout=max(1, round(seconds)), logger=quiet, retry_handlers=[]
     )
+    client.budgets = budgets
     client.proxy = proxy_for(client.base_url)  # the constructor would take None for "look at the environment"
     return client
 

@@ -103,10 +103,11 @@ class TerminalAdapter:
             preview_seconds=PREVIEW_SECONDS,
         )
 
-    async def show_status(self, address: Address, text: str) -> None:
+    async def show_status(self, address: Address, text: str) -> bool:
         """Say that the model is at work."""
         self._status = text
         self._draw()
+        return True
 
     async def place(self, address: Address) -> Place:
         """Where one is."""

@@ -15,8 +15,8 @@ from emulators.slack import SlackWorkspace
 Party = Literal["slack", "discord", "model"]
 
 SLACK_ROUTES = {
-    "post": ("chat.postMessage",),
-    "edit": ("chat.update",),
+    "post": ("chat.postMessage", "chat.startStream"),
+    "edit": ("chat.update", "chat.appendStream", "chat.stopStream"),
     "history": ("conversations.replies", "conversations.history", "users.conversations"),
     "status": ("assistant.threads.setStatus",),
 }

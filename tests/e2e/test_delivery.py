@@ -15,6 +15,12 @@ SLOW = Reply("word " * 40, by_words=True, chunk_delay=0.05)
 WHOLE = SLOW.text.strip()
 
 
+@pytest.fixture(autouse=True)
+def _by_edits(on_stage: Stage) -> None:
+    """What can happen to Slack's streams is in `test_streams.py`."""
+    on_stage.extra["PARLEY_SLACK_STREAMS"] = "false"
+
+
 def refused(seconds: float) -> Fault:
     body = {"ok": False, "error": "ratelimited", "message": "slow down", "retry_after": seconds, "global": False}
     return Fault(status=429, headers={"Retry-After": f"{seconds:g}", "Via": "1.1 google"}, body=body)
@@ -177,6 +183,7 @@ async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot
     async with on_stage.worker() as worker:
         await slack.say(ada, general, "go", mention=True)
         await openai.wait_for(lambda: len(openai.calls) == 1)
+        await idle(worker)
         question = await slack.say(ada, other, "go", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(other, question.ts))
         async with asyncio.timeout(60):
