@@ -21,6 +21,9 @@ BOXES = {" ": "☐", "x": "☑"}
 class Style(Protocol):
     """How a platform writes the pieces of a text. All results are lines without newlines, or text with them."""
 
+    @property
+    def heading_room(self) -> bool: ...
+
     def paragraph(self, children: list[Token]) -> str: ...
 
     def heading(self, children: list[Token], level: int, *, nested: bool) -> str: ...
@@ -60,6 +63,7 @@ class _Layout:
     source_end: int = 0
     last_quotes: int = 0
     after_heading: bool = False
+    after_code: bool = False
 
     def container(self, token: Token) -> None:
         match token.type:
@@ -99,6 +103,7 @@ class _Layout:
         elif token.type == "heading_open":
             text = self.style.heading(children, int(token.tag[1:]), nested=bool(self.items))
             if text:
+                self.after_heading |= self.style.heading_room and text.startswith("#")
                 self.write(token, text.split("\n"))
                 self.after_heading = True
         elif text := self.style.paragraph(children):
@@ -110,9 +115,14 @@ class _Layout:
         self.write(token, self.style.code(content.removesuffix("\n"), language), code=True)
 
     def write(self, token: Token, lines: list[str], *, code: bool = False) -> None:
-        """Add a block's lines, with an empty one before it where the source has one. Code gets no indent."""
+        """Add a block's lines, with an empty one before it where the source has one. Code gets no indent.
+
+        Around code there is none: every platform leaves room there.
+        """
         start, end = token.map or (self.source_end, self.source_end)
-        if self.lines and start > self.source_end and not self.after_heading:
+        beside_code = code or self.after_code
+        self.after_code = code
+        if self.lines and start > self.source_end and not (self.after_heading or beside_code):
             shared = min(self.quotes, self.last_quotes)
             self.lines.append(self.style.quote(shared, code=False).rstrip() if shared else "")
         self.after_heading = False

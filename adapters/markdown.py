@@ -1,7 +1,8 @@
 """Reads Markdown as models write it into tokens, for the renderers of both platforms.
 
-CommonMark with tables, strikethrough, bare web addresses, LaTeX (`adapters.latex`) and bold that ends or begins at
-punctuation within a word, and the finding of `@Name` mentions. What the tokens become is not known here.
+CommonMark with tables, strikethrough, bare web addresses, LaTeX (`adapters.latex`), a few HTML tags
+(`adapters.html_tags`) and bold that ends or begins at punctuation within a word, and the finding of `@Name` mentions.
+What the tokens become is not known here.
 """
 
 import re
@@ -14,7 +15,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
-from adapters import latex
+from adapters import html_tags, latex
 
 _URL = re.compile(r"://[^\s<>\"`\\^{}|\u2018-\u201f\u3000-\u303f\uff00-\uffef]+")
 _URL_TAIL = ".,;:!?'*_~"
@@ -117,6 +118,7 @@ def _parser() -> MarkdownIt:
         parseLinkTitle=helpers.parseLinkTitle,
     )
     latex.enable(parser)
+    html_tags.enable(parser)
     parser.inline.ruler.before("emphasis", "bold_beside_words", _bold_beside_words)
     parser.inline.ruler.after("text", "bare_url", _bare_url)
     return parser

@@ -4,14 +4,17 @@ For previews of a stream only; the finished text is shown as the model wrote it.
 """
 
 import re
+from collections.abc import Sequence
 
-from bot.structure import closes, open_fence, prose, read_lines
+from bot.structure import Line, closes, open_fence, prose, read_lines
 
 _BARE_MARK = re.compile(r"[ \t>]*(?:[-*+=_#~`|]+|\d{1,9}[.)]|[-*+] \[[ xX]?\]?)[ \t]*")
 _HALF_IMAGE = re.compile(r"!\[[^\[\]]{0,300}(?:\](?:\([^()\s]*)?)?$")
-_HALF_LINK = re.compile(r"\[([^\[\]]{1,300})\]\([^()\s]*$")
+_HALF_LINK = re.compile(r"\[([^\[\]]{1,300})\]\([^()\s]*(?:[ \t]+[\"'][^\"'()]*[\"']?)?$")
 _HALF_LABEL = re.compile(r"\[[^\[\]]{0,300}$")
 _HALF_TAG = re.compile(r"<(?:[A-Za-z/!@#][^<>\s]{0,300})?$")
+_HALF_EMOJI = re.compile(r"(?<![\w:]):[a-z0-9_+-]{0,40}$")
+_OPEN_TAG = re.compile(r"<(summary|kbd|code|samp|b|strong|i|em|s|del|u|mark|sub|sup)>[^<>]*$", re.IGNORECASE)
 _TICKS = re.compile(r"(?<!\\)`+")
 _FORMULA = re.compile(r"^[ \t>]*(?:\\\[|\$\$|\\begin\{(?P<name>[A-Za-z]{1,30}\*?)\})", re.MULTILINE)
 _HALF_FORMULA = re.compile(r"\\\((?P<latex>(?:(?!\\\)).)*)$")
@@ -89,7 +92,11 @@ def _without_half_table(markdown: str) -> str:
     whole, newline, last = markdown.rpartition("\n")
     lines = read_lines(markdown)
     if lines[-1].in_table and (last.strip() or not newline):
-        return markdown if last.rstrip().endswith("|") else whole
+        if last.rstrip().endswith("|") and _cells(last) >= _cells(_header(lines)):
+            return markdown
+        lines, last, newline = read_lines(whole), "", ""
+        if lines[-1].in_table:
+            return whole
     if last.strip():
         whole, newline = markdown, ""
     body = whole.rstrip("\n").split("\n")
@@ -99,6 +106,18 @@ def _without_half_table(markdown: str) -> str:
     if started < len(body):
         return "\n".join(body[:started]).rstrip()
     return whole + newline
+
+
+def _header(lines: Sequence[Line]) -> str:
+    """The header of the table that the last line is part of."""
+    first = len(lines) - 1
+    while first and lines[first - 1].in_table:
+        first -= 1
+    return lines[first].text
+
+
+def _cells(row: str) -> int:
+    return row.count("|") - row.count("\\|")
 
 
 def _close_line(line: str) -> str:
@@ -117,8 +136,10 @@ def _close_line(line: str) -> str:
         line = line[: half.start()]
     elif link := _HALF_LINK.search(masked):
         line = line[: link.start()] + line[link.start(1) : link.end(1)]
-    elif half := _HALF_LABEL.search(masked) or _HALF_TAG.search(masked):
+    elif half := _HALF_LABEL.search(masked) or _HALF_TAG.search(masked) or _HALF_EMOJI.search(masked):
         line = line[: half.start()]
+    if tag := _OPEN_TAG.search(line):
+        line = f"{line.rstrip()}</{tag[1]}>" if line[tag.end(1) + 1 :].strip() else line[: tag.start()]
     masked = _mask_quiet(_mask_code(line)[0])
     end, closers = _open_emphasis(masked)
     return line[:end].rstrip() + "".join(closers) if closers or end < len(line) else line
@@ -159,9 +180,14 @@ def _open_emphasis(masked: str) -> tuple[int, list[str]]:
             stack[-1] = mark[0] * (3 - len(mark))
         elif before.strip() and len(mark) == 3 and stack[-2:] in ([mark[:2], mark[:1]], [mark[:1], mark[:2]]):
             del stack[-2:]
-        elif run.end() == end and (stack or not before.isalnum() or len(mark) > 1):
+        elif run.end() == end and (stack or not _is_letter(before) or len(mark) > 1):
             end = run.start()
         elif after.strip():
             stack.append(mark)
     closers = list(reversed(stack))
     return (end if end < len(masked.rstrip()) else len(masked)), closers
+
+
+def _is_letter(character: str) -> bool:
+    """Whether a lone mark behind it is more likely a sign of arithmetic: not so where words have no spaces between."""
+    return character.isalnum() and character.isascii()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from markdown_it.token import Token
+from rich.emoji import Emoji
 
 from adapters.markdown import LINE_BREAK, code_span, plain_text, write_mentions
 
@@ -21,6 +22,7 @@ _PING = re.compile(r"<@(?=[!&]?\d)")
 _LIVE = re.compile(r"<(?=t:-?\d|/[\w -]{1,100}:\d|id:)")
 _MARK = re.compile(r"\\(?=[^\w\s]|$)|\*|`|(?<![^\W_])_|_(?![^\W_])|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||\](?=\()")
 _LINE_START = re.compile(r"^(\s*)(#{1,3} |-# |>{1,3} |[-+] |\d{1,9}(?=[.)] ))")
+_SHORT_NAME = re.compile(r"(?<![\w:]):[a-z0-9_+-]{1,40}:(?![\w:])")
 _LINKABLE = re.compile(r"(?:https?|discord):", re.IGNORECASE)
 _BRACKET = re.compile(r"(?<!\\)[\[\]]")
 _ESCAPED = r"\\\g<0>"
@@ -60,6 +62,11 @@ def escape(text: str, *, at_line_start: bool = False) -> str:
     if at_line_start:
         escaped = _LINE_START.sub(_escape_line_start, escaped)
     return defuse(escaped)
+
+
+def _emoji(text: str) -> str:
+    """Write the short names of emoji as what they stand for: Discord does that where people type, not for bots."""
+    return _SHORT_NAME.sub(lambda match: Emoji.replace(match[0]), text) if ":" in text else text
 
 
 def _escape_line_start(match: re.Match[str]) -> str:
@@ -128,7 +135,9 @@ class _Line:
             return
         before = "".join(self.pieces[-1:])
         start = not before or before.endswith("\n")
-        written = write_mentions(content, self.mentions, escape, mention)
+        written = write_mentions(_emoji(content), self.mentions, escape, mention)
+        if written.startswith("\\") and before.startswith(("http://", "https://")):
+            self.pieces[-1] = f"<{before}>"  # or Discord would take the escape for a part of the address
         self.pieces.append(_LINE_START.sub(_escape_line_start, written) if start else written)
 
     def _open(self, marker: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import ClassVar
 
 from markdown_it.token import Token
 
@@ -64,6 +65,7 @@ class _DiscordMarkdown:
     """Discord's Markdown, as a style for `lay_out`."""
 
     mentions: Mapping[str, str]
+    heading_room: ClassVar[bool] = True
 
     def paragraph(self, children: list[Token]) -> str:
         state, children = without_task_box(children)

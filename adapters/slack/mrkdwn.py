@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import ClassVar
 
 from markdown_it.token import Token
 
@@ -53,6 +54,7 @@ class _Mrkdwn:
     """Slack's mrkdwn, as a style for `lay_out`."""
 
     mentions: Mapping[str, str]
+    heading_room: ClassVar[bool] = False
 
     def paragraph(self, children: list[Token]) -> str:
         state, children = without_task_box(children)

@@ -102,7 +102,7 @@ class _Writer:
                 return self._table()
             case "blockquote_open":
                 lines = _apart(self._inside("quote", "blockquote_close"))
-                return _Block("quote", [f"> {line}".rstrip() for line in lines] or [">"])
+                return _Block("quote", [f"> {line}" if line else ">" for line in lines] or [">"])
             case "bullet_list_open":
                 marker = "* " if before == "bullets-" else "- "
                 return _Block(f"bullets{marker[0]}", self._items("bullet_list_close", marker, None))
@@ -164,7 +164,7 @@ class _Writer:
             self.position += 1
             inner = _close_together(self._inside("item", "list_item_close")) or [""]
             indent = " " * len(mark)
-            lines.append((mark + inner[0]).rstrip())
+            lines.append(mark + inner[0] if inner[0] else mark.rstrip())
             lines += [indent + line if line else "" for line in inner[1:]]
         self.position += 1
         return lines

@@ -38,7 +38,6 @@ _LIVE = re.compile(
     re.IGNORECASE,
 )
 _LINKABLE = re.compile(r"(?:https?|mailto|tel|ftp|slack):", re.IGNORECASE)
-_PLAIN_ADDRESS = re.compile(r"(?:[^*_`~\\<>\[\]&@]|(?<=[^\W_])_(?=[^\W_])|&(?!#?\w{1,40};))+")
 _UNSAFE_IN_ADDRESS = str.maketrans(
     {" ": "%20", "(": "%28", ")": "%29", "<": "%3C", ">": "%3E", "\\": "%5C", "|": "%7C", "\n": "", "@": "%40"}
 )
@@ -130,7 +129,7 @@ class _Line:
             case "text":
                 self._text(token.content)
             case "softbreak" | "hardbreak":
-                self._break(hard=token.type == "hardbreak")
+                self._break()
             case "code_inline":
                 self._add(code(token.content))
             case "math":
@@ -140,7 +139,7 @@ class _Line:
             case "image":
                 self._link(str(token.attrGet("src") or ""), token.children or [])
             case "html_inline" if LINE_BREAK.fullmatch(token.content):
-                self._break(hard=True)
+                self._break()
             case "html_inline":
                 self._add(escape(token.content))
             case "strong_open" | "em_open" | "s_open":
@@ -150,8 +149,9 @@ class _Line:
             case _:
                 pass
 
-    def _break(self, *, hard: bool) -> None:
-        self._add(" " if self.one_line else "  \n" if hard else "\n")
+    def _break(self) -> None:
+        """A new line is meant where a model writes one, as chats show it; Markdown needs two spaces for that."""
+        self._add(" " if self.one_line else "  \n")
 
     def _text(self, content: str) -> None:
         if not content:
@@ -162,8 +162,7 @@ class _Line:
         self._add(_LINE_START.sub(_escape_line_start, written) if at_line_start else written)
 
     def _address(self, url: str) -> None:
-        plain = _PLAIN_ADDRESS.fullmatch(url)
-        self._add(url if plain else f"<{harmless(url).translate(_UNSAFE_IN_ADDRESS)}>")
+        self._add(f"<{_ENTITY.sub('%26', url.translate(_UNSAFE_IN_ADDRESS))}>")
 
     def _link(self, url: str, label: list[Token]) -> None:
         words = " ".join(plain_text(label).split())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from adapters.slack.blockkit import Block, sections
@@ -61,8 +62,15 @@ def text_of(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> str:
     whole = as_mrkdwn(markdown, mentions) if len(markdown) <= TEXT_LIMIT else ""
     if whole and length(whole) <= TEXT_LIMIT:
         return whole
-    beginning = split(markdown[:TEXT_LIMIT], lambda part: length(as_mrkdwn(part, mentions)) <= TEXT_LIMIT)
-    return f"{as_mrkdwn(beginning[0], mentions)}\n{CUT}" if beginning else ""
+    return _beginning(markdown[:TEXT_LIMIT], tuple(mentions.items()))
+
+
+@lru_cache(maxsize=16)
+def _beginning(markdown: str, mentions: tuple[tuple[str, str], ...]) -> str:
+    """The beginning of a long text; remembered, because it stays the same while the rest of an answer grows."""
+    people = dict(mentions)
+    parts = split(markdown, lambda part: length(as_mrkdwn(part, people)) <= TEXT_LIMIT)
+    return f"{as_mrkdwn(parts[0], people)}\n{CUT}" if parts else ""
 
 
 def measure(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from markdown_it import MarkdownIt
+from rich.emoji import Emoji
 
 from adapters.discord import markdown as discord
 from adapters.markdown import parse
@@ -55,7 +56,8 @@ def discord_letters(markdown: str) -> str:
 @pytest.mark.parametrize("read", [slack_letters, mrkdwn_letters, discord_letters], ids=["slack", "mrkdwn", "discord"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example.name for example in EXAMPLES])
 def test_every_example_keeps_its_text(example: Example, read: Callable[[str], str]) -> None:
-    wanted, found = visible(example.html), read(example.markdown)
+    page = Emoji.replace(example.html) if read is discord_letters else example.html  # where it shows no short names
+    wanted, found = visible(page), read(example.markdown)
     assert is_within(wanted, found) if says_more(example) else found == wanted
 
 

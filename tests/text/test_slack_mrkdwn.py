@@ -76,7 +76,7 @@ WJ = "\u2060"
         ("![alt](https://e.com/i.png)", "<https://e.com/i.png|alt>"),
         ("[![b](https://e.com/b.svg)](https://e.com)", "<https://e.com|b>"),
         ("a\n\n---\n\nb", "a\n\n────────────\n\nb"),
-        ("<b>x</b> & <i>", "&lt;b&gt;x&lt;/b&gt; &amp; &lt;i&gt;"),
+        ("<b>x</b> & <i>", "*x* &amp; &lt;i&gt;"),
         ("<div>\n*x*\n</div>", "&lt;div&gt;\n*x*\n&lt;/div&gt;"),
         ("a<br>b", "a\nb"),
         ("a  \nb\\\nc", "a\nb\nc"),
