@@ -16,12 +16,16 @@ from bot.messages import (
     Address,
     Attachment,
     Author,
+    Button,
+    ButtonPressed,
     CommandInvoked,
     IncomingMessage,
     MessageDeleted,
     MessageEdited,
     PartKey,
     Place,
+    ReactionAdded,
+    ReactionRemoved,
     Reply,
 )
 
@@ -86,7 +90,9 @@ class Vitals:
 class Sink(Protocol):
     """Where an adapter hands what happens. Each call returns once the event is durable; then, not before, ack it."""
 
-    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+    async def receive(
+        self, event: IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
+    ) -> None:
         """Take one event in.
 
         Raises `StorageFailed` if it is not stored yet: leave it unacknowledged, so that the platform sends it again.
@@ -103,6 +109,14 @@ class Sink(Protocol):
 
     async def form(self, submitted: FormSubmitted) -> CommandAnswer:
         """Take a form in; `problems` in what is returned say what is wrong in it. Never raises."""
+        ...
+
+    async def press(self, pressed: ButtonPressed) -> CommandAnswer:
+        """Do what a button asks for, and return what to show to the one who pressed it, no text where nothing.
+
+        It is durable when this returns, or the text says that it was not done; then, not before, acknowledge it. Safe
+        to repeat with the same id. Never raises.
+        """
         ...
 
     async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
@@ -176,6 +190,15 @@ class ShowsStatus(Protocol):
 
     async def show_status(self, address: Address, text: str) -> None:
         """Show `text` (or just activity); the empty text clears it. Never raises: a status is a luxury."""
+        ...
+
+
+@runtime_checkable
+class ShowsButtons(Protocol):
+    """Can show buttons under the bot's messages, those of `Reply.buttons`, and hands presses to `Sink.press`."""
+
+    async def set_buttons(self, address: Address, message_id: str, buttons: Sequence[Button]) -> None:
+        """Change the buttons under one of the bot's messages and leave its text. Raises a `DeliveryFailure`."""
         ...
 
 

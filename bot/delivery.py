@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import structlog
 
@@ -16,7 +16,7 @@ from bot.adapter import Action, Adapter
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
 from bot.insisting import insist
 from bot.lease import Lease
-from bot.messages import Reply
+from bot.messages import Button, Reply
 from bot.pacing import Pace
 from bot.parts import Parts
 from bot.splitting import close_open, split, split_stable
@@ -36,7 +36,7 @@ class LiveAnswer:
     """The answer of one turn on its way to people.
 
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
-    shows while it grows.
+    shows while it grows, with the buttons `while_writing` under its newest message.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class LiveAnswer:
         already: Sequence[StoredPart] = (),
         before_first: Callable[[], Awaitable[None]] | None = None,
         previews: bool = True,
+        while_writing: tuple[Button, ...] = (),
     ) -> None:
         self._parts = Parts(
             adapter, turns, lease, reply_to=reply_to, mentions=mentions, already=already, before_first=before_first
@@ -62,6 +63,8 @@ class LiveAnswer:
         self._mentions = mentions
         self._description = adapter.describe()
         self._previews = previews
+        self._while_writing = while_writing
+        self._after: tuple[Button, ...] = ()
         self._preface = preface
         self._text = ""
         self._outcome: str | None = None
@@ -103,11 +106,12 @@ class LiveAnswer:
         self._notice = notice
         self._changed.set()
 
-    def complete(self, text: str, outcome: str | None = None) -> None:
-        """This is the whole answer, preface and all: `run` keeps its `outcome`, lands it and ends."""
+    def complete(self, text: str, outcome: str | None = None, buttons: tuple[Button, ...] = ()) -> None:
+        """This is the whole answer, preface and all: `run` keeps its `outcome`, lands it over `buttons` and ends."""
         self._text = text
         self._preface = ""
         self._outcome = outcome
+        self._after = buttons
         self._complete = True
         self._completed.set()
         self._changed.set()
@@ -133,9 +137,9 @@ class LiveAnswer:
         """
         text = f"{close_open(self._preface + self._text)}\n\n{sentence}" if self._text else sentence
         try:
-            for index, part in enumerate(split(text, self._fits)):
-                if not self._parts.shows(index, part):
-                    await self._show(index, part)
+            for index, (part, buttons) in enumerate(_over(split(text, self._fits), self._while_writing)):
+                if not self._parts.shows(index, part, buttons):
+                    await self._show(index, part, buttons)
         except DeliveryFailure as failure:
             log.info("hand_over_unsaid", turn=self._turn, code=failure.code)
 
@@ -172,13 +176,13 @@ class LiveAnswer:
         self._preview_at = time.monotonic() + self._preview_pause
         self._preview_pause = min(self._preview_pause * PREVIEW_SLOWDOWN, SLOWEST_PREVIEW_SECONDS)
         try:
-            for index, text in enumerate(texts):
-                if self._parts.shows(index, text):
+            for index, (text, buttons) in enumerate(_over(texts, self._while_writing)):
+                if self._parts.shows(index, text, buttons):
                     continue
                 if not self._pace.try_take(self._action(index), self._address):
                     self._changed.set()
                     return
-                await self._show(index, text)
+                await self._show(index, text, buttons)
         except DeliveryDelayed as delayed:
             log.info("preview_delayed", turn=self._turn, code=delayed.code, seconds=delayed.retry_after)
             self._changed.set()
@@ -194,23 +198,23 @@ class LiveAnswer:
         if self._outcome is not None:
             await self._parts.keep(self._outcome)
         texts = split(self._text, self._fits)
-        for index, text in enumerate(texts):
-            if not self._parts.shows(index, text):
-                await insist(self._turn, lambda i=index, t=text: self._place(i, t))  # type: ignore[misc]
+        for index, (text, buttons) in enumerate(_over(texts, self._after)):
+            if not self._parts.shows(index, text, buttons):
+                await insist(self._turn, lambda i=index, t=text, b=buttons: self._place(i, t, b))  # type: ignore[misc]
         await self._parts.take_back_from(len(texts))
 
-    async def _place(self, index: int, text: str) -> None:
+    async def _place(self, index: int, text: str, buttons: tuple[Button, ...]) -> None:
         await self._pace.take(self._action(index), self._address)
         try:
-            await self._show(index, text)
+            await self._show(index, text, buttons)
         except MessageGone:
             await self._parts.post_anew_from(index)
-            await self._show(index, text)
+            await self._show(index, text, buttons)
 
-    async def _show(self, index: int, text: str) -> None:
+    async def _show(self, index: int, text: str, buttons: tuple[Button, ...] = ()) -> None:
         action = self._action(index)
         try:
-            await self._parts.show(index, text)
+            await self._parts.show(index, text, buttons)
         except DeliveryDelayed as delayed:
             self._pace.hold(action, self._address, delayed.retry_after)
             raise
@@ -220,3 +224,9 @@ class LiveAnswer:
 
     def _fits(self, text: str) -> bool:
         return self._description.fits(Reply(text, self._mentions))
+
+
+def _over(texts: Sequence[str], buttons: tuple[Button, ...]) -> Iterator[tuple[str, tuple[Button, ...]]]:
+    """Each message's text with the buttons below it: the last one has them all."""
+    for number, text in enumerate(texts, 1):
+        yield text, buttons if number == len(texts) else ()

@@ -17,7 +17,7 @@ from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, Trace
 from bot.errors import DeliveryRefused, DeliveryUncertain
 from bot.insisting import insist
 from bot.lease import Lease
-from bot.messages import PartKey, Reply
+from bot.messages import Button, PartKey, Reply
 from storage.records import StoredPart, micros_of, now
 from storage.turns import Turns
 
@@ -31,7 +31,7 @@ FINISH_SECONDS = 1.0
 
 @dataclass(slots=True)
 class _Part:
-    """One message of the answer: what it shows, None where that is not known (an earlier process sent it).
+    """One message of the answer: what it shows, its text None where that is not known (an earlier process sent it).
 
     `intended_at`: when it was first tried to send it, in microseconds since the epoch.
     """
@@ -40,6 +40,7 @@ class _Part:
     platform_id: str | None
     text: str | None
     intended_at: int
+    buttons: tuple[Button, ...] = ()
 
 
 class Parts:
@@ -80,9 +81,12 @@ class Parts:
         """Whether message `index` is known to stand at the platform."""
         return index < len(self._parts) and self._parts[index].platform_id is not None
 
-    def shows(self, index: int, text: str) -> bool:
-        """Whether message `index` is known to show `text`."""
-        return index < len(self._parts) and self._parts[index].text == text
+    def shows(self, index: int, text: str, buttons: tuple[Button, ...] = ()) -> bool:
+        """Whether message `index` is known to show `text` with these buttons below it."""
+        if index >= len(self._parts):
+            return False
+        part = self._parts[index]
+        return part.text == text and part.buttons == buttons
 
     async def keep(self, outcome: str) -> None:
         """Write down what the model said: now where messages stand already, else together with the first intent."""
@@ -91,8 +95,8 @@ class Parts:
         else:
             self._outcome = outcome
 
-    async def show(self, index: int, text: str) -> None:
-        """Make message `index` show `text`, by an edit where it is there and a post where not.
+    async def show(self, index: int, text: str, buttons: tuple[Button, ...] = ()) -> None:
+        """Make message `index` show `text` and these buttons, by an edit where it is there and a post where not.
 
         Raises a `DeliveryFailure`, `LeaseLost` and `StorageFailed`.
         """
@@ -102,7 +106,7 @@ class Parts:
         elif not self.posted(index):
             await self._reconcile(self._parts[index])
         part = self._parts[index]
-        reply = Reply(text, self._mentions)
+        reply = Reply(text, self._mentions, buttons)
         try:
             if part.platform_id is None:
                 await self._post(part, reply)
@@ -112,7 +116,7 @@ class Parts:
         except DeliveryUncertain:
             part.text = None
             raise
-        part.text = text
+        part.text, part.buttons = text, buttons
 
     async def _intend(self, number: int | None = None) -> None:
         """Write down that one more message is about to be sent."""

@@ -14,6 +14,9 @@ Role = Literal["user", "assistant", "aside"]
 TurnKind = Literal["answer", "command", "notice"]
 Purpose = Literal["answer", "try", "probe"]
 Outcome = Literal["queued", "joined", "stored", "duplicate"]
+# `repeated`: by an earlier press, or one of the same moment; `busy`: the answer is still being written; `unasked`:
+# there is nothing left that it could be done with, as it was deleted or forgotten.
+Pressed = Literal["queued", "repeated", "busy", "unasked"]
 Reported = Literal["everywhere", "workspace", "channel", "user"]
 Part = Literal["all", "user", "channel", "model", "key"]
 Whose = Literal["user", "channel", "workspace", "everywhere"]
@@ -75,6 +78,7 @@ class Claim:
     """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
 
     `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
+    `pressed`: a button had it answered anew. `stopped_by`: somebody of this name wants no more of it.
     """
 
     turn_id: int
@@ -93,6 +97,25 @@ class Claim:
     outcome: str | None = None
     kind: TurnKind = "answer"
     payload: str | None = None
+    pressed: str | None = None
+    stopped_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The turn of an answer that stands at a platform, found by one of its messages.
+
+    `address` is where it stands; `askers` are the ids of those who asked, the last one last. `last_id` is the
+    platform's id of its last message.
+    """
+
+    turn_id: int
+    state: TurnState
+    kind: TurnKind
+    address: Address
+    direct: bool
+    askers: tuple[str, ...]
+    last_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +342,7 @@ class Erased:
     audit: int = 0
     settings: int = 0
     open_turns: int = 0
+    ratings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

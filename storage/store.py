@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.answers import Answers
 from storage.budgets import Budgets
 from storage.controls import Controls
 from storage.cursors import Cursors
@@ -13,6 +14,7 @@ from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.memory import Memory
+from storage.ratings import Ratings
 from storage.retention import Retention
 from storage.turns import Turns
 from storage.usage import Usage
@@ -33,6 +35,8 @@ class Store:
     retention: Retention
     usage: Usage
     budgets: Budgets
+    answers: Answers
+    ratings: Ratings
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -50,6 +54,8 @@ class Store:
             Retention(database),
             Usage(database),
             Budgets(database),
+            Answers(database),
+            Ratings(database),
         )
 
     def begin_work(self) -> SignOfLife:

@@ -18,6 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.slack import mrkdwn
 from adapters.slack.bolt import build_app, dispatch
+from adapters.slack.buttons import set_buttons, with_buttons
 from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
@@ -45,7 +46,7 @@ from adapters.vitals import Pulse
 from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import DeliveryDelayed, DeliveryUncertain
 from bot.interactions import OutgoingFile
-from bot.messages import Address, Attachment, IncomingMessage, PartKey, Place, Reply
+from bot.messages import Address, Attachment, Button, IncomingMessage, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +66,8 @@ _REFUSALS_BORNE = 4
 class SlackAdapter:
     """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
 
-    Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`, `ReachesPeople`,
-    `Whispers`, `Uploads` and `ReportsVitals`.
+    Implements `Adapter`, `ShowsStatus`, `ShowsButtons`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`,
+    `ReachesPeople`, `Whispers`, `Uploads` and `ReportsVitals`.
     """
 
     status_seconds = STATUS_SECONDS
@@ -129,7 +130,7 @@ class SlackAdapter:
                 metadata=metadata_of(key),
                 unfurl_links=False,
                 unfurl_media=False,
-                **body_of(reply),
+                **with_buttons(body_of(reply), reply),
             )
         )
         ts = answer.get("ts")
@@ -139,11 +140,16 @@ class SlackAdapter:
 
     async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
         """Give one of the bot's messages a new text; its metadata stays. Raises a `DeliveryFailure`."""
-        body = body_of(reply)
-        if "text" in body:
+        body = with_buttons(body_of(reply), reply)
+        if "text" in body and not reply.buttons:
             body["blocks"] = []  # or the blocks Slack made of an earlier `markdown_text` would go on being shown
         with self._delivery(editing=True):
             await change(self._web, address.channel, message_id, body)
+
+    async def set_buttons(self, address: Address, message_id: str, buttons: Sequence[Button]) -> None:
+        """Give one of the bot's messages other buttons and leave its text. Raises a `DeliveryFailure`."""
+        with self._delivery(editing=True):
+            await set_buttons(self._web, address, message_id, buttons)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Remove one of the bot's messages; one that is gone already is no error. Raises a `DeliveryFailure`."""

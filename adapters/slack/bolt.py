@@ -2,7 +2,8 @@
 
 Bolt runs `take` as the first of its middleware, so an event is durable before there is an answer to acknowledge with.
 Nothing is left to tasks of Bolt's own: listeners run before the answer (`process_before_response`), and those there are
-only hand on what people do; a form's answer is waited for, as it goes out with the acknowledgement.
+only hand on what people do; a form's answer is waited for, as it goes out with the acknowledgement, and so is what a
+button under an answer does, which is durable before.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ _HOME_OPENED = "app_home_opened"
 
 
 class Hands(Protocol):
-    """Who takes what people do with the bot's controls; each call but `submit` returns at once."""
+    """Who takes what people do with the bot's controls; `command` and `visit` return at once."""
 
     def command(self, body: dict[str, Any]) -> None:
         """A slash command."""
         ...
 
-    def press(self, body: dict[str, Any]) -> None:
-        """A button."""
+    async def press(self, body: dict[str, Any]) -> None:
+        """A button; returns once it may be acknowledged."""
         ...
 
     def visit(self, body: dict[str, Any]) -> None:
@@ -89,8 +90,8 @@ def build_app(web: AsyncWebClient, me: Identity, take: Take, hands: Hands) -> As
 
     @app.block_action(re.compile(".*"))
     async def press(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await hands.press(body)
         await ack()
-        hands.press(body)
 
     @app.view_submission(re.compile(".*"))
     async def submit(ack: AsyncAck, body: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import forms, response_urls
 from adapters.slack.blockkit import SETTINGS
+from adapters.slack.buttons import pressed_button
 from adapters.slack.connection import Timing
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.home import home_view
@@ -32,7 +33,7 @@ from bot.adapter import Sink
 from bot.command_line import split_command
 from bot.errors import ParleyError
 from bot.interactions import CommandAnswer, Form, FormSubmitted, HomePage, HomeSection, OutgoingFile
-from bot.messages import Address, Author, CommandInvoked
+from bot.messages import Address, Author, Button, ButtonPressed, CommandInvoked
 
 log = structlog.get_logger(__name__)
 
@@ -98,10 +99,14 @@ class Interactive:
         until = self._too_late()
         self._uses.begin(body.get("trigger_id"), lambda: self._command(body, until))
 
-    def press(self, body: Mapping[str, Any]) -> None:
-        """Start on what a button asks for."""
+    async def press(self, body: Mapping[str, Any]) -> None:
+        """Start on what a button asks for; of one under an answer, return once that is durable."""
         until = self._too_late()
-        self._uses.begin(body.get("trigger_id"), lambda: self._press(body, until))
+        under = pressed_button(body)
+        if under is None:
+            self._uses.begin(body.get("trigger_id"), lambda: self._press(body, until))
+        else:
+            await asyncio.shield(self._uses.begin(body.get("trigger_id"), lambda: self._press_under(body, *under)))
 
     def visit(self, body: Mapping[str, Any]) -> None:
         """Start on the page of somebody who opened the Home tab."""
@@ -149,6 +154,27 @@ class Interactive:
         at_home = _dict(body.get("view")).get("type") == "home"
         use = _Use(address, author, _id_of(trigger), trigger, body.get("response_url"), until, at_home)
         await self._carry_out(use, "", ())
+
+    async def _press_under(self, body: Mapping[str, Any], button: Button, channel: str, ts: str) -> None:
+        """A button under an answer: what comes of it is seen there, and what doesn't, by the one who pressed alone."""
+        person, container = _dict(body.get("user")), _dict(body.get("container"))
+        user = clean(person.get("id"))
+        if not user:
+            log.warning("slack_press_malformed")
+            return
+        # The acknowledgement waits for this.
+        name = clean(person.get("name")) or clean(person.get("username"))
+        author = await self._author(user, name, within=self._timing.lookup)
+        workspace = self._me.team_id or clean(_dict(body.get("team")).get("id"))
+        address = Address(PLATFORM, workspace, channel, clean(container.get("thread_ts")) or None)
+        try:
+            pressed = ButtonPressed(address, author, ts, button, _id_of(clean(body.get("trigger_id"))))
+            said = (await self._sink.press(pressed)).text
+        except Exception as error:  # noqa: BLE001 - who pressed must hear of it, whatever it was
+            log.error("slack_press_failed", button=button, error=type(error).__name__)
+            said = _sentence(error)
+        if said:
+            self._uses.own(tell(self._web, address, user, said))
 
     async def _carry_out(self, use: _Use, name: str, arguments: tuple[str, ...]) -> None:
         command = CommandInvoked(use.address, use.author, name, arguments, id=use.id)
@@ -285,8 +311,8 @@ class Interactive:
 
     # What these share
 
-    async def _author(self, user: str, name: str) -> Author:
-        known = await self._people.find([user], within=self._timing.call, fresh=[user])
+    async def _author(self, user: str, name: str, within: float | None = None) -> Author:
+        known = await self._people.find([user], within=within or self._timing.call, fresh=[user])
         return known.get(user, Person(name or user)).as_author(user)
 
     def _too_late(self) -> float:

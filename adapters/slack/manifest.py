@@ -43,6 +43,8 @@ EVENT_SCOPES: dict[str, str] = {
     "message.groups": "groups:history",
     "message.im": "im:history",
     "message.mpim": "mpim:history",
+    "reaction_added": "reactions:read",
+    "reaction_removed": "reactions:read",
 }
 
 # Slack sends these to every app that asks for them.
@@ -52,6 +54,7 @@ OTHER_EVENTS: tuple[str, ...] = ("app_home_opened",)
 VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
 OPTIONAL_SCOPES: dict[str, str] = {
     "im:write": "the people in PARLEY_ADMINS are told of trouble in the log alone",
+    "reactions:read": "a 👍 or 👎 that is given as a reaction is not counted as a rating",
     "files:read": "the model does not see images that come with a question",
     "files:write": "no chart comes with `/parley usage`, and buttons, forms and the Home tab may be off",
 }

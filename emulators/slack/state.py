@@ -57,7 +57,16 @@ BOT_SCOPES = frozenset(
     ]
 )
 SUBSCRIPTIONS = frozenset(
-    ["app_home_opened", "app_mention", "message.channels", "message.groups", "message.im", "message.mpim"]
+    [
+        "app_home_opened",
+        "app_mention",
+        "message.channels",
+        "message.groups",
+        "message.im",
+        "message.mpim",
+        "reaction_added",
+        "reaction_removed",
+    ]
 )
 BOT_TOKEN = "xoxb-1-parley-bot"
 APP_TOKEN = "xapp-1-A0PARLEY01-1-parley"

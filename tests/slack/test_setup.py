@@ -29,6 +29,8 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "message.groups",
         "message.im",
         "message.mpim",
+        "reaction_added",
+        "reaction_removed",
     ]
     assert made["oauth_config"]["scopes"]["bot"] == [
         "app_mentions:read",
@@ -46,6 +48,7 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "im:write",
         "mpim:history",
         "mpim:read",
+        "reactions:read",
         "users:read",
     ]
     assert made["settings"]["socket_mode_enabled"] is True
