@@ -6,6 +6,7 @@ is not to be done is a sentence to the one who pressed.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,7 +42,12 @@ TAKEN_BACK = "I've taken your rating back."
 # What the model reads, and the conversation remembers, as said by who pressed Continue.
 GO_ON = "Go on exactly where your answer stopped. Repeat nothing of it and don't introduce it."
 
+_WORDS: dict[Pressed, str] = {"queued": "", "repeated": "", "busy": BUSY, "unasked": UNASKED}
 _VALUES: dict[Button, Value] = {"good": 1, "bad": -1}
+# A message stands at its platform some writes before the database knows of it, and of the answer's end: who is as quick
+# as that is waited for. Less than any platform waits for its acknowledgement.
+KNOWN_WITHIN_SECONDS = 0.8
+LOOK_AGAIN_SECONDS = 0.05
 # So many ratings are remembered, lest one that is told twice be taken back.
 MOST_REMEMBERED = 1_000
 
@@ -66,7 +72,11 @@ class Pressing:
 
     async def press(self, pressed: ButtonPressed) -> Result:
         """Do what a button asks for; what is to be seen of it comes by the answer. Raises `StorageFailed`."""
+        until = time.monotonic() + KNOWN_WITHIN_SECONDS
         shown = await self.answers.of_message(pressed.address, pressed.message_id)
+        while shown is None and time.monotonic() < until:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            shown = await self.answers.of_message(pressed.address, pressed.message_id)
         if shown is None or shown.kind != "answer":
             return told(UNKNOWN)
         if (value := _VALUES.get(pressed.action)) is not None:
@@ -77,7 +87,15 @@ class Pressing:
             return await self._stop(pressed, shown)
         if why := await self._refuse_work(pressed, shown):
             return told(why)
-        return await (self._go_on if pressed.action == "continue" else self._again)(pressed, shown)
+        do = self._go_on if pressed.action == "continue" else self._again
+        came = await do(pressed, shown)
+        while came == "busy" and time.monotonic() < until:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            came = await do(pressed, shown)
+        log.info("button_pressed", turn=shown.turn_id, action=pressed.action, came=came, by=pressed.author.id)
+        if came == "queued":
+            self.on_work()
+        return told(GONE_ON if came == "repeated" and pressed.action == "continue" else _WORDS[came])
 
     async def _rate(self, pressed: ButtonPressed, shown: Shown, value: Value) -> Result:
         if pressed.author.is_bot:
@@ -116,11 +134,10 @@ class Pressing:
                 return limits.notice(hit)
         return ""
 
-    async def _again(self, pressed: ButtonPressed, shown: Shown) -> Result:
-        came = await self.answers.again(shown.turn_id, pressed.id)
-        return self._came(pressed, shown, came, {"queued": "", "repeated": "", "busy": BUSY, "unasked": UNASKED})
+    async def _again(self, pressed: ButtonPressed, shown: Shown) -> Pressed:
+        return await self.answers.again(shown.turn_id, pressed.id)
 
-    async def _go_on(self, pressed: ButtonPressed, shown: Shown) -> Result:
+    async def _go_on(self, pressed: ButtonPressed, shown: Shown) -> Pressed:
         """Below it, as a message of its own: what people have read stays where they read it, and the cut stays seen.
 
         An answer that grew once more would move under their eyes, and its parts with it.
@@ -128,10 +145,4 @@ class Pressing:
         came = await self.answers.go_on(shown.turn_id, pressed.author, GO_ON)
         if came in ("queued", "repeated"):
             self.offering.put(shown.address, shown.last_id, buttons.ANSWERED)
-        return self._came(pressed, shown, came, {"queued": "", "repeated": GONE_ON, "busy": BUSY, "unasked": UNASKED})
-
-    def _came(self, pressed: ButtonPressed, shown: Shown, came: Pressed, words: dict[Pressed, str]) -> Result:
-        log.info("button_pressed", turn=shown.turn_id, action=pressed.action, came=came, by=pressed.author.id)
-        if came == "queued":
-            self.on_work()
-        return told(words[came])
+        return came

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 
 import structlog
 
-from bot.messages import ReactionAdded, ReactionRemoved
+from bot.messages import Address, ReactionAdded, ReactionRemoved
 from storage.ratings import Ratings, Value
 
 log = structlog.get_logger(__name__)
@@ -16,6 +17,9 @@ log = structlog.get_logger(__name__)
 _MEANS: dict[str, Value] = {"+1": 1, "thumbsup": 1, "👍": 1, "-1": -1, "thumbsdown": -1, "👎": -1}
 # The five skin tones: Slack's `::skin-tone-2` to `-6`, Unicode's modifiers; and the selector of the coloured form.
 _SKIN = re.compile("::skin-tone-[2-6]|[\U0001f3fb-\U0001f3ff\ufe0f]")
+# A message stands at its platform some writes before the database knows of it.
+TRIES = 10
+LOOK_AGAIN_SECONDS = 0.08
 
 
 def value_of(emoji: str) -> Value | None:
@@ -34,7 +38,19 @@ class Rating:
         value = value_of(event.emoji)
         if value is None or event.author.is_bot:
             return
-        added = isinstance(event, ReactionAdded)
-        change = self.stored.put if added else self.stored.take_back
-        if await change(event.address, event.message_id, event.author.id, value):
-            log.info("answer_rated", platform=event.address.platform, message=event.message_id, value=value * added)
+        of = (event.address, event.message_id, event.author.id, value)
+        if isinstance(event, ReactionRemoved):
+            known = await self.stored.take_back(*of)
+        else:
+            known = await self._put(*of)
+        log.info(
+            "answer_rated" if known else "reaction_ignored", platform=event.address.platform, message=event.message_id
+        )
+
+    async def _put(self, address: Address, message_id: str, user_id: str, value: Value) -> bool:
+        """Whether it was an answer: one that was just posted is known some writes later."""
+        for _ in range(TRIES):
+            if await self.stored.put(address, message_id, user_id, value):
+                return True
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return False

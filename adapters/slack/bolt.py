@@ -29,10 +29,11 @@ _STORED = 200
 
 Take = Callable[[dict[str, Any]], Awaitable[bool]]
 _HOME_OPENED = "app_home_opened"
+_SESSION_STOPPED = "agent_session_stopped"
 
 
 class Hands(Protocol):
-    """Who takes what people do with the bot's controls; `command` and `visit` return at once."""
+    """Who takes what people do with the bot's controls; `command`, `visit` and `stop` return at once."""
 
     def command(self, body: dict[str, Any]) -> None:
         """A slash command."""
@@ -46,6 +47,10 @@ class Hands(Protocol):
         """The bot's own page."""
         ...
 
+    def stop(self, body: dict[str, Any]) -> None:
+        """Slack's own stop button."""
+        ...
+
     async def submit(self, body: dict[str, Any]) -> dict[str, Any]:
         """A form; returns what to acknowledge it with."""
         ...
@@ -56,7 +61,7 @@ def build_app(web: AsyncWebClient, me: Identity, take: Take, hands: Hands) -> As
 
     async def store(body: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> BoltResponse | None:
         event = body.get("event")
-        if "event" not in body or (isinstance(event, dict) and event.get("type") == _HOME_OPENED):
+        if "event" not in body or (isinstance(event, dict) and event.get("type") in (_HOME_OPENED, _SESSION_STOPPED)):
             await next_()
             return None
         return BoltResponse(status=_STORED if await take(body) else NOT_STORED, body="")
@@ -100,6 +105,10 @@ def build_app(web: AsyncWebClient, me: Identity, take: Take, hands: Hands) -> As
     @app.event(_HOME_OPENED)
     async def visit(body: dict[str, Any]) -> None:
         hands.visit(body)
+
+    @app.event(_SESSION_STOPPED)
+    async def stop(body: dict[str, Any]) -> None:
+        hands.stop(body)
 
     return app
 

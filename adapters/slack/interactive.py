@@ -8,8 +8,6 @@ that is said in words. Every use of a control is carried out once, however often
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +17,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import forms, response_urls
+from adapters.slack.answers import AnswerControls, id_of
 from adapters.slack.blockkit import SETTINGS
 from adapters.slack.buttons import pressed_button
 from adapters.slack.connection import Timing
@@ -33,7 +32,7 @@ from bot.adapter import Sink
 from bot.command_line import split_command
 from bot.errors import ParleyError
 from bot.interactions import CommandAnswer, Form, FormSubmitted, HomePage, HomeSection, OutgoingFile
-from bot.messages import Address, Author, Button, ButtonPressed, CommandInvoked
+from bot.messages import Address, Author, CommandInvoked
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +92,7 @@ class Interactive:
         self._timing = timing
         self._uses = OnceEach()
         self._home_works = True
+        self._answers = AnswerControls(me, web, sink, self._author, self._uses, timing.lookup)
 
     def command(self, body: Mapping[str, Any]) -> None:
         """Start on a slash command."""
@@ -106,7 +106,7 @@ class Interactive:
         if under is None:
             self._uses.begin(body.get("trigger_id"), lambda: self._press(body, until))
         else:
-            await asyncio.shield(self._uses.begin(body.get("trigger_id"), lambda: self._press_under(body, *under)))
+            await asyncio.shield(self._uses.begin(body.get("trigger_id"), lambda: self._answers.press(body, *under)))
 
     def visit(self, body: Mapping[str, Any]) -> None:
         """Start on the page of somebody who opened the Home tab."""
@@ -114,6 +114,16 @@ class Interactive:
         user = clean(event.get("user"))
         if user and event.get("tab") == "home":
             self._uses.begin(body.get("event_id"), lambda: self._show_home(user))
+
+    def stop(self, body: Mapping[str, Any]) -> None:
+        """Start on ending what is written in a thread, where somebody pressed Slack's own stop button.
+
+        https://docs.slack.dev/reference/events/agent_session_stopped
+        """
+        event = _dict(body.get("event"))
+        user, channel, thread = (clean(event.get(name)) for name in ("user", "channel", "thread_ts"))
+        if user and channel and thread:
+            self._uses.begin(body.get("event_id"), lambda: self._answers.stop(user, channel, thread))
 
     async def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Take a form in; what to acknowledge it with."""
@@ -136,7 +146,7 @@ class Interactive:
         name, arguments = split_command(unescape(clean(body.get("text"))))
         address = Address(PLATFORM, self._me.team_id or clean(body.get("team_id")), channel)
         trigger = clean(body.get("trigger_id"))
-        use = _Use(address, author, _id_of(trigger), trigger, body.get("response_url"), until)
+        use = _Use(address, author, id_of(trigger), trigger, body.get("response_url"), until)
         await self._carry_out(use, name, arguments)
 
     async def _press(self, body: Mapping[str, Any], until: float) -> None:
@@ -152,29 +162,8 @@ class Interactive:
         address = Address(PLATFORM, self._me.team_id or clean(_dict(body.get("team")).get("id")), channel)
         trigger = clean(body.get("trigger_id"))
         at_home = _dict(body.get("view")).get("type") == "home"
-        use = _Use(address, author, _id_of(trigger), trigger, body.get("response_url"), until, at_home)
+        use = _Use(address, author, id_of(trigger), trigger, body.get("response_url"), until, at_home)
         await self._carry_out(use, "", ())
-
-    async def _press_under(self, body: Mapping[str, Any], button: Button, channel: str, ts: str) -> None:
-        """A button under an answer: what comes of it is seen there, and what doesn't, by the one who pressed alone."""
-        person, container = _dict(body.get("user")), _dict(body.get("container"))
-        user = clean(person.get("id"))
-        if not user:
-            log.warning("slack_press_malformed")
-            return
-        # The acknowledgement waits for this.
-        name = clean(person.get("name")) or clean(person.get("username"))
-        author = await self._author(user, name, within=self._timing.lookup)
-        workspace = self._me.team_id or clean(_dict(body.get("team")).get("id"))
-        address = Address(PLATFORM, workspace, channel, clean(container.get("thread_ts")) or None)
-        try:
-            pressed = ButtonPressed(address, author, ts, button, _id_of(clean(body.get("trigger_id"))))
-            said = (await self._sink.press(pressed)).text
-        except Exception as error:  # noqa: BLE001 - who pressed must hear of it, whatever it was
-            log.error("slack_press_failed", button=button, error=type(error).__name__)
-            said = _sentence(error)
-        if said:
-            self._uses.own(tell(self._web, address, user, said))
 
     async def _carry_out(self, use: _Use, name: str, arguments: tuple[str, ...]) -> None:
         command = CommandInvoked(use.address, use.author, name, arguments, id=use.id)
@@ -317,11 +306,6 @@ class Interactive:
 
     def _too_late(self) -> float:
         return asyncio.get_running_loop().time() + self._timing.trigger
-
-
-def _id_of(trigger: str) -> str:
-    """What tells one use of a command from every other, short enough for the key of a message."""
-    return hashlib.sha256(trigger.encode()).hexdigest()[:24] if trigger else secrets.token_hex(12)
 
 
 def _sentence(error: Exception) -> str:

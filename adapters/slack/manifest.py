@@ -23,6 +23,7 @@ METHOD_SCOPES: dict[str, tuple[str, ...]] = {
     "chat.delete": ("chat:write",),
     "chat.stopStream": ("chat:write",),
     "assistant.threads.setStatus": ("chat:write",),
+    "agents.sessions.setStatus": ("chat:write",),
     "conversations.history": ("channels:history", "groups:history", "im:history", "mpim:history"),
     "conversations.replies": ("channels:history", "groups:history", "im:history", "mpim:history"),
     "conversations.info": ("channels:read", "groups:read"),
@@ -48,7 +49,7 @@ EVENT_SCOPES: dict[str, str] = {
 }
 
 # Slack sends these to every app that asks for them.
-OTHER_EVENTS: tuple[str, ...] = ("app_home_opened",)
+OTHER_EVENTS: tuple[str, ...] = ("agent_session_stopped", "app_home_opened")
 
 # What answering works without: the agent view's place in Slack's top bar, direct messages to the admins, and files.
 VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)

@@ -58,6 +58,7 @@ BOT_SCOPES = frozenset(
 )
 SUBSCRIPTIONS = frozenset(
     [
+        "agent_session_stopped",
         "app_home_opened",
         "app_mention",
         "message.channels",
@@ -134,6 +135,7 @@ class State:
         self.pings: list[Ping] = []
         self.unfurls: list[Unfurl] = []
         self.statuses: list[Status] = []
+        self.sessions: dict[tuple[str, str], str] = {}
         self.ephemerals: list[Message] = []
         self.views: list[Json] = []
         self.modals: list[Modal] = []

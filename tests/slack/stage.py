@@ -135,7 +135,7 @@ class KeepingHands:
     def command(self, body: dict[str, Any]) -> None:
         self.given.append(body)
 
-    visit = command
+    visit = stop = command
 
     async def press(self, body: dict[str, Any]) -> None:
         self.given.append(body)

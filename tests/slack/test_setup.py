@@ -23,6 +23,7 @@ PUBLISHED = CONTRACT.parent / "slack-methods.json"
 def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
     made = manifest(usage="help | show")
     assert made["settings"]["event_subscriptions"]["bot_events"] == [
+        "agent_session_stopped",
         "app_home_opened",
         "app_mention",
         "message.channels",

@@ -40,7 +40,7 @@ async def said(store: Store, claim: Claim) -> list[str]:
 
 def some_time_ago(path: Path) -> None:
     """Let the last press be older than what counts as the same moment."""
-    rows(path, f"UPDATE turns SET not_before = not_before - {LATER}")
+    rows(path, f"UPDATE turns SET not_before = not_before - {LATER:d}")  # noqa: S608 - a number
 
 
 async def test_an_answer_is_found_by_any_of_its_messages_in_its_channel_alone(store: Store) -> None:
