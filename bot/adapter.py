@@ -16,12 +16,16 @@ from bot.messages import (
     Address,
     Attachment,
     Author,
+    Button,
+    ButtonPressed,
     CommandInvoked,
     IncomingMessage,
     MessageDeleted,
     MessageEdited,
     PartKey,
     Place,
+    ReactionAdded,
+    ReactionRemoved,
     Reply,
 )
 
@@ -88,7 +92,9 @@ class Vitals:
 class Sink(Protocol):
     """Where an adapter hands what happens. Each call returns once the event is durable; then, not before, ack it."""
 
-    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+    async def receive(
+        self, event: IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
+    ) -> None:
         """Take one event in.
 
         Raises `StorageFailed` if it is not stored yet: leave it unacknowledged, so that the platform sends it again.
@@ -105,6 +111,14 @@ class Sink(Protocol):
 
     async def form(self, submitted: FormSubmitted) -> CommandAnswer:
         """Take a form in; `problems` in what is returned say what is wrong in it. Never raises."""
+        ...
+
+    async def press(self, pressed: ButtonPressed) -> CommandAnswer:
+        """Do what a button asks for, and return what to show to the one who pressed it, no text where nothing.
+
+        It is durable when this returns, or the text says that it was not done; then, not before, acknowledge it. Safe
+        to repeat with the same id. Never raises.
+        """
         ...
 
     async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:
@@ -217,6 +231,15 @@ class Streams(Protocol):
 
     async def end_stream(self, address: Address, message_id: str, shown: Reply, reply: Reply, key: PartKey) -> bool:
         """The same, and nothing more comes by the stream: from now on the message can be edited."""
+        ...
+
+
+@runtime_checkable
+class ShowsButtons(Protocol):
+    """Can show buttons under the bot's messages, those of `Reply.buttons`, and hands presses to `Sink.press`."""
+
+    async def set_buttons(self, address: Address, message_id: str, buttons: Sequence[Button]) -> None:
+        """Change the buttons under one of the bot's messages and leave its text. Raises a `DeliveryFailure`."""
         ...
 
 

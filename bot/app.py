@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from bot.backend import tokens
 from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
 from bot.backend.retries import KeyFailed
-from bot.backlog import Backlog
+from bot.backlog import Backlog, Event
 from bot.catchup import CatchUp
 from bot.command_turns import CommandTurns
 from bot.commands import COMMANDS, Commands, Run
@@ -42,11 +42,15 @@ from bot.key_checks import KeyCheck
 from bot.key_files import KeyFiles
 from bot.lag import LoopLag
 from bot.limits import Limits
+from bot.messages import ReactionAdded, ReactionRemoved
 from bot.model_checks import ModelCheck
 from bot.muting import Muting
 from bot.notices import Notices
+from bot.offering import Offering
 from bot.pacing import Pace
 from bot.pictures import Pictures
+from bot.pressing import Pressing
+from bot.rating import Rating
 from bot.reservations import Reservations
 from bot.retention import Sweep
 from bot.revisions import Revising
@@ -90,6 +94,7 @@ class App:
                 telling = group.create_task(self.desk.alerts.run(), name="alerts")
                 backlog = group.create_task(self.desk.backlog.run(), name="backlog")
                 noticing = group.create_task(self.desk.notices.run(), name="notices")
+                offering = group.create_task(self.desk.pressing.offering.run(), name="buttons")
                 platforms = [
                     group.create_task(self._platform(name, adapter), name=name)
                     for name, adapter in self.desk.offered.items()
@@ -116,6 +121,7 @@ class App:
                 await self.desk.alerts.settle(ALERTS_SETTLE_SECONDS)
                 telling.cancel()
                 noticing.cancel()
+                offering.cancel()
                 await self._stop_adapters()
                 await asyncio.gather(*platforms, engine)
                 backlog.cancel()
@@ -186,6 +192,18 @@ def limits_of(settings: Settings) -> Limits:
         settings.parley_channel_messages_per_minute,
         settings.parley_workspace_messages_per_minute,
     )
+
+
+def takes_in(intake: Intake, rating: Rating) -> Callable[[Event], Awaitable[None]]:
+    """Where events go: what people think of answers has a room of its own."""
+
+    async def take_in(event: Event) -> None:
+        if isinstance(event, ReactionAdded | ReactionRemoved):
+            await rating.reacted(event)
+        else:
+            await intake.receive(event)
+
+    return take_in
 
 
 def build_backend(settings: Settings, keys: HostKeys, on_key_failed: KeyFailed | None = None) -> Backend:
@@ -288,8 +306,19 @@ async def build(
                 holds,
             )
             desk = Desk(
-                backlog=Backlog(intake.receive),
+                backlog=Backlog(takes_in(intake, Rating(store.ratings))),
                 commands=commands,
+                pressing=Pressing(
+                    store.answers,
+                    store.ratings,
+                    controls,
+                    settings,
+                    limits,
+                    reservations,
+                    stopping,
+                    Offering(store.answers, controls, connected),
+                    engine.wake,
+                ),
                 controls=controls,
                 home_page=Home(controls, settings, store.usage),
                 engine=engine,

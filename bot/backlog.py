@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from bot.errors import StorageFailed
-from bot.messages import IncomingMessage, MessageDeleted, MessageEdited
+from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, ReactionAdded, ReactionRemoved
 
 log = structlog.get_logger(__name__)
 
-Event = IncomingMessage | MessageEdited | MessageDeleted
+Event = IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
 
 # An event is some kilobytes at most: so many are what a small host has to spare.
 MOST_EVENTS = 10_000

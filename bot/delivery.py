@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
 import structlog
@@ -17,7 +17,7 @@ from bot.adapter import Action, Adapter
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
 from bot.insisting import insist
 from bot.lease import Lease
-from bot.messages import Reply
+from bot.messages import Button, Reply
 from bot.pacing import Pace, Share, Slot, Urgency
 from bot.parts import Parts
 from bot.settled import settled
@@ -34,6 +34,8 @@ PREVIEW_SLOWDOWN = 1.1
 SLOWEST_PREVIEW_SECONDS = 5.0
 # A preview for which there is no room is tried again after so long, or after the time that is its share.
 NO_ROOM_SECONDS = 1.0
+# Edits are scarce where one answer gets none for longer than this.
+SCARCE_EDITS_SECONDS = 2.5
 # A stream can't show a block of code before its end: where more than so many characters wait for that, edits can.
 HELD_BACK_CHARACTERS = 400
 
@@ -42,8 +44,8 @@ class LiveAnswer:
     """The answer of one turn on its way to people.
 
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
-    shows while it grows. `instead_of`: the answer to an earlier wording, whose messages become this one's. `asker`: the
-    id of who is answered.
+    shows while it grows, with the buttons `while_writing` under its newest message. `instead_of`: the answer to an
+    earlier wording, whose messages become this one's. `asker`: the id of who is answered.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class LiveAnswer:
         previews: bool = True,
         instead_of: LiveAnswer | None = None,
         asker: str = "",
+        while_writing: tuple[Button, ...] = (),
     ) -> None:
         self._parts = Parts(
             adapter,
@@ -80,6 +83,8 @@ class LiveAnswer:
         self._mentions = mentions
         self._description = adapter.describe()
         self._previews = previews
+        self._while_writing = while_writing
+        self._after: tuple[Button, ...] = ()
         self._preface = preface
         self._text = ""
         self._outcome: str | None = None
@@ -126,11 +131,12 @@ class LiveAnswer:
         self._notice = notice
         self._changed.set()
 
-    def complete(self, text: str, outcome: str | None = None) -> None:
-        """This is the whole answer, preface and all: `run` keeps its `outcome`, lands it and ends."""
+    def complete(self, text: str, outcome: str | None = None, buttons: tuple[Button, ...] = ()) -> None:
+        """This is the whole answer, preface and all: `run` keeps its `outcome`, lands it over `buttons` and ends."""
         self._text = text
         self._preface = ""
         self._outcome = outcome
+        self._after = buttons
         self._complete = True
         self._completed.set()
         self._changed.set()
@@ -138,7 +144,7 @@ class LiveAnswer:
     async def say_instead(self, sentence: str) -> bool:
         """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
         try:
-            await self._show(0, sentence, self._action(0))
+            await self._show(0, sentence, (), self._action(0))
             await self._parts.take_back_from(1)
         except DeliveryFailure as failure:
             log.info("sentence_refused", turn=self._turn, code=failure.code)
@@ -156,9 +162,9 @@ class LiveAnswer:
         """
         text = f"{close_open(self._preface + self._text)}\n\n{sentence}" if self._text else sentence
         try:
-            for index, part in enumerate(split(text, self._fits)):
-                if not self._parts.shows(index, part):
-                    await self._show(index, part, self._action(index))
+            for index, (part, buttons) in enumerate(_over(split(text, self._fits), self._while_writing)):
+                if not self._parts.shows(index, part, buttons):
+                    await self._show(index, part, buttons, self._action(index))
         except DeliveryFailure as failure:
             log.info("hand_over_unsaid", turn=self._turn, code=failure.code)
 
@@ -195,7 +201,7 @@ class LiveAnswer:
             finished, growing = [], self._notice
         try:
             for index, text in enumerate(finished):
-                if not self._parts.shows(index, text) and not await self._try(index, text, share, growing=False):
+                if not self._parts.shows(index, text) and not await self._try(index, text, (), share, growing=False):
                     break
             else:
                 await self._preview_growing(len(finished), growing, share)
@@ -217,18 +223,18 @@ class LiveAnswer:
             shown, steady = self._parts.shown(index) or "", settled(growing)
             if len(growing) - len(steady) <= HELD_BACK_CHARACTERS and steady.startswith(shown):
                 text = steady
-            elif not await self._try(index, shown, share, growing=False):
+            elif not await self._try(index, shown, self._while_writing, share, growing=False):
                 return  # else edits go on from what the stream has shown
-        if text and not self._parts.shows(index, text):
-            await self._try(index, text, share, growing=True)
+        if text and not self._parts.shows(index, text, self._while_writing):
+            await self._try(index, text, self._while_writing, share, growing=True)
 
-    async def _try(self, index: int, text: str, share: Share, *, growing: bool) -> bool:
+    async def _try(self, index: int, text: str, buttons: tuple[Button, ...], share: Share, *, growing: bool) -> bool:
         """Show a text if there is room for it, for the first words as soon as there is; whether it is shown."""
         action = self._action(index, growing=growing)
         slot: Slot | None
         match action:
             case "send":
-                steady = settled(text) if growing and self._text and self._parts.may_stream else ""
+                steady = settled(text) if growing and self._text and self._is_to_stream() else ""
                 slot = self._pace.begin("start", self._address, finish="stop") if steady else None
                 if slot is not None:
                     text, action = steady, "start"
@@ -239,7 +245,7 @@ class LiveAnswer:
             case _:
                 slot = self._pace.spare(action, self._address)
         if slot is not None:
-            await self._show(index, text, action, slot, growing=growing)
+            await self._show(index, text, buttons, action, slot, growing=growing)
             share.promise("stop" if self._parts.streams(index) else "edit")
             pause = self._preview_pause
             self._preview_pause = min(pause * PREVIEW_SLOWDOWN, SLOWEST_PREVIEW_SECONDS)
@@ -249,6 +255,13 @@ class LiveAnswer:
         pause = max(pause, self._pace.pause(self._action(index, growing=True), self._address))
         self._preview_at = time.monotonic() + pause
         return slot is not None
+
+    def _is_to_stream(self) -> bool:
+        """Whether a message begins as a stream. One has no room for buttons: where there are any for it, only when so
+        many answers are written that edits would hardly let it grow."""
+        if not self._parts.may_stream:
+            return False
+        return not self._while_writing or self._pace.pause("edit", self._address) > SCARCE_EDITS_SECONDS
 
     async def _first_slot(self) -> Slot | None:
         """Room for a message and for finishing it, as soon as it is this answer's turn; None once it is complete."""
@@ -275,28 +288,35 @@ class LiveAnswer:
         if self._outcome is not None:
             await self._parts.keep(self._outcome)
         texts = split(self._text, self._fits)
-        for index, text in enumerate(texts):
-            if not self._parts.shows(index, text):
-                await insist(self._turn, lambda i=index, t=text: self._place(i, t))  # type: ignore[misc]
+        for index, (text, buttons) in enumerate(_over(texts, self._after)):
+            if not self._parts.shows(index, text, buttons):
+                await insist(self._turn, lambda i=index, t=text, b=buttons: self._place(i, t, b))  # type: ignore[misc]
         await self._parts.take_back_from(len(texts))
 
-    async def _place(self, index: int, text: str) -> None:
+    async def _place(self, index: int, text: str, buttons: tuple[Button, ...]) -> None:
         action = self._action(index)
         slot = await self._pace.take(action, self._address)
         try:
-            await self._show(index, text, action, slot)
+            await self._show(index, text, buttons, action, slot)
         except MessageGone:
             await self._parts.post_anew_from(index)
             slot = await self._pace.take("send", self._address)
-            await self._show(index, text, "send", slot)
+            await self._show(index, text, buttons, "send", slot)
 
     async def _show(
-        self, index: int, text: str, action: Action, slot: Slot | None = None, *, growing: bool = False
+        self,
+        index: int,
+        text: str,
+        buttons: tuple[Button, ...],
+        action: Action,
+        slot: Slot | None = None,
+        *,
+        growing: bool = False,
     ) -> None:
         """Show it in the room that was made for it; where the process ends, nobody waits for room."""
         try:
             with slot or nullcontext():
-                await self._parts.show(index, text, as_stream=action == "start", growing=growing)
+                await self._parts.show(index, text, buttons, as_stream=action == "start", growing=growing)
         except DeliveryDelayed as delayed:
             self._pace.hold(action, self._address, delayed.retry_after)
             raise
@@ -308,3 +328,9 @@ class LiveAnswer:
 
     def _fits(self, text: str) -> bool:
         return self._description.fits(Reply(text, self._mentions))
+
+
+def _over(texts: Sequence[str], buttons: tuple[Button, ...]) -> Iterator[tuple[str, tuple[Button, ...]]]:
+    """Each message's text with the buttons below it: the last one has them all."""
+    for number, text in enumerate(texts, 1):
+        yield text, buttons if number == len(texts) else ()

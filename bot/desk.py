@@ -19,9 +19,20 @@ from bot.engine import Engine
 from bot.errors import ParleyError, StorageFailed
 from bot.home import Home
 from bot.interactions import CommandAnswer, FormSubmitted, HomePage, HomeSection
-from bot.messages import Address, Author, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from bot.messages import (
+    Address,
+    Author,
+    ButtonPressed,
+    CommandInvoked,
+    IncomingMessage,
+    MessageDeleted,
+    MessageEdited,
+    ReactionAdded,
+    ReactionRemoved,
+)
 from bot.notices import Notices
 from bot.pacing import Pace
+from bot.pressing import Pressing
 from bot.results import Result
 from bot.settings import Settings
 
@@ -37,6 +48,7 @@ class Desk:
 
     backlog: Backlog
     commands: Commands
+    pressing: Pressing
     controls: HeldControls
     home_page: Home
     engine: Engine
@@ -48,7 +60,9 @@ class Desk:
     alerts: Alerts
     notices: Notices
 
-    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+    async def receive(
+        self, event: IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
+    ) -> None:
         """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
         await self.backlog.receive(event)
 
@@ -64,6 +78,13 @@ class Desk:
         )
         if failed and submitted.values:
             return replace(answer, problems={next(iter(submitted.values)): answer.text})
+        return answer
+
+    async def press(self, pressed: ButtonPressed) -> CommandAnswer:
+        """Do what a button asks for. Whatever fails is a sentence to the one who pressed it."""
+        answer, _ = await self._carry_out(
+            lambda: self.pressing.press(pressed), pressed.address, pressed.action, pressed.id
+        )
         return answer
 
     async def complete(self, command: CommandInvoked, option: str, typed: str) -> Sequence[str]:

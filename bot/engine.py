@@ -214,6 +214,8 @@ class Engine:
         for turn_id, each in running.items():
             if turn_id in held:
                 each.lease.renewed(asked_at, self._lease_seconds)
+                if (by := held[turn_id]) is not None and not each.lease.stopped.is_set():
+                    each.lease.stop(by)
             elif not each.task.done():
                 log.warning("lease_lost", turn=each.lease.claim.key)
                 each.task.cancel()

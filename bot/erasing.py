@@ -34,6 +34,7 @@ def _told(erased: Erased) -> str:
             _count(erased.messages, "message"),
             f"{_count(erased.answers, 'answer')} to them alone",
             f"{_count(erased.usage, 'line')} of usage and {erased.spending:,} of spending made nobody's",
+            _count(erased.ratings, "rating"),
             f"{_count(erased.audit, 'change')} in the audit and {_count(erased.settings, 'setting')} too",
         )
     )

@@ -36,6 +36,8 @@ class Lease:
     def __post_init__(self) -> None:
         self.until = self.claim.lease_until
         self._newest = self.claim.revision
+        if self.claim.stopped_by is not None:
+            self.stop(self.claim.stopped_by)
 
     async def make_sure(self) -> None:
         """Return once nobody else can have the turn. Raises `LeaseLost` where somebody has, and `StorageFailed`.

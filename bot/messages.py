@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
+
+Button = Literal["stop", "regenerate", "continue", "again", "good", "bad"]
+"""What a button under an answer asks for; `again`: that the question be answered in its new wording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +126,28 @@ class CommandInvoked:
 
 @dataclass(frozen=True, slots=True)
 class ButtonPressed:
-    """Somebody pressed a button under one of the bot's messages."""
+    """Somebody pressed a button under one of the bot's messages; `id` is the platform's own of this one press."""
 
     address: Address
     author: Author
     message_id: str
-    action: str
-    value: str = ""
+    action: Button
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReactionAdded:
     """Somebody reacted to a message; `emoji` without colons, as the platform names it."""
+
+    address: Address
+    author: Author
+    message_id: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionRemoved:
+    """Somebody took a reaction back."""
 
     address: Address
     author: Author
@@ -167,7 +181,9 @@ class Reply:
     """One message to send: Markdown that fits one message of the platform, and who may be named in it.
 
     `mentions` maps display names to the platform's user ids for people in this conversation; nobody else is pinged.
+    `buttons` stand below it, in this order, where the platform has buttons.
     """
 
     text: str
     mentions: Mapping[str, str] = field(default_factory=dict)
+    buttons: tuple[Button, ...] = ()

@@ -17,7 +17,7 @@ from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, Streams, 
 from bot.errors import DeliveryDelayed, DeliveryRefused
 from bot.insisting import insist
 from bot.lease import Lease
-from bot.messages import PartKey, Reply
+from bot.messages import Button, PartKey, Reply
 from storage.records import StoredPart, micros_of, now
 from storage.turns import Turns
 
@@ -31,7 +31,7 @@ FINISH_SECONDS = 1.0
 
 @dataclass(slots=True)
 class _Part:
-    """One message of the answer: what it shows, None where that is not known (an earlier process sent it).
+    """One message of the answer: what it shows, its text None where that is not known (an earlier process sent it).
 
     `intended_at`: when it was first tried to send it, in microseconds since the epoch. `streams`: it grows by a stream
     of this process.
@@ -42,6 +42,7 @@ class _Part:
     text: str | None
     intended_at: int
     streams: bool = False
+    buttons: tuple[Button, ...] = ()
 
 
 class Parts:
@@ -86,9 +87,12 @@ class Parts:
         """Whether message `index` is known to stand at the platform."""
         return index < len(self._parts) and self._parts[index].platform_id is not None
 
-    def shows(self, index: int, text: str) -> bool:
-        """Whether message `index` is known to show `text`."""
-        return index < len(self._parts) and self._parts[index].text == text
+    def shows(self, index: int, text: str, buttons: tuple[Button, ...] = ()) -> bool:
+        """Whether message `index` is known to show `text` with these buttons below it."""
+        if index >= len(self._parts):
+            return False
+        part = self._parts[index]
+        return part.text == text and part.buttons == buttons
 
     def shown(self, index: int) -> str | None:
         """What message `index` is known to show; None where that is not known."""
@@ -111,8 +115,16 @@ class Parts:
         else:
             self._outcome = outcome
 
-    async def show(self, index: int, text: str, *, as_stream: bool = False, growing: bool = False) -> None:
-        """Make message `index` show `text`: by a post, a stream or an edit.
+    async def show(
+        self,
+        index: int,
+        text: str,
+        buttons: tuple[Button, ...] = (),
+        *,
+        as_stream: bool = False,
+        growing: bool = False,
+    ) -> None:
+        """Make message `index` show `text` and these buttons: by a post, a stream or an edit.
 
         `as_stream`: a message that is not there yet may begin as a stream. `growing`: more of the text will come.
         Raises a `DeliveryFailure`, `LeaseLost` and `StorageFailed`.
@@ -123,7 +135,7 @@ class Parts:
         elif not self.posted(index):
             await self._reconcile(self._parts[index])
         part = self._parts[index]
-        reply = Reply(text, self._mentions)
+        reply = Reply(text, self._mentions, buttons)
         if part.platform_id is None:
             await self._post(part, reply, as_stream=as_stream)
         else:
@@ -137,7 +149,7 @@ class Parts:
         except (DeliveryDelayed, DeliveryRefused):
             part.text = shown
             raise
-        part.text = reply.text
+        part.text, part.buttons = reply.text, reply.buttons
         crash.point("after_edit")
 
     async def _go_on(self, part: _Part, platform_id: str, text: str | None, reply: Reply, *, growing: bool) -> bool:
@@ -195,7 +207,7 @@ class Parts:
             part.platform_id = await self._adapter.send(
                 self._claim.address, reply, key, reply_to=self._reply_to if part is self._parts[0] else None
             )
-        part.text = reply.text
+        part.text, part.buttons = reply.text, reply.buttons
         self.posted_one = True
         crash.point("after_send")
         await self._turns.confirm_part(self._claim, part.number, part.platform_id)

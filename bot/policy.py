@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bot.controls.effective import Effective
 from bot.controls.table import Control, Level
 from bot.messages import Address, Author
@@ -12,6 +14,7 @@ ONLY_ADMINS = (
     "`/parley show` tells how things stand."
 )
 ONLY_ADMINS_EVER = "Only admins may change **{name}**: {who}. `/parley show` tells how it stands."
+ONLY_ASKERS = "Only who asked may do that to an answer, and admins: {who}."
 WHO_ARE_ADMINS = {
     "slack": "the workspace's admins and owners, and whom the host names in `PARLEY_ADMINS`",
     "discord": "who may manage the channel, and whom the host names in `PARLEY_ADMINS`",
@@ -53,6 +56,16 @@ def refuse_setting(
     if control.who == "admins":
         return ONLY_ADMINS_EVER.format(name=control.name, who=who)
     return "" if effective.rights == "everyone" and not author.is_bot else ONLY_ADMINS.format(who=who)
+
+
+def refuse_button(author: Author, address: Address, askers: Collection[str], settings: Settings) -> str:
+    """Why somebody may not stop an answer, or have it written anew or gone on with; the empty text where they may.
+
+    It belongs to those who asked for it, and admins may do what they may. What they think of it, all may say.
+    """
+    if not author.is_bot and (author.id in askers or is_admin(author, settings)):
+        return ""
+    return ONLY_ASKERS.format(who=WHO_ARE_ADMINS.get(address.platform, BY_THE_HOST))
 
 
 def refuse_question(

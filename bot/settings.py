@@ -98,6 +98,7 @@ class Settings(BaseSettings):
         "Discord.",
     )
     parley_streaming: bool = Field(True, description="Whether an answer shows while it grows.")
+    parley_buttons: bool = Field(True, description="Whether buttons stand under the answers: stop, regenerate, 👍, 👎.")
     parley_language: str | None = Field(None, description="The language of the answers; unset is the question's.")
     parley_vision: bool = Field(True, description="Whether the model sees images that are attached.")
     parley_rights: str = Field("admins", description="Who may change the settings in chat: `admins` or `everyone`.")

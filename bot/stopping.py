@@ -1,4 +1,4 @@
-"""`stop`: what is being written ends where one who asked for it, or an admin, wants it to."""
+"""`stop`, as a command, a message or a button: what is being written ends where who asked, or an admin, wants so."""
 
 from __future__ import annotations
 
@@ -64,6 +64,10 @@ class Stopping:
         if len(self._came) >= MOST_REMEMBERED:
             self._came.clear()
         self._came[message.id] = self._stop(is_meant, message.author)
+
+    def answer(self, turn_id: int, by: Author) -> None:
+        """Who may do so wants one answer to end; where this process does not write it, nothing is done."""
+        self._stop(lambda lease: lease.claim.turn_id == turn_id, by)
 
     def _of(self, author: Author) -> Callable[[Lease], bool]:
         """Whose answers somebody may stop: their own, and an admin's everybody's."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import budgets, crash, endings, revisions, troubles
+from bot import budgets, buttons, crash, endings, revisions, troubles
 from bot.adapter import Adapter, HearsEnds, OpensThreads
 from bot.alerts import Alerts
 from bot.asking import Asker
@@ -23,6 +23,7 @@ from bot.errors import DeliveryFailure, DeliveryRefused, QuestionChanged, TurnAb
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
+from bot.messages import Button
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.pictures import Pictures
@@ -31,6 +32,7 @@ from bot.private import reached
 from bot.question import Question, read_question
 from bot.settings import Settings
 from storage import Store
+from storage.answers import stands_below
 from storage.records import Answer, Claim, now
 from storage.retention import since
 
@@ -111,14 +113,18 @@ class TurnRunner:
             self.store.turns,
             self.paces[claim.address.platform],
             lease,
-            reply_to=asked.platform_id if asked else None,
+            reply_to=stands_below(asked.platform_id) if asked else None,
             mentions=question.people,
-            preface=late_word((now() - max(asked.sent_at, asked.edited_at)) / 1_000_000) if asked else "",
+            # Who has an answer written anew knows how old the question is.
+            preface=late_word((now() - max(asked.sent_at, asked.edited_at)) / 1_000_000)
+            if asked and not claim.pressed
+            else "",
             already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 and instead_of is None else (),
             before_first=presence.end,
             previews=question.controls.streaming,
             instead_of=instead_of,
             asker=question.asker,
+            while_writing=buttons.WHILE_WRITING if _has_buttons(claim, question) else (),
         )
 
     async def _run_as_asked(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> None:
@@ -201,14 +207,14 @@ class TurnRunner:
                 landing = group.create_task(answer.run(), name="delivery")
                 if claim.outcome is not None:
                     outcome = from_row(claim.outcome)
-                    answer.complete(outcome.text)
+                    answer.complete(outcome.text, buttons=_after(claim, question, outcome))
                 else:
                     if not answer.first_id:
                         group.create_task(presence.run(answer.say_meanwhile), name="presence")
                     outcome = await self._ask(lease, question, answer)
                     if not outcome.failure:
                         outcome = replace(outcome, text=answer.preface + outcome.text)
-                    answer.complete(outcome.text, to_row(outcome))
+                    answer.complete(outcome.text, to_row(outcome), _after(claim, question, outcome))
                 await landing
                 await presence.end()
         except BaseExceptionGroup as group:
@@ -228,6 +234,8 @@ class TurnRunner:
 
     async def _ask_until_stopped(self, lease: Lease, question: Question, answer: LiveAnswer) -> Outcome:
         """Ask the model; where somebody stops it, the call ends at once and what was said stands."""
+        if lease.stopped.is_set():  # before an earlier process could end it
+            return endings.stopped(answer.text, lease.stopped_by, None)
         asking = self.asker.begin(lease.claim, question, answer)
         answering = asyncio.create_task(asking.run(), name="asking")
         stopping = asyncio.create_task(lease.stopped.wait(), name="stop")
@@ -260,3 +268,12 @@ class TurnRunner:
     def _reserves(self, question: Question) -> bool:
         """Whether money may be set aside for a question: where a budget holds."""
         return bool(budgets.bounds(question.controls, self.settings))
+
+
+def _has_buttons(claim: Claim, question: Question) -> bool:
+    """Whether what a turn says is an answer, in a place that has buttons."""
+    return claim.kind == "answer" and buttons.wanted(question.adapter, question.controls)
+
+
+def _after(claim: Claim, question: Question, outcome: Outcome) -> tuple[Button, ...]:
+    return buttons.after(outcome) if _has_buttons(claim, question) else ()

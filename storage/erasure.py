@@ -12,7 +12,18 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, exist
 
 from storage.database import Database
 from storage.records import Erased
-from storage.schema import audit, conversations, is_open, messages, reservations, settings, spending, turns, usage
+from storage.schema import (
+    audit,
+    conversations,
+    is_open,
+    messages,
+    ratings,
+    reservations,
+    settings,
+    spending,
+    turns,
+    usage,
+)
 from storage.usage import SPEND
 
 AT_ONCE = 500
@@ -88,6 +99,8 @@ ERASE_RESERVATIONS = (
     .where(reservations.c.platform == _platform, reservations.c.user_id == _user)
     .values(user_id=NOBODY)
 )
+# What somebody thought is nobody's opinion once nobody thought it.
+DROP_RATINGS = delete(ratings).where(ratings.c.platform == _platform, ratings.c.user_id == _user)
 ERASE_AUDIT = (
     update(audit)
     .where(audit.c.platform == _platform, audit.c.author_id == _user)
@@ -160,4 +173,5 @@ def _rest(connection: Connection, of: dict[str, str]) -> Erased | None:
     connection.execute(ERASE_RESERVATIONS, of)
     changes = connection.execute(ERASE_AUDIT, of).rowcount
     set_by = connection.execute(ERASE_SETTINGS, of).rowcount
-    return Erased(audit=changes, settings=set_by) if changes or set_by else None
+    rated = connection.execute(DROP_RATINGS, of).rowcount
+    return Erased(audit=changes, settings=set_by, ratings=rated) if changes or set_by or rated else None

@@ -1,6 +1,7 @@
 """Everything that is kept of a workspace or of a person, a page at a time, under the names that docs/export.md lists.
 
-A person's part is what they said, the answers to it, their turns, their usage and their changes: nothing others said.
+A person's part is what they said, the answers to it, their turns, what they thought of answers, their usage and their
+changes: nothing others said.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, select, tuple_
 
 from storage.database import Database
-from storage.schema import audit, conversations, messages, settings, turns, usage
+from storage.schema import audit, conversations, messages, ratings, settings, turns, usage
 
 AT_ONCE = 500
 Row = Mapping[str, Any]
@@ -71,6 +72,11 @@ _earlier_of_turn = (_before.c.turn_id == _question.c.turn_id, _before.c.id < _qu
 WORKSPACE_TURNS = _turn.where(
     turns.c.id.in_(_asked_in_page.where(~exists().where(*_earlier_of_turn)).scalar_subquery())
 ).order_by(turns.c.id)
+OF_TURNS = (
+    select(ratings)
+    .where(ratings.c.turn_id.in_(bindparam("turns", expanding=True)))
+    .order_by(ratings.c.turn_id, ratings.c.user_id)
+)
 WORKSPACE_USAGE = (
     select(usage)
     .where(
@@ -118,6 +124,16 @@ PERSONS_USAGE = (
     .order_by(usage.c.id)
     .limit(AT_ONCE)
 )
+PERSONS_RATINGS = (
+    select(ratings)
+    .where(
+        ratings.c.platform == bindparam("platform"),
+        ratings.c.user_id == bindparam("user_id"),
+        ratings.c.turn_id > _after,
+    )
+    .order_by(ratings.c.turn_id)
+    .limit(AT_ONCE)
+)
 PERSONS_AUDIT = (
     select(audit)
     .where(audit.c.platform == bindparam("platform"), audit.c.author_id == bindparam("user_id"), audit.c.id > _after)
@@ -142,8 +158,11 @@ class Export:
         while rows := await self._rows(WORKSPACE_MESSAGES, {**of, **page}):
             for row in rows:
                 yield "message", row
-            for row in await self._rows(WORKSPACE_TURNS, {"rows": [row["id"] for row in rows]}):
+            answers = await self._rows(WORKSPACE_TURNS, {"rows": [row["id"] for row in rows]})
+            for row in answers:
                 yield "turn", row
+            for row in await self._rows(OF_TURNS, {"turns": [row["id"] for row in answers]}):
+                yield "rating", row
             page = {"after_channel": rows[-1]["channel"], "after_message": rows[-1]["message_id"]}
         for kind, query in (("usage", WORKSPACE_USAGE), ("audit", WORKSPACE_AUDIT)):
             moment, after = _FROM_THE_START, 0
@@ -166,12 +185,16 @@ class Export:
                 for row in await self._rows(query, ids):
                     yield kind, row
             after = rows[-1]["id"]
-        for kind, query in (("usage", PERSONS_USAGE), ("audit", PERSONS_AUDIT)):
+        for kind, query, number in (
+            ("rating", PERSONS_RATINGS, "turn_id"),
+            ("usage", PERSONS_USAGE, "id"),
+            ("audit", PERSONS_AUDIT, "id"),
+        ):
             after = 0
             while rows := await self._rows(query, {**of, "after": after}):
                 for row in rows:
                     yield kind, row
-                after = rows[-1]["id"]
+                after = rows[-1][number]
 
     async def _rows(self, query: Select[Any], values: Mapping[str, Any]) -> list[Row]:
         return await self._database.read(_fetch, query, values)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    delete,
     false,
     func,
     not_,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from bot.messages import Address
 from storage.database import Database
 from storage.records import Remembered, now
-from storage.schema import conversations, is_open, messages, turns
+from storage.schema import conversations, is_open, messages, ratings, turns
 
 # So many messages are wiped in one transaction: other writes wait for no more than that.
 AT_ONCE = 500
@@ -118,6 +119,14 @@ WIPE = (
     update(messages)
     .where(messages.c.id.in_(bindparam("rows", expanding=True)), messages.c.deleted == false())
     .values(text="", attachments=(), deleted=True)
+)
+# What was thought of an answer goes with its words.
+FORGET_RATINGS = delete(ratings).where(
+    ratings.c.turn_id.in_(
+        select(messages.c.turn_id)
+        .where(messages.c.id.in_(bindparam("rows", expanding=True)), messages.c.role == "assistant")
+        .scalar_subquery()
+    )
 )
 
 
@@ -244,7 +253,10 @@ def _wipe_in_all(connection: Connection, address: Address, newest: int, after: s
 
 
 def _wipe(connection: Connection, rows: list[int]) -> int:
-    return connection.execute(WIPE, {"rows": rows}).rowcount if rows else 0
+    if not rows:
+        return 0
+    connection.execute(FORGET_RATINGS, {"rows": rows})
+    return connection.execute(WIPE, {"rows": rows}).rowcount
 
 
 def _of(address: Address) -> dict[str, str]:

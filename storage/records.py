@@ -14,6 +14,9 @@ Role = Literal["user", "assistant", "aside"]
 TurnKind = Literal["answer", "command", "notice"]
 Purpose = Literal["answer", "try", "probe"]
 Outcome = Literal["queued", "joined", "stored", "duplicate"]
+# `repeated`: by an earlier press, or one of the same moment; `busy`: the answer is still being written; `unasked`:
+# there is nothing left that it could be done with, as it was deleted or forgotten.
+Pressed = Literal["queued", "repeated", "busy", "unasked"]
 Reported = Literal["everywhere", "workspace", "channel", "user"]
 Part = Literal["all", "user", "channel", "model", "key"]
 Whose = Literal["user", "channel", "workspace", "everywhere"]
@@ -95,6 +98,7 @@ class Claim:
 
     `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
     `revision` tells which wording of its questions is answered: of an older one, neither outcome nor end is stored.
+    `pressed`: a button had it answered anew. `stopped_by`: somebody of this name wants no more of it.
     """
 
     turn_id: int
@@ -114,6 +118,8 @@ class Claim:
     kind: TurnKind = "answer"
     payload: str | None = None
     revision: int = 0
+    pressed: str | None = None
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,23 @@ class Revised:
     turn_id: int | None = None
     revision: int | None = None
     answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The turn of an answer that stands at a platform, found by one of its messages.
+
+    `address` is where it stands; `askers` are the ids of those who asked, the last one last. `last_id` is the
+    platform's id of its last message.
+    """
+
+    turn_id: int
+    state: TurnState
+    kind: TurnKind
+    address: Address
+    direct: bool
+    askers: tuple[str, ...]
+    last_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +379,7 @@ class Erased:
     audit: int = 0
     settings: int = 0
     open_turns: int = 0
+    ratings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from storage.database import Database
 from storage.records import Portion, now
-from storage.schema import audit, is_ended, is_open, messages, reply_parts, turns, usage
+from storage.schema import audit, is_ended, is_open, messages, ratings, reply_parts, turns, usage
 
 # So many rows are looked at in one transaction: other writes wait for no more than that.
 AT_ONCE = 500
@@ -50,6 +50,15 @@ WIPE_MESSAGES = (
     )
     .values(text="", author_name="", attachments=(), deleted=True)
 )
+# What was thought of an answer goes with its words.
+REMOVE_RATINGS = delete(ratings).where(
+    ratings.c.turn_id.in_(
+        select(messages.c.turn_id)
+        .where(messages.c.id.in_(_rows), messages.c.role == "assistant", messages.c.deleted)
+        .scalar_subquery()
+    )
+)
+REMOVE_RATINGS_OF_TURNS = delete(ratings).where(ratings.c.turn_id.in_(_rows))
 REMOVE_MESSAGES = delete(messages).where(messages.c.id.in_(_rows), ~_is_open)
 # A turn goes after its messages: as long as one of them is known, it must be known that it was answered.
 PAGE_OF_TURNS = (
@@ -130,7 +139,9 @@ def _portion(connection: Connection, page: Any, change: Change, before: int, aft
 
 
 def _wipe_messages(connection: Connection, rows: Sequence[int]) -> int:
-    return connection.execute(WIPE_MESSAGES, {"rows": rows}).rowcount
+    wiped = connection.execute(WIPE_MESSAGES, {"rows": rows}).rowcount
+    connection.execute(REMOVE_RATINGS, {"rows": rows})
+    return wiped
 
 
 def _remove_messages(connection: Connection, rows: Sequence[int]) -> int:
@@ -140,6 +151,7 @@ def _remove_messages(connection: Connection, rows: Sequence[int]) -> int:
 def _remove_turns(connection: Connection, rows: Sequence[int]) -> int:
     connection.execute(LET_USAGE_STAND_ALONE, {"rows": rows})
     connection.execute(REMOVE_PARTS, {"rows": rows})
+    connection.execute(REMOVE_RATINGS_OF_TURNS, {"rows": rows})
     return connection.execute(REMOVE_TURNS, {"rows": rows}).rowcount
 
 

@@ -155,6 +155,10 @@ turns = Table(
     Column("outcome", Words),
     # Counts the edits and deletions of its questions while it is open: what answers an older one is out of date.
     Column("revision", Integer, nullable=False, server_default=text("0")),
+    # The press of a button that had it answered anew, the last one: told again, it does nothing.
+    Column("pressed", Name(64)),
+    # By name who wants no more of the answer that is being written.
+    Column("stopped_by", Words),
     UniqueConstraint("key"),
 )
 _OPEN = text("state IN ('queued', 'running')")
@@ -217,6 +221,18 @@ reply_parts = Table(
     Column("intended_at", BigInteger, nullable=False),
 )
 Index("ix_reply_parts_platform_id", reply_parts.c.platform_id)
+
+# What people think of an answer: one opinion each.
+ratings = Table(
+    "ratings",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id"), primary_key=True),
+    Column("user_id", Name(64), primary_key=True),
+    Column("platform", Name(32), nullable=False),
+    Column("value", Integer, nullable=False),  # +1 | -1
+    Column("at", BigInteger, nullable=False),
+)
+Index("ix_ratings_user", ratings.c.platform, ratings.c.user_id, ratings.c.turn_id)
 
 settings = Table(
     "settings",

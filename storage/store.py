@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.answers import Answers
 from storage.budgets import Budgets
 from storage.controls import Controls
 from storage.cursors import Cursors
@@ -13,6 +14,7 @@ from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.memory import Memory
+from storage.ratings import Ratings
 from storage.retention import Retention
 from storage.revisions import Revisions
 from storage.turns import Turns
@@ -35,6 +37,8 @@ class Store:
     usage: Usage
     budgets: Budgets
     revisions: Revisions
+    answers: Answers
+    ratings: Ratings
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -53,6 +57,8 @@ class Store:
             Usage(database),
             Budgets(database),
             Revisions(database),
+            Answers(database),
+            Ratings(database),
         )
 
     def begin_work(self) -> SignOfLife:

@@ -102,6 +102,8 @@ CLAIM = (
         turns.c.kind,
         turns.c.payload,
         turns.c.revision,
+        turns.c.pressed,
+        turns.c.stopped_by,
     )
 )
 PLACE = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
@@ -113,7 +115,7 @@ RENEW = (
         turns.c.lease_owner == bindparam("owner"),
     )
     .values(lease_until=bindparam("to_lease"))
-    .returning(turns.c.id)
+    .returning(turns.c.id, turns.c.stopped_by)
 )
 OTHER_OWNERS = (
     select(turns.c.lease_owner)
@@ -186,6 +188,7 @@ FINISH = (
         failure=bindparam("to_failure"),
         outcome=None,
         payload=None,
+        stopped_by=None,
     )
 )
 _asked_at = (
@@ -255,8 +258,11 @@ class Turns:
             full=sorted(full),
         )
 
-    async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> frozenset[int]:
-        """Put off the end of these turns' leases; returns those this worker still holds."""
+    async def renew(self, owner: str, turn_ids: Collection[int], lease_seconds: float) -> Mapping[int, str | None]:
+        """Put off the end of these turns' leases; returns those this worker still holds.
+
+        With each goes the name of who wants it stopped: another worker may have taken that wish in.
+        """
         return await self._database.write(_renew, owner, sorted(turn_ids), lease_seconds)
 
     async def hold_on(self, claim: Claim, lease_seconds: float) -> bool:
@@ -390,12 +396,16 @@ def _claim(
         kind=taken.kind,
         payload=taken.payload,
         revision=taken.revision,
+        pressed=taken.pressed,
+        stopped_by=taken.stopped_by,
     )
 
 
-def _renew(connection: Connection, owner: str, turn_ids: Sequence[int], lease_seconds: float) -> frozenset[int]:
+def _renew(
+    connection: Connection, owner: str, turn_ids: Sequence[int], lease_seconds: float
+) -> Mapping[int, str | None]:
     lease = {"turn_ids": turn_ids, "owner": owner, "to_lease": now() + micros_of(lease_seconds)}
-    return frozenset(connection.scalars(RENEW, lease))
+    return {row.id: row.stopped_by for row in connection.execute(RENEW, lease)}
 
 
 def _other_owners(connection: Connection, owner: str) -> Sequence[str]:

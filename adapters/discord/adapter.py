@@ -17,7 +17,7 @@ import structlog
 
 from adapters.discord import commands, markdown, registration, rest, sending, threads, uploads
 from adapters.discord.arrivals import Arrivals
-from adapters.discord.client import DEFAULT_API_URL, INTERACTION, Client, Identity, redirect
+from adapters.discord.client import DEFAULT_API_URL, INTERACTION, REACTIONS, Client, Identity, redirect
 from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED
 from adapters.discord.history import channel_of, find_own, read_chain, read_history
 from adapters.discord.interactions import parse_interaction
@@ -29,6 +29,7 @@ from adapters.discord.parsing import (
     parse_deletions,
     parse_edit,
     parse_message,
+    parse_reaction,
 )
 from adapters.discord.places import Places
 from adapters.discord.supervisor import VARIABLE, supervise
@@ -44,9 +45,23 @@ from bot.errors import (
     TokenRefused,
 )
 from bot.interactions import CommandSpec, OutgoingFile
-from bot.messages import Address, Attachment, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Place, Reply
+from bot.messages import (
+    Address,
+    Attachment,
+    Button,
+    IncomingMessage,
+    MessageDeleted,
+    MessageEdited,
+    PartKey,
+    Place,
+    ReactionAdded,
+    ReactionRemoved,
+    Reply,
+)
 
 log = structlog.get_logger(__name__)
+
+_Event = IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
 
 LIMITS = (
     RateLimit("send", "channel", amount=5, seconds=5.25),
@@ -169,6 +184,11 @@ class DiscordAdapter:
             return None
         found = self._login.client.learned(ROUTES[action], channel_of(address))
         return RateLimit(action, "channel", found[0], found[1] + MARGIN_SECONDS) if found is not None else None
+
+    async def set_buttons(self, address: Address, message_id: str, buttons: Sequence[Button]) -> None:
+        """Give one of the bot's messages other buttons and leave its text. Raises a `DeliveryFailure`."""
+        with self._telling_of_refusals():
+            await sending.set_buttons(self._now().client.http, channel_of(address), message_id, buttons)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Take a message back; one that is gone already is no error. Raises a `DeliveryFailure`."""
@@ -309,7 +329,7 @@ class DiscordAdapter:
         except Exception as error:  # noqa: BLE001 - one event must not end the rest
             log.error("event_dropped", event_name=event, error=type(error).__name__)
 
-    async def _parse(self, event: str, data: Any) -> Sequence[IncomingMessage | MessageEdited | MessageDeleted]:
+    async def _parse(self, event: str, data: Any) -> Sequence[_Event]:
         around = await self._now().places.surroundings(data)
         if event == "MESSAGE_CREATE":
             message = parse_message(data, around)
@@ -317,9 +337,12 @@ class DiscordAdapter:
         if event == "MESSAGE_UPDATE":
             edit = parse_edit(data, around)
             return () if edit is None else (edit,)
+        if event in REACTIONS:
+            reaction = parse_reaction(data, around, added=event == "MESSAGE_REACTION_ADD")
+            return () if reaction is None else (reaction,)
         return parse_deletions(data, around.parent)
 
-    async def _receive(self, sink: Sink, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+    async def _receive(self, sink: Sink, event: _Event) -> None:
         """Hand an event over. Discord does not send it again: one that is not stored yet is the sink's to ask again."""
         try:
             await sink.receive(event)

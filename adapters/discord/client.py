@@ -58,7 +58,8 @@ GUILDS_FOLLOW = 0.25
 APPLICATION_DEADLINE = 5.0
 """Seconds to learn what the application is called and may do; the bot starts without."""
 
-EVENTS = ("READY", "RESUMED", "MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK")
+REACTIONS = ("MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE")
+EVENTS = ("READY", "RESUMED", "MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", *REACTIONS)
 INTERACTION = "INTERACTION_CREATE"
 
 CACHED = frozenset({
@@ -117,7 +118,14 @@ class Client(discord.Client):
     """A logged-in application and its gateway session; `on_event` gets each event's name and raw data, in order."""
 
     def __init__(self, on_event: Callable[[str, Any], None], timing: Timing, pulse: Pulse | None = None) -> None:
-        self._wanted = discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True)
+        self._wanted = discord.Intents(
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            message_content=True,
+            guild_reactions=True,
+            dm_reactions=True,
+        )
         super().__init__(
             intents=self._wanted,
             max_messages=None,

@@ -1,4 +1,4 @@
-"""Answers what people do with `/parley`: a command for the asker's eyes alone, a form, suggestions while they type.
+"""Answers what people do with `/parley` and buttons: for the asker's eyes alone, a form, suggestions while they type.
 
 What a command does is the core's business; it begins at once. Discord takes a first response within 3 s: what is done
 by then is said in one call, what is not is deferred and shown when it comes.
@@ -16,9 +16,18 @@ from discord.http import HTTPClient
 
 from adapters.discord import markdown, modals
 from adapters.discord.failures import INVALID_BODY
-from adapters.discord.interactions import Filled, Given, Interaction, Ticket, Typing
+from adapters.discord.interactions import Filled, Given, Interaction, Pressed, Ticket, Typing
 from adapters.discord.outgoing import EPHEMERAL, private_message
-from adapters.discord.responses import DEFERRED, MESSAGE, MODAL, SUGGESTIONS, edit_original, follow_up, respond
+from adapters.discord.responses import (
+    DEFERRED,
+    MESSAGE,
+    MODAL,
+    SUGGESTIONS,
+    UNCHANGED,
+    edit_original,
+    follow_up,
+    respond,
+)
 from adapters.discord.timing import Timing
 from bot.adapter import Sink
 from bot.errors import DeliveryFailure, DeliveryRefused, ParleyError
@@ -38,12 +47,16 @@ FILE_REFUSED = "Discord did not take the file that belongs here."
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What was asked, for the log and to answer it: the first response by `due`, in the loop's time."""
+    """What was asked, for the log and to answer it: the first response by `due`, in the loop's time.
+
+    `by_button`: what comes of it is seen at the message, so that there need not be anything to say.
+    """
 
     name: str
     http: HTTPClient
     ticket: Ticket
     due: float
+    by_button: bool = False
 
 
 async def answer(http: HTTPClient, interaction: Interaction, sink: Sink, timing: Timing) -> None:
@@ -55,6 +68,9 @@ async def answer(http: HTTPClient, interaction: Interaction, sink: Sink, timing:
         case Given(ticket, command):
             asked = _Asked(command.name, http, ticket, due)
             await _answer(asked, lambda: sink.command(command), timing.deferral)
+        case Pressed(ticket, press):
+            asked = _Asked(press.action, http, ticket, due, by_button=True)
+            await _answer(asked, lambda: sink.press(press), timing.deferral)
         case Filled(ticket, form):
             await _answer(_Asked(form.form, http, ticket, due), lambda: _take_in(sink, form), timing.deferral)
 
@@ -111,6 +127,8 @@ async def _show(asked: _Asked, said: CommandAnswer, *, deferred: bool) -> None:
             await edit_original(asked.http, asked.ticket, _filling(parts[0]))
     elif deferred:
         await edit_original(asked.http, asked.ticket, _filling(parts[0] if parts else NOTHING_TO_SAY))
+    elif asked.by_button and not parts:
+        await respond(asked.http, asked.ticket, {"type": UNCHANGED}, asked.due)
     else:
         message = private_message(parts[0] if parts else NOTHING_TO_SAY)
         await respond(asked.http, asked.ticket, {"type": MESSAGE, "data": message}, asked.due)

@@ -1,4 +1,4 @@
-"""INTERACTION_CREATE → what somebody did: gave a command, is typing one, or sent a form. Pure.
+"""INTERACTION_CREATE → what somebody did: gave a command, is typing one, pressed a button, or sent a form. Pure.
 
 No JSON makes it raise. How each is answered lives in `commands.py`.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.buttons import button_of
 from adapters.discord import modals
 from adapters.discord.parsing import (
     THREAD_TYPES,
@@ -23,10 +24,10 @@ from adapters.discord.parsing import (
 )
 from adapters.discord.registration import COMMAND, SUBCOMMAND
 from bot.interactions import CommandSpec, FormSubmitted
-from bot.messages import Address, Author, CommandInvoked
+from bot.messages import Address, Author, ButtonPressed, CommandInvoked
 
-APPLICATION_COMMAND, AUTOCOMPLETE, MODAL_SUBMIT = 2, 4, 5
-"""Interaction types: a command was given, is being typed, a form was sent."""
+APPLICATION_COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
+"""Interaction types: a command was given, a button pressed, a command is being typed, a form was sent."""
 
 _TOKEN = re.compile(r"[\w.+=-]+", re.ASCII)
 """An interaction's token, which becomes part of an address."""
@@ -67,11 +68,19 @@ class Filled:
     form: FormSubmitted
 
 
-Interaction = Given | Typing | Filled
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """Somebody pressed a button under an answer."""
+
+    ticket: Ticket
+    press: ButtonPressed
+
+
+Interaction = Given | Typing | Filled | Pressed
 
 
 def parse_interaction(payload: object, specs: Sequence[CommandSpec], around: Surroundings) -> Interaction | None:
-    """An interaction with our command or with one of our forms; None where it is neither."""
+    """An interaction with our command, or one of our forms or buttons; None where it is none of these."""
     if not is_object(payload) or not is_object(data := payload.get("data")):
         return None
     member = payload.get("member")
@@ -86,6 +95,12 @@ def parse_interaction(payload: object, specs: Sequence[CommandSpec], around: Sur
     if kind == MODAL_SUBMIT:
         form = _form(data, address, author)
         return None if form is None else Filled(ticket, form)
+    if kind == COMPONENT:
+        message, button = payload.get("message"), button_of(string(data.get("custom_id")))
+        message_id = identifier(message.get("id")) if is_object(message) else ""
+        if button is None or not message_id:
+            return None
+        return Pressed(ticket, ButtonPressed(address, author, message_id, button, interaction_id))
     if kind not in (APPLICATION_COMMAND, AUTOCOMPLETE) or data.get("name") != COMMAND:
         return None
     subcommand = next((entry for entry in objects(data.get("options")) if entry.get("type") == SUBCOMMAND), {})

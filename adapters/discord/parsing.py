@@ -16,7 +16,17 @@ from typing import Any, TypeGuard
 from adapters.discord import markdown
 from adapters.discord.permissions import RUNS_CHANNEL, RUNS_GUILD, Overwrite, bits, runs_channel, runs_guild
 from adapters.endings import without_mentions_at_end
-from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited, Quoted
+from bot.messages import (
+    Address,
+    Attachment,
+    Author,
+    IncomingMessage,
+    MessageDeleted,
+    MessageEdited,
+    Quoted,
+    ReactionAdded,
+    ReactionRemoved,
+)
 
 PLATFORM = "discord"
 
@@ -107,6 +117,27 @@ def parse_deletions(payload: object, parent: str | None) -> tuple[MessageDeleted
         return ()
     ids = payload["ids"] if isinstance(payload.get("ids"), list) else [payload.get("id")]
     return tuple(MessageDeleted(where, message_id) for message_id in map(identifier, ids) if message_id)
+
+
+def parse_reaction(payload: object, around: Surroundings, *, added: bool) -> ReactionAdded | ReactionRemoved | None:
+    """MESSAGE_REACTION_ADD or, with less in it, MESSAGE_REACTION_REMOVE; None where it can't be about an answer.
+
+    A server's own emoji say nothing to us, whatever they are called.
+    """
+    if not is_object(payload) or not is_object(emoji := payload.get("emoji")):
+        return None
+    user_id, message_id = identifier(payload.get("user_id")), identifier(payload.get("message_id"))
+    if emoji.get("id") is not None or not (name := string(emoji.get("name"))) or not message_id:
+        return None
+    if user_id == around.bot_id or payload.get("message_author_id") not in (None, around.bot_id):
+        return None
+    member = payload.get("member")
+    user = member.get("user") if is_object(member) else None
+    author = parse_author(user if is_object(user) else {"id": user_id}, member, payload, around)
+    where = parse_address(payload, around.parent)
+    if author is None or where is None:
+        return None
+    return (ReactionAdded if added else ReactionRemoved)(where, author, message_id, name)
 
 
 def parse_address(payload: Mapping[str, Any], parent: str | None) -> Address | None:

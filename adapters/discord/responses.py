@@ -17,8 +17,9 @@ from adapters.discord.uploads import with_file
 from bot.errors import DeliveryFailure, DeliveryUncertain
 from bot.interactions import OutgoingFile
 
-MESSAGE, DEFERRED, SUGGESTIONS, MODAL = 4, 5, 8, 9
-"""Interaction callback types. A deferral says that an answer follows; only this first response fixes who sees it."""
+MESSAGE, DEFERRED, UNCHANGED, SUGGESTIONS, MODAL = 4, 5, 6, 8, 9
+"""Interaction callback types. A deferral says that an answer follows; only this first response fixes who sees it. Of a
+button, `UNCHANGED` says that its message is changed later, if at all, and nothing more."""
 
 
 async def respond(http: HTTPClient, ticket: Ticket, response: dict[str, Any], due: float) -> None:

@@ -5,6 +5,8 @@ How the bodies look lives in `outgoing.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from discord.http import HTTPClient
 
@@ -12,7 +14,7 @@ from adapters.discord import outgoing, rest
 from adapters.discord.failures import refuses_reference
 from adapters.discord.parsing import identifier, is_object
 from bot.errors import DeliveryRefused, DeliveryUncertain
-from bot.messages import PartKey, Reply
+from bot.messages import Button, PartKey, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -42,4 +44,10 @@ async def send(http: HTTPClient, channel: str, reply: Reply, key: PartKey, reply
 async def edit(http: HTTPClient, channel: str, message_id: str, reply: Reply) -> None:
     """Give one of the bot's messages a new text. Raises a `DeliveryFailure`."""
     body = outgoing.changed_message(reply)
+    await rest.call(http, http.edit_message(channel, message_id, params=rest.body(body)))
+
+
+async def set_buttons(http: HTTPClient, channel: str, message_id: str, wanted: Sequence[Button]) -> None:
+    """Give one of the bot's messages other buttons; what is not named stays. Raises a `DeliveryFailure`."""
+    body = {"components": outgoing.rows(wanted)}
     await rest.call(http, http.edit_message(channel, message_id, params=rest.body(body)))

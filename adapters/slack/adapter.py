@@ -18,6 +18,7 @@ import structlog
 from adapters.slack.bodies import QUIET, shown
 from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.budgets import MINUTE, POST_SECONDS, TIERS, Budgets
+from adapters.slack.buttons import set_buttons
 from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
@@ -47,7 +48,7 @@ from adapters.vitals import Pulse
 from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
 from bot.errors import DeliveryDelayed, DeliveryUncertain
 from bot.interactions import OutgoingFile
-from bot.messages import Address, Attachment, IncomingMessage, PartKey, Place, Reply
+from bot.messages import Address, Attachment, Button, IncomingMessage, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +71,8 @@ class SlackAdapter:
     """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
 
     `planned`: calls wait until the published limits have room for them. `streams`: messages may grow by Slack's own.
-    Implements `Adapter`, `ShowsStatus`, `Streams`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`,
-    `ReachesPeople`, `Whispers`, `Uploads` and `ReportsVitals`.
+    Implements `Adapter`, `ShowsStatus`, `ShowsButtons`, `Streams`, `Deletes`, `FindsReplies`, `ReadsMissed`,
+    `KnowsPlaces`, `ReachesPeople`, `Whispers`, `Uploads` and `ReportsVitals`.
     """
 
     status_seconds = STATUS_SECONDS
@@ -162,6 +163,11 @@ class SlackAdapter:
         """Let it go on to its end; see `Streams`."""
         with self._delivery(editing=True):
             return await self._streamed.end(address, message_id, shown, reply, key)
+
+    async def set_buttons(self, address: Address, message_id: str, buttons: Sequence[Button]) -> None:
+        """Give one of the bot's messages other buttons and leave its text. Raises a `DeliveryFailure`."""
+        with self._delivery(editing=True):
+            await set_buttons(self._web, address, message_id, buttons)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Remove one of the bot's messages; one that is gone already is no error. Raises a `DeliveryFailure`."""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from adapters.slack.buttons import actions_of
 from adapters.slack.failures import SlackFault
 from adapters.slack.rendering import blocks_of, plain_blocks_of, text_of
 from bot.errors import DeliveryRefused
@@ -31,7 +32,7 @@ def body_of(reply: Reply) -> Body:
     blocks = blocks_of(reply.text, reply.mentions)
     if not blocks:
         raise DeliveryRefused("no_text")
-    return {"blocks": blocks, "text": text_of(reply.text, reply.mentions)}
+    return {"blocks": [*blocks, *actions_of(reply.buttons)], "text": text_of(reply.text, reply.mentions)}
 
 
 async def shown(reply: Reply, call: Callable[[Body], Awaitable[Result]]) -> Result:
@@ -46,4 +47,4 @@ async def shown(reply: Reply, call: Callable[[Body], Awaitable[Result]]) -> Resu
         if fault.code not in _BLOCKS_REFUSED:
             raise
         log.warning("slack_blocks_refused", code=fault.code)
-    return await call(body | {"blocks": plain_blocks_of(reply.text, reply.mentions)})
+    return await call(body | {"blocks": [*plain_blocks_of(reply.text, reply.mentions), *actions_of(reply.buttons)]})

@@ -2,7 +2,8 @@
 
 Bolt runs `take` as the first of its middleware, so an event is durable before there is an answer to acknowledge with.
 Nothing is left to tasks of Bolt's own: listeners run before the answer (`process_before_response`), and those there are
-only hand on what people do; a form's answer is waited for, as it goes out with the acknowledgement.
+only hand on what people do; a form's answer is waited for, as it goes out with the acknowledgement, and so is what a
+button under an answer does, which is durable before.
 """
 
 from __future__ import annotations
@@ -28,21 +29,26 @@ _STORED = 200
 
 Take = Callable[[dict[str, Any]], Awaitable[bool]]
 _HOME_OPENED = "app_home_opened"
+_SESSION_STOPPED = "agent_session_stopped"
 
 
 class Hands(Protocol):
-    """Who takes what people do with the bot's controls; each call but `submit` returns at once."""
+    """Who takes what people do with the bot's controls; `command`, `visit` and `stop` return at once."""
 
     def command(self, body: dict[str, Any]) -> None:
         """A slash command."""
         ...
 
-    def press(self, body: dict[str, Any]) -> None:
-        """A button."""
+    async def press(self, body: dict[str, Any]) -> None:
+        """A button; returns once it may be acknowledged."""
         ...
 
     def visit(self, body: dict[str, Any]) -> None:
         """The bot's own page."""
+        ...
+
+    def stop(self, body: dict[str, Any]) -> None:
+        """Slack's own stop button."""
         ...
 
     async def submit(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def build_app(web: AsyncWebClient, me: Identity, take: Take, hands: Hands) -> As
 
     async def store(body: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> BoltResponse | None:
         event = body.get("event")
-        if "event" not in body or (isinstance(event, dict) and event.get("type") == _HOME_OPENED):
+        if "event" not in body or (isinstance(event, dict) and event.get("type") in (_HOME_OPENED, _SESSION_STOPPED)):
             await next_()
             return None
         return BoltResponse(status=_STORED if await take(body) else NOT_STORED, body="")
@@ -89,8 +95,8 @@ def build_app(web: AsyncWebClient, me: Identity, take: Take, hands: Hands) -> As
 
     @app.block_action(re.compile(".*"))
     async def press(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await hands.press(body)
         await ack()
-        hands.press(body)
 
     @app.view_submission(re.compile(".*"))
     async def submit(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -99,6 +105,10 @@ def build_app(web: AsyncWebClient, me: Identity, take: Take, hands: Hands) -> As
     @app.event(_HOME_OPENED)
     async def visit(body: dict[str, Any]) -> None:
         hands.visit(body)
+
+    @app.event(_SESSION_STOPPED)
+    async def stop(body: dict[str, Any]) -> None:
+        hands.stop(body)
 
     return app
 

@@ -8,8 +8,6 @@ that is said in words. Every use of a control is carried out once, however often
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +17,9 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack import forms, response_urls
+from adapters.slack.answers import AnswerControls, id_of
 from adapters.slack.blockkit import SETTINGS
+from adapters.slack.buttons import pressed_button
 from adapters.slack.connection import Timing
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.home import home_view
@@ -92,16 +92,21 @@ class Interactive:
         self._timing = timing
         self._uses = OnceEach()
         self._home_works = True
+        self._answers = AnswerControls(me, web, sink, self._author, self._uses, timing.lookup)
 
     def command(self, body: Mapping[str, Any]) -> None:
         """Start on a slash command."""
         until = self._too_late()
         self._uses.begin(body.get("trigger_id"), lambda: self._command(body, until))
 
-    def press(self, body: Mapping[str, Any]) -> None:
-        """Start on what a button asks for."""
+    async def press(self, body: Mapping[str, Any]) -> None:
+        """Start on what a button asks for; of one under an answer, return once that is durable."""
         until = self._too_late()
-        self._uses.begin(body.get("trigger_id"), lambda: self._press(body, until))
+        under = pressed_button(body)
+        if under is None:
+            self._uses.begin(body.get("trigger_id"), lambda: self._press(body, until))
+        else:
+            await asyncio.shield(self._uses.begin(body.get("trigger_id"), lambda: self._answers.press(body, *under)))
 
     def visit(self, body: Mapping[str, Any]) -> None:
         """Start on the page of somebody who opened the Home tab."""
@@ -109,6 +114,16 @@ class Interactive:
         user = clean(event.get("user"))
         if user and event.get("tab") == "home":
             self._uses.begin(body.get("event_id"), lambda: self._show_home(user))
+
+    def stop(self, body: Mapping[str, Any]) -> None:
+        """Start on ending what is written in a thread, where somebody pressed Slack's own stop button.
+
+        https://docs.slack.dev/reference/events/agent_session_stopped
+        """
+        event = _dict(body.get("event"))
+        user, channel, thread = (clean(event.get(name)) for name in ("user", "channel", "thread_ts"))
+        if user and channel and thread:
+            self._uses.begin(body.get("event_id"), lambda: self._answers.stop(user, channel, thread))
 
     async def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Take a form in; what to acknowledge it with."""
@@ -131,7 +146,7 @@ class Interactive:
         name, arguments = split_command(unescape(clean(body.get("text"))))
         address = Address(PLATFORM, self._me.team_id or clean(body.get("team_id")), channel)
         trigger = clean(body.get("trigger_id"))
-        use = _Use(address, author, _id_of(trigger), trigger, body.get("response_url"), until)
+        use = _Use(address, author, id_of(trigger), trigger, body.get("response_url"), until)
         await self._carry_out(use, name, arguments)
 
     async def _press(self, body: Mapping[str, Any], until: float) -> None:
@@ -147,7 +162,7 @@ class Interactive:
         address = Address(PLATFORM, self._me.team_id or clean(_dict(body.get("team")).get("id")), channel)
         trigger = clean(body.get("trigger_id"))
         at_home = _dict(body.get("view")).get("type") == "home"
-        use = _Use(address, author, _id_of(trigger), trigger, body.get("response_url"), until, at_home)
+        use = _Use(address, author, id_of(trigger), trigger, body.get("response_url"), until, at_home)
         await self._carry_out(use, "", ())
 
     async def _carry_out(self, use: _Use, name: str, arguments: tuple[str, ...]) -> None:
@@ -285,17 +300,12 @@ class Interactive:
 
     # What these share
 
-    async def _author(self, user: str, name: str) -> Author:
-        known = await self._people.find([user], within=self._timing.call, fresh=[user])
+    async def _author(self, user: str, name: str, within: float | None = None) -> Author:
+        known = await self._people.find([user], within=within or self._timing.call, fresh=[user])
         return known.get(user, Person(name or user)).as_author(user)
 
     def _too_late(self) -> float:
         return asyncio.get_running_loop().time() + self._timing.trigger
-
-
-def _id_of(trigger: str) -> str:
-    """What tells one use of a command from every other, short enough for the key of a message."""
-    return hashlib.sha256(trigger.encode()).hexdigest()[:24] if trigger else secrets.token_hex(12)
 
 
 def _sentence(error: Exception) -> str:

@@ -25,6 +25,7 @@ METHOD_SCOPES: dict[str, tuple[str, ...]] = {
     "chat.appendStream": ("chat:write",),
     "chat.stopStream": ("chat:write",),
     "assistant.threads.setStatus": ("chat:write",),
+    "agents.sessions.setStatus": ("chat:write",),
     "conversations.history": ("channels:history", "groups:history", "im:history", "mpim:history"),
     "conversations.replies": ("channels:history", "groups:history", "im:history", "mpim:history"),
     "conversations.info": ("channels:read", "groups:read"),
@@ -45,15 +46,18 @@ EVENT_SCOPES: dict[str, str] = {
     "message.groups": "groups:history",
     "message.im": "im:history",
     "message.mpim": "mpim:history",
+    "reaction_added": "reactions:read",
+    "reaction_removed": "reactions:read",
 }
 
 # Slack sends these to every app that asks for them.
-OTHER_EVENTS: tuple[str, ...] = ("app_home_opened",)
+OTHER_EVENTS: tuple[str, ...] = ("agent_session_stopped", "app_home_opened")
 
 # What answering works without: the agent view's place in Slack's top bar, direct messages to the admins, and files.
 VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
 OPTIONAL_SCOPES: dict[str, str] = {
     "im:write": "the people in PARLEY_ADMINS are told of trouble in the log alone",
+    "reactions:read": "a 👍 or 👎 that is given as a reaction is not counted as a rating",
     "files:read": "the model does not see images that come with a question",
     "files:write": "no chart comes with `/parley usage`, and buttons, forms and the Home tab may be off",
 }

@@ -16,7 +16,16 @@ from typing import Any
 from adapters.endings import without_mentions_at_end
 from adapters.slack.inbound import mentioned_ids, text_of_blocks, to_markdown
 from adapters.slack.rendering import CUT
-from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited
+from bot.messages import (
+    Address,
+    Attachment,
+    Author,
+    IncomingMessage,
+    MessageDeleted,
+    MessageEdited,
+    ReactionAdded,
+    ReactionRemoved,
+)
 
 PLATFORM = "slack"
 
@@ -87,6 +96,29 @@ def parse_event(
             return _deleted(event.get("deleted_ts"), event.get("previous_message"), place)
         case _:
             return _speech(event, place, me, people or {}, called=kind == "app_mention")
+
+
+def parse_reaction(
+    payload: object, me: Identity, people: Mapping[str, Person] | None = None
+) -> ReactionAdded | ReactionRemoved | None:
+    """A reaction to one of the bot's own messages, or its end; None for everything else.
+
+    https://docs.slack.dev/reference/events/reaction_added: `item_user` is left out where nobody of the workspace wrote.
+    """
+    event = _dict(_dict(payload).get("event"))
+    kind, item = event.get("type"), _dict(event.get("item"))
+    if kind not in ("reaction_added", "reaction_removed") or item.get("type") != "message":
+        return None
+    if event.get("item_user") not in (None, me.user_id):
+        return None
+    channel, ts, user = _identifier(item.get("channel")), _timestamp(item.get("ts")), _identifier(event.get("user"))
+    emoji = clean(event.get("reaction"))
+    if channel is None or ts is None or user is None or not emoji:
+        return None
+    author = (people or {}).get(user, Person("", is_bot=user == me.user_id)).as_author(user)
+    address = Address(PLATFORM, _workspace(_dict(payload), me), channel)
+    made = ReactionAdded if kind == "reaction_added" else ReactionRemoved
+    return made(address, author, ts, emoji)
 
 
 def parse_row(

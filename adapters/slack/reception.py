@@ -10,10 +10,10 @@ import structlog
 
 from adapters.slack.connection import Timing
 from adapters.slack.names import Lookups
-from adapters.slack.parsing import Identity, Person, parse_event, people_in
+from adapters.slack.parsing import Identity, Person, parse_event, parse_reaction, people_in
 from bot.adapter import Sink
 from bot.errors import StorageFailed
-from bot.messages import IncomingMessage, MessageDeleted, MessageEdited
+from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, ReactionAdded, ReactionRemoved
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Reception:
 
     async def take(self, payload: dict[str, Any]) -> bool:
         """Hand an event in, a channel's in their order; False where it is not stored, so that Slack sends it again."""
-        event = parse_event(payload, self._me)
+        event = parse_event(payload, self._me) or parse_reaction(payload, self._me)
         if event is None:
             return True
         loop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ class Reception:
             if is_aside and isinstance(event, IncomingMessage) and await self._sink.hears_all(address):
                 ids = people_in(payload, self._me)
             people = await self._people.find(ids, within=max(0.0, patience - loop.time()), fresh=author)
-            event = parse_event(payload, self._me, people) or event
+            event = parse_event(payload, self._me, people) or parse_reaction(payload, self._me, people) or event
             try:
                 await self._sink.receive(event)
             except StorageFailed as failure:  # the store says once what ails it
@@ -58,7 +58,7 @@ class Reception:
         return True
 
 
-def _is_aside(event: IncomingMessage | MessageEdited | MessageDeleted) -> bool:
+def _is_aside(event: IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved) -> bool:
     """Whether an event is of those that fill a busy channel and are not for the bot: they are worth no look-up.
 
     Where the bot answers everything, they are for it: who wants to know that must ask.

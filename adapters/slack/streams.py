@@ -7,11 +7,13 @@ None mean that a stream can't do it: the message then takes a post or an edit, a
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import Any
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from adapters.slack.buttons import actions_of
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.history import metadata_of
 from adapters.slack.mrkdwn import length
@@ -88,9 +90,11 @@ class StreamedMessages:
         more = _more(shown, reply)
         if more is None:
             return False
-        rest = {"markdown_text": more} if more else {}
+        rest: dict[str, Any] = {"markdown_text": more} if more else {}
+        if reply.buttons:
+            rest["blocks"] = actions_of(reply.buttons)
         return await _taken(
-            self._web.chat_stopStream(channel=address.channel, ts=ts, metadata=metadata_of(key), **rest)  # type: ignore[arg-type]
+            self._web.chat_stopStream(channel=address.channel, ts=ts, metadata=metadata_of(key), **rest)
         )
 
 

@@ -30,6 +30,7 @@ class Effective:
     reply_mode: Literal["mention", "thread", "all"]
     reply_in: Literal["auto", "thread", "channel"]
     streaming: bool
+    buttons: bool
     language: str | None
     history_tokens: int
     history_messages: int

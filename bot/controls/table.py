@@ -132,6 +132,14 @@ TABLE = (
         "PARLEY_STREAMING",
     ),
     Control(
+        "buttons",
+        Switch(),
+        "whether buttons stand under my answers: stop, regenerate, continue, thumbs up and down",
+        "off",
+        "PARLEY_BUTTONS",
+        levels=WORKSPACE,
+    ),
+    Control(
         "language",
         Words(60, one_line=True, choices=LANGUAGES),
         "the language of the answers",

@@ -220,6 +220,19 @@ def slash_command(core: Core, user: User, channel: Channel, command: str, text: 
     }
 
 
+def session_stopped(core: Core, user: User, channel: Channel, thread_ts: str) -> Json:
+    """agent_session_stopped; with the app's streams that Slack has stopped in the thread."""
+    streaming = [m.ts for m in core.thread(channel.id, thread_ts) if m.streaming]
+    return {
+        "type": "agent_session_stopped",
+        "user": user.id,
+        "channel": channel.id,
+        "thread_ts": thread_ts,
+        "streaming_message_ts": streaming,
+        "event_ts": core.new_ts(),
+    }
+
+
 def home_opened(core: Core, user: User, tab: str) -> Json:
     """app_home_opened; with the view that is there already, if one was published."""
     body: Json = {

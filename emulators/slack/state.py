@@ -57,7 +57,17 @@ BOT_SCOPES = frozenset(
     ]
 )
 SUBSCRIPTIONS = frozenset(
-    ["app_home_opened", "app_mention", "message.channels", "message.groups", "message.im", "message.mpim"]
+    [
+        "agent_session_stopped",
+        "app_home_opened",
+        "app_mention",
+        "message.channels",
+        "message.groups",
+        "message.im",
+        "message.mpim",
+        "reaction_added",
+        "reaction_removed",
+    ]
 )
 BOT_TOKEN = "xoxb-1-parley-bot"
 APP_TOKEN = "xapp-1-A0PARLEY01-1-parley"
@@ -125,6 +135,7 @@ class State:
         self.pings: list[Ping] = []
         self.unfurls: list[Unfurl] = []
         self.statuses: list[Status] = []
+        self.sessions: dict[tuple[str, str], str] = {}
         self.ephemerals: list[Message] = []
         self.views: list[Json] = []
         self.modals: list[Modal] = []

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from emulators.slack import events, views
-from emulators.slack.model import Delivery, Json, Message, Modal, SlackError, User
+from emulators.slack import events, sessions, views
+from emulators.slack.model import Channel, Delivery, Json, Message, Modal, SlackError, User
 from emulators.slack.people import People
 from emulators.slack.state import ResponseUrl
 
@@ -53,6 +53,19 @@ class Surfaces(People):
         url = self.new_response_url(response)
         payload = events.block_actions(self, user, where, action, response_url=url)
         return await self.interact("interactive", payload, response, accepts=False)
+
+    async def stop_session(self, user: User, channel: Channel, thread_ts: str) -> None:
+        """A person presses Slack's own stop button, which there is while the agent's session is processing.
+
+        What the app streams in the thread is stopped; the session goes on until the app says otherwise.
+        """
+        if self.sessions.get((channel.id, thread_ts)) != "processing" or sessions.STOPPED not in self.subscriptions:
+            raise LookupError("there is no stop button: no session of the thread is processing")
+        event = events.session_stopped(self, user, channel, thread_ts)
+        for ts in event["streaming_message_ts"]:
+            await self.stop_stream(self.store[channel.id][ts])
+        self.send_event(event)
+        await asyncio.sleep(0)
 
     async def open_home(self, user: User, tab: str = "home") -> None:
         """A person opens a tab of the app's page."""

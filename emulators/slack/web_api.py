@@ -14,7 +14,7 @@ from aiohttp import web
 
 from emulators.faults import Fault
 from emulators.recording import RecordedRequest, record
-from emulators.slack import arguments, chat, conversations, directory, files, response_urls, streams, views
+from emulators.slack import arguments, chat, conversations, directory, files, response_urls, sessions, streams, views
 from emulators.slack.method import Method
 from emulators.slack.model import Json, SlackError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for module in (chat, streams, conversations, directory, files, views)
+    for module in (chat, streams, sessions, conversations, directory, files, views)
     for method in module.METHODS
 }
 

@@ -14,9 +14,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import backlog
+from bot.app import takes_in
 from bot.backlog import Backlog, Event
 from bot.errors import StorageFailed
 from bot.messages import Address, Author, IncomingMessage, MessageDeleted, MessageEdited
+from bot.rating import Rating
 from storage import Store, dialect
 from tests.intake import intake
 
@@ -66,7 +68,7 @@ def stored(path: Path) -> list[Any]:
 
 async def test_what_was_refused_is_stored_in_order_once_the_database_is_back(store: Store, path: Path) -> None:
     woken: list[int] = []
-    events = Backlog(intake(store, lambda: woken.append(1)).receive)
+    events = Backlog(takes_in(intake(store, lambda: woken.append(1)), Rating(store.ratings)))
     running = asyncio.create_task(events.run())
     with capture_logs() as logged:
         with held(path):
@@ -89,7 +91,7 @@ async def test_what_was_refused_is_stored_in_order_once_the_database_is_back(sto
 
 
 async def test_an_event_waits_behind_the_earlier_ones_of_its_channel_and_of_no_other(store: Store, path: Path) -> None:
-    events = Backlog(intake(store, lambda: None).receive)
+    events = Backlog(takes_in(intake(store, lambda: None), Rating(store.ratings)))
     with held(path):
         await refuse(events, says("first"))
     edited = MessageEdited(says("first, edited"))

@@ -18,7 +18,17 @@ from adapters.discord.timing import Timing
 from bot.adapter import Description, Missed
 from bot.errors import StorageFailed
 from bot.interactions import CommandAnswer, CommandOption, CommandSpec, FormSubmitted, HomePage
-from bot.messages import Address, Author, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from bot.messages import (
+    Address,
+    Author,
+    ButtonPressed,
+    CommandInvoked,
+    IncomingMessage,
+    MessageDeleted,
+    MessageEdited,
+    ReactionAdded,
+    ReactionRemoved,
+)
 from emulators.discord import DiscordServer, DiscordTiming
 from emulators.discord.state import Channel, Message
 from tests.secrecy import Planted, leaks, overhearing
@@ -55,12 +65,16 @@ SPECS = (
     CommandSpec("reset", "Take a setting back", (CommandOption("setting", "Which setting"),)),
 )
 
+Event = IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
+
 
 class Desk:
     """A sink: keeps events and descriptions, fails to store when told to, answers commands while it is `open`."""
 
     def __init__(self) -> None:
-        self.events: list[IncomingMessage | MessageEdited | MessageDeleted] = []
+        self.events: list[Event] = []
+        self.presses: list[ButtonPressed] = []
+        self.press_answer = CommandAnswer("")
         self.commands: list[CommandInvoked] = []
         self.descriptions: list[Description] = []
         self.missed: list[Missed] = []
@@ -75,7 +89,7 @@ class Desk:
         self.asked: list[tuple[CommandInvoked, str, str]] = []
         self._changed = asyncio.Event()
 
-    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+    async def receive(self, event: Event) -> None:
         """Keep the event, unless the store is to fail."""
         if self.store_failures > 0:
             self.store_failures -= 1
@@ -91,6 +105,13 @@ class Desk:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer if isinstance(self.answer, CommandAnswer) else CommandAnswer(self.answer)
+
+    async def press(self, pressed: ButtonPressed) -> CommandAnswer:
+        """Keep the press and give its answer."""
+        self.presses.append(pressed)
+        self._wake()
+        await self.open.wait()
+        return self.press_answer
 
     async def form(self, submitted: FormSubmitted) -> CommandAnswer:
         """Keep the form and give its answer."""

@@ -12,7 +12,7 @@ from bot.errors import DeliveryRefused
 from bot.messages import Author, IncomingMessage, MessageDeleted, MessageEdited, PartKey, Reply
 from emulators.discord import DiscordServer, Upload
 from emulators.faults import Fault
-from tests.discord.support import QUICK, SPECS, Desk, address_of, running
+from tests.discord.support import QUICK, SPECS, Desk, Event, address_of, running
 
 
 async def test_a_mention_arrives_without_the_bots_name_and_with_the_askers() -> None:
@@ -230,7 +230,7 @@ class Slow(Desk):
         self.held = held
         self.release = asyncio.Event()
 
-    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+    async def receive(self, event: Event) -> None:
         if isinstance(event, IncomingMessage) and event.text == self.held:
             await self.release.wait()
         if isinstance(event, IncomingMessage) and event.text == "poison":

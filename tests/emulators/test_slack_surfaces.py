@@ -264,3 +264,31 @@ async def test_a_trigger_is_good_for_one_view_and_a_moment() -> None:
         client, trigger = client_of(slack), slack.new_trigger(alice.id)
         await asyncio.sleep(0.2)
         assert await error_of(client.views_open(trigger_id=trigger, view=modal(line("a")))) == "expired_trigger_id"
+
+
+async def test_a_session_that_is_processing_has_a_stop_button_and_goes_on_until_the_app_says_otherwise(
+    slack: SlackWorkspace, alice: User, general: Channel
+) -> None:
+    asked = await slack.say(alice, general, "hi", mention=True)
+    with pytest.raises(LookupError):
+        await slack.stop_session(alice, general, asked.ts)
+    web = client_of(slack)
+    refused: dict[str, dict[str, Any]] = {
+        "invalid_status": {"status": "idle", "thread_ts": asked.ts},
+        "thread_ts_required": {"status": "active"},
+        "user_not_found": {"status": "active", "thread_ts": asked.ts, "initiator_user_id": "U0NOBODY"},
+    }
+    for code, arguments in refused.items():
+        assert await error_of(web.agents_sessions_setStatus(channel_id=general.id, **arguments)) == code
+    at_work = {"channel_id": general.id, "thread_ts": asked.ts, "status": "processing"}
+    answer = await web.agents_sessions_setStatus(**at_work)
+    assert answer["agent_status"] == "processing" and answer.get("warning") is None
+    await slack.stop_session(alice, general, asked.ts)
+    event = slack.deliveries[-1].event
+    assert (event["type"], event["thread_ts"], event["user"]) == ("agent_session_stopped", asked.ts, alice.id)
+    assert slack.sessions[general.id, asked.ts] == "processing"
+    slack.subscriptions.discard("agent_session_stopped")
+    warned = await web.agents_sessions_setStatus(**at_work)
+    assert warned["warning"] == "missing_agent_session_stopped_event_subscription"
+    with pytest.raises(LookupError):
+        await slack.stop_session(alice, general, asked.ts)

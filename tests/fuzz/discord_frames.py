@@ -116,7 +116,7 @@ def _interaction(scene: Scene, kind: int, message: JSON, text: str) -> JSON:
     typed = [{"type": 1, "name": "set", "options": [{"type": 3, "name": "value", "value": text, "focused": True}]}]
     data: dict[int, Any] = {
         2: {"id": "1", "name": "parley", "type": 1, "options": options},
-        3: {"id": 1, "custom_id": MARK, "component_type": 2},
+        3: {"id": 1, "custom_id": MARK if len(text) % 2 else "parley:good", "component_type": 2},
         4: {"id": "1", "name": "parley", "type": 1, "options": typed},
         5: {
             "custom_id": f"form:{discord.guild.id}:{scene.storm.id}::settings",
@@ -156,7 +156,8 @@ def _with_message(scene: Scene, name: str, message: JSON, text: str, kind: int) 
         case "INTERACTION_CREATE":
             return _interaction(scene, kind, message, text)
         case _:
-            return {"user_id": str(scene.ada.id), "message_id": message["id"], "text": MARK, **here}
+            emoji = {"id": None, "name": "👍"}
+            return {"user_id": str(scene.ada.id), "message_id": message["id"], "text": MARK, "emoji": emoji, **here}
 
 
 def _about_places(scene: Scene) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.discord import markdown, outgoing
-from adapters.discord.interactions import Filled, parse_interaction
+from adapters.discord.interactions import Filled, Pressed, parse_interaction
 from adapters.discord.parsing import (
     Surroundings,
     mentioned_channels,
@@ -16,6 +16,7 @@ from adapters.discord.parsing import (
     parse_edit,
     parse_history_entry,
     parse_message,
+    parse_reaction,
     reply_target,
 )
 from adapters.discord.permissions import Overwrite
@@ -85,6 +86,16 @@ def test_any_deletion_is_read(payload: Any) -> None:
 
 
 @examples(0.05, quick=80)
+@given(spoiled(sound_data(SCENE, "MESSAGE_REACTION_ADD")) | JUNK, st.booleans())
+def test_any_reaction_is_read(payload: Any, added: bool) -> None:
+    found = parse_reaction(payload, AROUND, added=added)
+    if found is not None:
+        check_author(found.author)
+        assert found.message_id.isdigit() and is_text(found.emoji)
+    count("Discord reactions, parsed")
+
+
+@examples(0.05, quick=80)
 @given(spoiled(sound_data(SCENE, "INTERACTION_CREATE")) | JUNK)
 def test_any_interaction_is_read(payload: Any) -> None:
     found = parse_interaction(payload, COMMANDS, AROUND)
@@ -94,6 +105,9 @@ def test_any_interaction_is_read(payload: Any) -> None:
     if isinstance(found, Filled):
         check_author(found.form.author)
         assert all(isinstance(text, str) for pair in found.form.values.items() for text in pair)
+    elif isinstance(found, Pressed):
+        check_author(found.press.author)
+        assert found.press.message_id.isdigit()
     elif found is not None:
         check_author(found.command.author)
         assert all(isinstance(argument, str) for argument in (found.command.name, *found.command.arguments))

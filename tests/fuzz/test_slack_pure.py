@@ -13,7 +13,17 @@ from adapters.slack import forms, inbound
 from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.connection import _read_json
 from adapters.slack.failures import SlackFault, as_delivery_failure
-from adapters.slack.parsing import Identity, Person, clean, is_ours, parse_event, parse_row, people_in, read_person
+from adapters.slack.parsing import (
+    Identity,
+    Person,
+    clean,
+    is_ours,
+    parse_event,
+    parse_reaction,
+    parse_row,
+    people_in,
+    read_person,
+)
 from adapters.slack.rendering import blocks_of, text_of
 from adapters.slack.web import web_client
 from bot.command_line import split_command
@@ -66,6 +76,10 @@ def test_any_event_is_read(payload: Any) -> None:
         check_message(event.message)
     elif event is not None:
         assert is_storable(event.id) and is_storable(event.address.channel)
+    reaction = parse_reaction(payload, ME, PEOPLE)
+    if reaction is not None:
+        assert is_storable(reaction.emoji) and is_storable(reaction.message_id) and is_storable(reaction.author.id)
+        assert is_storable(reaction.address.channel)
     people = people_in(payload, ME)
     assert len(people) <= 30 and all(is_storable(user) and len(user) <= 64 for user in people)
     count("Slack events, parsed")

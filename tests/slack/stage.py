@@ -15,19 +15,33 @@ from adapters.slack.connection import Timing
 from bot.adapter import Description, Missed
 from bot.errors import StorageFailed
 from bot.interactions import CommandAnswer, FormSubmitted, HomePage
-from bot.messages import Address, Author, CommandInvoked, IncomingMessage, MessageDeleted, MessageEdited
+from bot.messages import (
+    Address,
+    Author,
+    ButtonPressed,
+    CommandInvoked,
+    IncomingMessage,
+    MessageDeleted,
+    MessageEdited,
+    ReactionAdded,
+    ReactionRemoved,
+)
 from emulators.slack import Channel, Message, SlackWorkspace
 
 CONTRACT = Path(__file__).parents[3] / "shared" / "contract" / "contract.py"
 
 FAST = Timing(ping=10.0, hello=2.0, settle=0.5, pause_first=0.02, pause_most=0.1, steady=0.5, call=2.0, lookup=0.5)
 
+Event = IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
+
 
 class RecordingSink:
     """Keeps what it is given; `failures` of the next events raise, and `gate` holds every event while it is unset."""
 
     def __init__(self) -> None:
-        self.events: list[IncomingMessage | MessageEdited | MessageDeleted] = []
+        self.events: list[Event] = []
+        self.presses: list[ButtonPressed] = []
+        self.press_answer: CommandAnswer | Exception = CommandAnswer("")
         self.commands: list[CommandInvoked] = []
         self.descriptions: list[Description] = []
         self.missed: list[Missed] = []
@@ -47,7 +61,7 @@ class RecordingSink:
         self.gate.set()
         self._changed = asyncio.Condition()
 
-    async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
+    async def receive(self, event: Event) -> None:
         await self.gate.wait()
         if self.failures:
             self.refused += 1
@@ -63,6 +77,14 @@ class RecordingSink:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer if isinstance(self.answer, CommandAnswer) else CommandAnswer(self.answer)
+
+    async def press(self, pressed: ButtonPressed) -> CommandAnswer:
+        self.presses.append(pressed)
+        await self._notify()
+        await self.gate.wait()
+        if isinstance(self.press_answer, Exception):
+            raise self.press_answer
+        return self.press_answer
 
     async def form(self, submitted: FormSubmitted) -> CommandAnswer:
         self.forms.append(submitted)
@@ -113,7 +135,10 @@ class KeepingHands:
     def command(self, body: dict[str, Any]) -> None:
         self.given.append(body)
 
-    press = visit = command
+    visit = stop = command
+
+    async def press(self, body: dict[str, Any]) -> None:
+        self.given.append(body)
 
     async def submit(self, body: dict[str, Any]) -> dict[str, Any]:
         self.given.append(body)

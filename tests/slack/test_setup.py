@@ -23,12 +23,15 @@ PUBLISHED = CONTRACT.parent / "slack-methods.json"
 def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
     made = manifest(usage="help | show")
     assert made["settings"]["event_subscriptions"]["bot_events"] == [
+        "agent_session_stopped",
         "app_home_opened",
         "app_mention",
         "message.channels",
         "message.groups",
         "message.im",
         "message.mpim",
+        "reaction_added",
+        "reaction_removed",
     ]
     assert made["oauth_config"]["scopes"]["bot"] == [
         "app_mentions:read",
@@ -46,6 +49,7 @@ def test_the_manifest_asks_for_what_the_code_uses_and_nothing_more() -> None:
         "im:write",
         "mpim:history",
         "mpim:read",
+        "reactions:read",
         "users:read",
     ]
     assert made["settings"]["socket_mode_enabled"] is True

@@ -64,6 +64,18 @@ async def exported(store: Store, user_id: str) -> list[tuple[str, str]]:
     return [(kind, str(row[told[kind]])) async for kind, row in of_person if kind != "turn"]
 
 
+async def test_a_rating_is_given_to_who_gave_it_and_goes_with_them(store: Store, path: Path) -> None:
+    await people(store)
+    for user_id in ("U1", "U2"):
+        await store.ratings.toggle(1, "slack", user_id, -1)
+    given = [row async for kind, row in Export(store.database).of_person("slack", "U1") if kind == "rating"]
+    assert [(row["turn_id"], row["user_id"], row["value"]) for row in given] == [(1, "U1", -1)]
+    of_workspace = Export(store.database).of_workspace("slack", "T1")
+    assert {row["user_id"] async for kind, row in of_workspace if kind == "rating"} == {"U1", "U2"}
+    assert (await Erasure(store.database).erase("slack", "U1")).ratings == 1
+    assert rows(path, "SELECT user_id FROM ratings") == [("U2",)]
+
+
 async def test_a_person_gets_their_words_the_answers_their_usage_and_their_changes_and_nothing_of_others(
     store: Store,
 ) -> None:

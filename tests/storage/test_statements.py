@@ -14,9 +14,10 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from bot.messages import Address
+from bot.messages import Address, Author
 from storage import (
     Store,
+    answers,
     budgets,
     controls,
     cursors,
@@ -27,6 +28,7 @@ from storage import (
     inbox,
     marks,
     memory,
+    ratings,
     retention,
     revisions,
     schema,
@@ -44,7 +46,7 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
     families = (budgets, controls, cursors, dead_letters, erasure, export, history, inbox, marks, memory, retention)
-    for module in (*families, revisions, turns, usage):
+    for module in (*families, answers, ratings, revisions, turns, usage):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
                 yield f"{module.__name__}.{name}", value
@@ -66,6 +68,7 @@ def test_no_family_of_queries_was_overlooked() -> None:
     names = [name for name, _ in _statements()]
     assert len(names) >= 80
     families = {
+        "answers",
         "budgets",
         "controls",
         "cursors",
@@ -76,6 +79,7 @@ def test_no_family_of_queries_was_overlooked() -> None:
         "inbox",
         "marks",
         "memory",
+        "ratings",
         "retention",
         "revisions",
         "turns",
@@ -149,9 +153,36 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.history.until(again.turn_id, again.conversation_id, 0)
     await _about_money(store, last)
     assert await store.turns.claim("w", 60, ["slack"]) is None
+    await _as_one_who_presses(store, thread, number)
     await _as_one_who_forgets(store, thread, f"q{number}")
     await _as_the_sweep(store, number)
     await _as_somebody_who_leaves(store, f"L{number}")
+
+
+async def _as_one_who_presses(store: Store, thread: Address, number: int) -> None:
+    """What can be done with an answer: rated, stopped, asked for again and gone on with."""
+    question, shown_as = says(f"p{number}", at=number, address=thread), f"x{number}"
+    accepted = await store.inbox.accept(question, f"p{number}", rule=asks, complete=True)
+    assert accepted.turn_id is not None
+    for press in ("first", "second"):
+        claim = await store.turns.claim("w", 60, ["slack"])
+        assert claim is not None
+        await store.turns.intend_part(claim, 1)
+        await store.turns.confirm_part(claim, 1, shown_as)
+        assert await store.answers.stop(claim.turn_id, "Ada")
+        await store.turns.finish(claim, "answered", answer=Answer(shown_as, "B", "Parley", "hi"))
+        if press == "first":
+            assert await store.answers.again(claim.turn_id, press) == "queued"
+    shown = await store.answers.of_message(thread, shown_as)
+    assert shown == await store.answers.of_turn(accepted.turn_id)
+    assert shown is not None
+    await store.ratings.toggle(shown.turn_id, "slack", "U2", 1)
+    await store.ratings.put(thread, shown_as, "U2", -1)
+    await store.ratings.take_back(thread, shown_as, "U2", -1)
+    assert await store.answers.go_on(shown.turn_id, Author("U1", "Ada"), "Go on.") == "queued"
+    going_on = await store.turns.claim("w", 60, ["slack"])
+    assert going_on is not None
+    await store.turns.finish(going_on, "answered")
 
 
 async def _as_one_who_forgets(store: Store, thread: Address, message_id: str) -> None:
@@ -192,7 +223,8 @@ async def _as_somebody_who_leaves(store: Store, user_id: str) -> None:
     used = UsageRow(user_id, "m", "k", 1, 10, 0, 5, 0, estimated=False, cost_micros=7)
     await store.turns.finish(claim, "answered", answer=Answer("2", "B", "Parley", "hi"), used=used)
     await store.controls.change(Change(Scope("slack", f"T{user_id}"), "set", "model", "m", user_id, "Ada"))
-    kinds = {"message", "turn", "usage", "setting", "audit"}
+    await store.ratings.toggle(claim.turn_id, "slack", user_id, 1)
+    kinds = {"message", "turn", "rating", "usage", "setting", "audit"}
     assert {kind async for kind, _ in Export(store.database).of_workspace("slack", f"T{user_id}")} == kinds
     assert {kind async for kind, _ in Export(store.database).of_person("slack", user_id)} == kinds
     assert (await Erasure(store.database).erase("slack", user_id)).usage == 1

@@ -97,8 +97,8 @@ async def test_renewing_keeps_a_turn_and_says_which_are_still_held(store: Store)
     await store.turns.renew("me", [mine], 60)
     await take(store, "me", EXPIRED)
     await take(store, "other")
-    assert await store.turns.renew("me", [mine, lost], 60) == {mine}
-    assert await store.turns.renew("me", [], 60) == frozenset()
+    assert await store.turns.renew("me", [mine, lost], 60) == {mine: None}
+    assert await store.turns.renew("me", [], 60) == {}
     assert await store.turns.claim("third", 60, ["slack"]) is None
 
 

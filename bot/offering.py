@@ -1,0 +1,84 @@
+"""Other buttons under an answer that stands already. Nobody waits for them: one task changes them in order.
+
+A luxury, tried for a while: what a button asks for is looked up when it is pressed, so one that is out of date does no
+harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot import buttons
+from bot.adapter import Adapter, ShowsButtons
+from bot.controls.held import HeldControls
+from bot.errors import DeliveryFailure, StorageFailed
+from bot.insisting import insist
+from bot.messages import Address, Button
+from storage.answers import Answers
+
+log = structlog.get_logger(__name__)
+
+MOST_WAITING = 256
+# How long a platform that is down or busy is tried.
+TRY_FOR_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    address: Address
+    message_id: str
+    buttons: tuple[Button, ...]
+
+
+@dataclass(slots=True)
+class Offering:
+    """What is to be offered. `run` owns the changing; `adapters` are those connected by now."""
+
+    answers: Answers
+    controls: HeldControls
+    adapters: Mapping[str, Adapter]
+    _queue: asyncio.Queue[_Offer] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+
+    async def edited(self, turn_id: int) -> None:
+        """A question that was answered has a new wording: offer to answer it again. Never raises.
+
+        While the answer is still being written there is nothing to offer.
+        """
+        try:
+            shown = await self.answers.of_turn(turn_id)
+            if shown is None or shown.kind != "answer" or shown.state not in ("answered", "failed"):
+                return
+            if (await self.controls.at(shown.address)).buttons:
+                self.put(shown.address, shown.last_id, buttons.EDITED)
+        except StorageFailed as failure:
+            log.info("not_offered", turn=turn_id, reason=str(failure))
+
+    def put(self, address: Address, message_id: str, wanted: tuple[Button, ...]) -> None:
+        """Put these buttons under a message, soon. Never waits."""
+        try:
+            self._queue.put_nowait(_Offer(address, message_id, wanted))
+        except asyncio.QueueFull:
+            log.warning("buttons_dropped", channel=address.channel)
+
+    async def run(self) -> None:
+        """Change buttons until cancelled."""
+        while True:
+            offer = await self._queue.get()
+            adapter: object = self.adapters.get(offer.address.platform)
+            if isinstance(adapter, ShowsButtons):
+                await _change(adapter, offer)
+
+
+async def _change(adapter: ShowsButtons, offer: _Offer) -> None:
+    try:
+        await insist(
+            offer.message_id,
+            lambda: adapter.set_buttons(offer.address, offer.message_id, offer.buttons),
+            TRY_FOR_SECONDS,
+        )
+    except DeliveryFailure as failure:
+        log.info("buttons_not_changed", channel=offer.address.channel, code=failure.code)

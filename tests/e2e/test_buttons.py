@@ -1,0 +1,304 @@
+"""Buttons under answers, over the wire on both platforms: who may do what, in place, once, and after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from emulators.openai.reply import Reply
+from tests.e2e.panel import Panel
+from tests.e2e.stage import Stage, user_texts
+from tests.e2e.talk import idle
+
+SLOW = Reply("word " * 400, by_words=True, chunk_delay=0.05)
+CUT = Reply("one two three", finish_reason="length")
+AFTER = ["regenerate", "good", "bad"]
+UP = {"slack": "+1", "discord": "👍"}
+UP_TOO = {"slack": "thumbsup::skin-tone-3", "discord": "👍🏽"}
+DOWN = {"slack": "-1", "discord": "👎"}
+
+
+@pytest.fixture(params=["slack", "discord"])
+def panel(on_stage: Stage, request: pytest.FixtureRequest) -> Panel:
+    """A team on each platform."""
+    return Panel(on_stage, request.param)
+
+
+async def test_an_answer_at_once_has_its_buttons_in_its_one_post(panel: Panel) -> None:
+    panel.openai.script("short")
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        await idle(worker)
+    assert (panel.shown(), panel.buttons(), panel.edits()) == (["short"], [AFTER], 0)
+
+
+async def test_stop_by_the_asker_ends_the_call_and_keeps_the_words(panel: Panel) -> None:
+    panel.openai.script(SLOW)
+    async with panel.stage.worker() as worker:
+        await panel.say(panel.bob, "tell me everything")
+        await panel.until_told("word word")
+        assert panel.buttons() == [["stop"]]
+        await panel.press(panel.bob, "stop")
+        assert "as bob asked" in (await panel.until_told("I stopped here")).lower()
+        await idle(worker)
+        assert not panel.openai.open_streams
+    assert panel.openai.calls[0].disconnected
+    assert "word word" in panel.shown()[0]
+    assert panel.buttons() == [AFTER]
+
+
+async def test_a_stranger_is_refused_in_private_and_an_admin_is_not(panel: Panel) -> None:
+    panel.openai.script(SLOW, "anew")
+    eve = panel.newcomer("eve")
+    async with panel.stage.worker() as worker:
+        await panel.ask(person=panel.bob)
+        assert "Only who asked may do that" in await panel.hears(eve, "stop")
+        assert panel.openai.open_streams
+        await panel.press(panel.lead, "stop")
+        await panel.until_told("as lead asked")
+        await idle(worker)
+        assert "Only who asked may do that" in await panel.hears(eve, "regenerate")
+        assert len(panel.openai.calls) == 1
+        await panel.press(panel.lead, "regenerate")
+        await panel.until(["anew"])
+
+
+async def test_the_newest_message_of_a_growing_answer_carries_stop(panel: Panel) -> None:
+    panel.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(16))
+    panel.openai.script(Reply(whole, chunk_chars=60, chunk_delay=0.02))
+    async with panel.stage.worker() as worker:
+        await panel.say(panel.bob, "go")
+        place = panel.slack if panel.platform == "slack" else panel.discord
+        await place.wait_for(lambda: len(panel.messages()) >= 2 and panel.buttons()[-1] == ["stop"])
+        assert panel.buttons()[:-1] == [[]] * (len(panel.messages()) - 1)
+        await idle(worker)
+    assert panel.buttons() == [*[[]] * (len(panel.messages()) - 1), AFTER]
+
+
+async def test_regenerate_answers_the_same_question_in_the_same_message(panel: Panel) -> None:
+    panel.openai.script("the old answer", "the new answer", "and the next")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask("what is it?")
+        first = panel.last()
+        await panel.press(panel.bob, "regenerate")
+        await panel.until(["the new answer"])
+        assert panel.last() is first
+        assert panel.buttons() == [AFTER]
+        await idle(worker)
+        await panel.say_on(panel.bob, asked, "and then?")
+        await panel.until(["the new answer", "and the next"])
+        await idle(worker)
+    asked_anew, later = panel.openai.calls[1].body, panel.openai.calls[2].body
+    assert list(user_texts(asked_anew)) == list(user_texts(panel.openai.calls[0].body))
+    assert [m["content"] for m in later["messages"] if m["role"] == "assistant"] == ["the new answer"]
+    [(rows,)] = panel.stored("SELECT count(*) FROM usage WHERE turn_id = 1")
+    assert rows == 2
+
+
+async def test_two_quick_presses_are_one_regeneration(panel: Panel) -> None:
+    panel.openai.script("old", "new", "newer")
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        await asyncio.gather(*(panel.press(panel.bob, "regenerate") for _ in range(2)))
+        await panel.until(["new"])
+        await idle(worker)
+    assert len(panel.openai.calls) == 2
+
+
+async def test_a_regeneration_that_is_running_is_said_to_who_presses_again(panel: Panel) -> None:
+    panel.openai.script("old", SLOW)
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        old = panel.last()
+        await panel.press(panel.bob, "regenerate")
+        await panel.until_told("word word")
+        assert panel.buttons() == [["stop"]]
+        await panel.press(panel.bob, "stop", old)
+        await panel.until_told("I stopped here")
+        await idle(worker)
+    assert len(panel.openai.calls) == 2
+
+
+async def test_a_shorter_new_answer_takes_back_the_messages_it_does_not_need(panel: Panel) -> None:
+    panel.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(16))
+    panel.openai.script(whole, "short after all")
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        await idle(worker)
+        first = panel.messages()[0]
+        assert len(panel.messages()) > 1
+        await panel.press(panel.bob, "regenerate")
+        await panel.until(["short after all"])
+        assert panel.last() is first
+        assert panel.buttons() == [AFTER]
+
+
+async def test_a_button_works_after_a_restart_and_its_regeneration_outlives_a_kill(panel: Panel) -> None:
+    panel.openai.script("old", SLOW)
+    async with panel.stage.worker():
+        await panel.ask()
+    async with panel.stage.process() as worker:
+        await panel.press(panel.bob, "regenerate")
+        await panel.until_told("word word")
+        await worker.kill()
+    panel.openai.script("new")
+    async with panel.stage.worker():
+        await panel.until(["new"])
+        await panel.until_buttons(AFTER)
+
+
+async def test_a_press_that_was_stored_and_told_again_is_done_once(on_stage: Stage) -> None:
+    panel = Panel(on_stage, "slack")
+    on_stage.openai.script("old", "new", "newer")
+    async with on_stage.worker() as worker:
+        await panel.ask()
+        await panel.press(panel.bob, "regenerate")
+        await panel.until(["new"])
+        await idle(worker)
+    [delivery] = [d for d in on_stage.slack.deliveries if d.kind == "interactive"]
+    async with on_stage.worker() as worker:
+        assert (await on_stage.slack.redeliver_interaction(delivery)).acked
+        await idle(worker)
+    assert len(on_stage.openai.calls) == 2
+
+
+async def test_continue_goes_on_below_and_its_button_vanishes(panel: Panel) -> None:
+    panel.openai.script(CUT, "four five six")
+    async with panel.stage.worker() as worker:
+        await panel.ask("count")
+        assert panel.buttons() == [["continue", *AFTER]]
+        cut = panel.last()
+        await panel.press(panel.bob, "continue")
+        await panel.until_told("four five six")
+        await panel.until_buttons(AFTER, AFTER)
+        await idle(worker)
+        assert panel.messages()[0] is cut
+        assert "one two three" in panel.shown()[0]
+    last = panel.openai.calls[1].body["messages"]
+    assert [m["role"] for m in last[1:]] == ["user", "assistant", "user"]
+    assert last[2]["content"] == "one two three"
+    assert "Go on exactly where your answer stopped" in last[3]["content"]
+
+
+async def test_thumbs_are_counted_once_for_each_person_whoever_they_are(panel: Panel) -> None:
+    panel.openai.script("an answer")
+    eve = panel.newcomer("eve")
+    bob_id, eve_id = panel.id_of(panel.bob), panel.id_of(eve)
+    async with panel.stage.worker():
+        await panel.ask(person=panel.bob)
+        assert "good answer" in await panel.hears(eve, "good")
+        assert "bad answer" in await panel.hears(panel.bob, "bad")
+        assert sorted(panel.ratings()) == sorted([(eve_id, 1), (bob_id, -1)])
+        assert "bad answer" in await panel.hears(eve, "bad")
+        assert "taken your rating back" in await panel.hears(panel.bob, "bad")
+        assert panel.ratings() == [(eve_id, -1)]
+    assert panel.edits() == 0
+
+
+async def test_reactions_of_any_skin_count_and_go_with_their_end(panel: Panel) -> None:
+    panel.openai.script("an answer")
+    bob_id = panel.id_of(panel.bob)
+    async with panel.stage.worker():
+        await panel.ask(person=panel.bob)
+        await panel.react(panel.bob, UP_TOO)
+        await panel.until_rated([(bob_id, 1)])
+        await panel.react(panel.bob, DOWN)
+        await panel.until_rated([(bob_id, -1)])
+        await panel.unreact(panel.bob, UP_TOO)
+        await panel.unreact(panel.bob, DOWN)
+        await panel.until_rated([])
+        await panel.react(panel.bob, {"slack": "tada", "discord": "🎉"})
+        await panel.react(panel.bob, UP)
+        await panel.until_rated([(bob_id, 1)])
+
+
+async def test_a_button_under_a_message_that_is_not_known_any_more_says_so_kindly(panel: Panel) -> None:
+    panel.openai.script("an answer")
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        await idle(worker)
+    (panel.stage.folder / "parley.db").unlink()
+    async with panel.stage.worker():
+        assert "I don't know that answer any more" in await panel.hears(panel.bob, "regenerate")
+        assert "I don't know that answer any more" in await panel.hears(panel.bob, "good")
+    assert len(panel.openai.calls) == 1
+
+
+async def test_without_a_question_there_is_nothing_to_regenerate(panel: Panel) -> None:
+    panel.openai.script("an answer")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask()
+        await panel.slack.delete(asked) if panel.platform == "slack" else await panel.discord.delete(asked)  # type: ignore[arg-type]
+        await idle(worker)
+        async with asyncio.timeout(20):
+            while panel.stored("SELECT 1 FROM messages WHERE role = 'user' AND NOT deleted"):
+                await asyncio.sleep(0.02)
+        assert "nothing left to answer" in await panel.hears(panel.bob, "regenerate")
+
+
+async def test_limits_hold_for_presses_too(panel: Panel) -> None:
+    panel.stage.extra["PARLEY_USER_MESSAGES_PER_MINUTE"] = "1"
+    panel.openai.script("an answer", "another")
+    async with panel.stage.worker():
+        await panel.ask(person=panel.bob)
+        assert "That was a lot at once" in await panel.hears(panel.bob, "regenerate")
+        assert panel.shown() == ["an answer"]
+    assert len(panel.openai.calls) == 1
+
+
+async def test_an_answer_that_failed_can_be_tried_again_by_who_asked(panel: Panel) -> None:
+    panel.openai.script("", "this time")
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        await idle(worker)
+        assert panel.buttons() == [["regenerate"]]
+        await panel.press(panel.bob, "regenerate")
+        await panel.until(["this time"])
+
+
+async def test_a_new_wording_of_an_answered_question_is_offered_an_answer_and_gets_it(panel: Panel) -> None:
+    panel.openai.script("about cats", "about dogs")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask("cats?")
+        await idle(worker)
+        if panel.platform == "slack":
+            await panel.slack.edit(panel.bob, asked, "dogs?")  # type: ignore[arg-type]
+        else:
+            await panel.discord.edit(asked, "dogs?")  # type: ignore[arg-type]
+        async with asyncio.timeout(20):
+            while panel.stored("SELECT 1 FROM messages WHERE role = 'user' AND NOT edited"):
+                await asyncio.sleep(0.02)
+        await worker.desk.pressing.offering.edited(1)
+        await panel.until_buttons(["again", "good", "bad"])
+        assert panel.shown() == ["about cats"]
+        await panel.press(panel.bob, "again")
+        await panel.until(["about dogs"])
+        await panel.until_buttons(AFTER)
+    assert "dogs?" in list(user_texts(panel.openai.calls[1].body))[-1]
+
+
+async def test_a_team_that_does_not_like_buttons_has_none(panel: Panel) -> None:
+    panel.stage.extra["PARLEY_BUTTONS"] = "off"
+    panel.openai.script(Reply("word " * 30, by_words=True, chunk_delay=0.05), CUT)
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        await panel.ask()
+        await idle(worker)
+        assert panel.buttons() == [[], []]
+        await panel.react(panel.bob, UP)
+        await panel.until_rated([(panel.id_of(panel.bob), 1)])
+    assert not [r for r in panel.slack.requests if b"parley:" in r.body]
+
+
+async def test_the_workspace_turns_them_off_in_chat(panel: Panel) -> None:
+    panel.openai.script("first", "second")
+    async with panel.stage.worker() as worker:
+        await panel.ask()
+        await panel.say(panel.lead, "!set workspace buttons off")
+        await panel.until_told("**buttons**" if panel.platform == "discord" else "*buttons*")
+        await panel.ask()
+        await idle(worker)
+    assert panel.buttons()[-1] == []
