@@ -21,6 +21,7 @@ MINUTE = 60.5
 """A minute with a little to spare: Slack may count in whole seconds."""
 
 TIERS: Mapping[str, int] = {
+    "agents.sessions.setStatus": 50,
     "assistant.threads.setStatus": 60,
     "chat.appendStream": 100,
     "chat.delete": 50,

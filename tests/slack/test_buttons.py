@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.bodies import Body, body_of
 from bot.errors import DeliveryRefused, MessageGone, StorageFailed
@@ -93,10 +94,15 @@ async def test_a_message_that_is_gone_or_has_no_blocks_to_keep_takes_no_buttons(
 ) -> None:
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     async with running(slack, sink) as adapter:
-        where = thread_of(slack, await slack.say(ada, general, "hi", mention=True))
+        asked = await slack.say(ada, general, "hi", mention=True)
+        where = thread_of(slack, asked)
         short, long = [await adapter.send(where, Reply(t), PartKey(t[:9], 1)) for t in ("short", "long " * 770)]
-        await adapter.set_buttons(where, short, ("again",))
-        assert ids(slack.store[general.id][short]) == ["parley:again"]
+        for ts in (short, long):
+            await adapter.set_buttons(where, ts, ("again",))
+            assert ids(slack.store[general.id][ts]) == ["parley:again"]
+        # One of a time when answers were plain text: a section takes 3,000 characters of it.
+        web = AsyncWebClient(slack.bot_token, slack.url)
+        long = (await web.chat_postMessage(channel=general.id, thread_ts=asked.ts, text="long " * 770))["ts"]
         with pytest.raises(DeliveryRefused, match="too_long_for_buttons"):
             await adapter.set_buttons(where, long, ("again",))
         await slack.delete(slack.store[general.id][short])
@@ -125,7 +131,7 @@ async def test_a_press_is_acknowledged_once_it_is_done_and_told_to_who_pressed_a
         assert (press.address, press.message_id, press.action) == (where, ts, "regenerate")
         assert (press.author.id, press.author.name, press.author.is_admin) == (ada.id, "ada", True)
         [told] = await eventually(lambda: slack.whispers(ada, general, asked.ts))
-        assert slack.visible_text(told) == "Only who asked may do *that*."
+        assert slack.visible_text(told) == "Only who asked may do **that**."
     assert off_contract(slack) == []
 
 
