@@ -320,6 +320,15 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
+class RenewsFiles(Protocol):
+    """Its files' addresses expire, and can be had anew."""
+
+    async def files_now(self, address: Address, message_id: str) -> Sequence[Attachment]:
+        """What is attached to a message, with addresses that are good now. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
 class OpensThreads(Protocol):
     """Can begin a thread at a message of a channel; its id is then the message's own."""
 

@@ -14,6 +14,7 @@ from bot.backend.completion import Picture
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.errors import DeliveryFailure
+from bot.files.left_out import LeftOut, note
 from bot.messages import IncomingMessage, Place
 from bot.pictures import Pictures
 from storage import Store
@@ -52,6 +53,7 @@ async def read_question(
     else:
         history = own = list(await store.history.asked(claim.turn_id))
     place = await adapter.place(claim.address) if isinstance(adapter, KnowsPlaces) else Place()
+    seen = await pictures.of(adapter, claim.address, history) if effective.vision and claim.kind == "answer" else {}
     return Question(
         adapter=adapter,
         controls=effective,
@@ -67,7 +69,10 @@ async def read_question(
         ),
         asker=own[-1].author_id if own else "",
         own=own,
-        pictures=await pictures.of(adapter, history) if effective.vision and claim.kind == "answer" else {},
+        pictures={
+            message_id: [note(each) if isinstance(each, LeftOut) else each for each in found]
+            for message_id, found in seen.items()
+        },
     )
 
 

@@ -228,6 +228,13 @@ class DiscordAdapter:
         """The bytes of a file that came with a message. Raises a `DeliveryFailure`."""
         return await uploads.download(file, self._api_url, most_bytes)
 
+    async def files_now(self, address: Address, message_id: str) -> Sequence[Attachment]:
+        """What is attached to a message, with addresses that are good now. Raises a `DeliveryFailure`."""
+        # The message that a thread hangs on stands in the channel.
+        channel = address.channel if message_id == address.thread else channel_of(address)
+        with self._telling_of_refusals():
+            return await uploads.attached(self._now().client.http, channel, message_id)
+
     async def open_thread(self, address: Address, message_id: str, name: str) -> None:
         """Begin a thread at a message: its address is then the channel's with the message's id as thread."""
         with self._telling_of_refusals():

@@ -15,6 +15,7 @@ from discord.http import HTTPClient, MultipartParameters
 
 from adapters.discord import markdown, rest
 from adapters.discord.outgoing import NOBODY, SUPPRESS_EMBEDS
+from adapters.discord.parsing import attachments, is_object
 from adapters.files import read_file
 from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile
@@ -70,3 +71,12 @@ async def download(file: Attachment, api_url: str, most_bytes: int) -> bytes:
     hosts = {*FILE_HOSTS, urlsplit(api_url).hostname or ""}
     async with aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session:
         return await read_file(session, file.url, hosts=hosts, most_bytes=most_bytes)
+
+
+async def attached(http: HTTPClient, channel: str, message_id: str) -> tuple[Attachment, ...]:
+    """What is attached to a message, read anew: that signs the addresses anew. Raises a `DeliveryFailure`.
+
+    https://docs.discord.com/developers/reference#signed-attachment-cdn-urls
+    """
+    payload = await rest.call(http, http.get_message(channel, message_id))
+    return attachments(payload) if is_object(payload) else ()
