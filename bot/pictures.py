@@ -20,7 +20,6 @@ from storage.records import StoredMessage
 
 log = structlog.get_logger(__name__)
 
-MOST_BYTES = 20 * 1024 * 1024
 # So many of a conversation's newest are shown.
 MOST_PICTURES = 4
 KEPT_BYTES = 64 * 1024 * 1024
@@ -31,7 +30,8 @@ TOO_MANY = f"only the newest {MOST_PICTURES} pictures of a conversation are show
 class Pictures:
     """Fetches pictures and has them scaled. Guards those kept at hand, the last used last."""
 
-    opener: Opener = field(default_factory=Opener)
+    opener: Opener
+    most_bytes: int
     _kept: OrderedDict[str, Picture] = field(default_factory=OrderedDict)
 
     async def of(
@@ -58,7 +58,7 @@ class Pictures:
         known = self._kept.pop(attachment.url, None)
         if known is None:
             try:
-                data = await fetched(adapter, address, message, attachment, MOST_BYTES)
+                data = await fetched(adapter, address, message, attachment, self.most_bytes)
                 known = await self.opener.picture(data)
             except Unreadable as why:
                 log.info("picture_unseen", why=str(why))

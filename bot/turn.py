@@ -20,12 +20,12 @@ from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
 from bot.errors import DeliveryFailure, DeliveryRefused, TurnAbandoned, TurnGivenUp
+from bot.files.enclosures import Enclosures
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
-from bot.pictures import Pictures
 from bot.presence import Presence
 from bot.private import reached
 from bot.question import Question, read_question
@@ -62,7 +62,7 @@ class TurnRunner:
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
     alerts: Alerts
-    pictures: Pictures
+    enclosures: Enclosures
 
     async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -78,7 +78,7 @@ class TurnRunner:
         ):
             adapter = self.adapters[claim.address.platform]
             kept_since = since(self.settings.parley_retention_days)
-            question = await read_question(self.store, self.controls, self.pictures, claim, adapter, since=kept_since)
+            question = await read_question(self.store, self.controls, self.enclosures, claim, adapter, since=kept_since)
             asked = question.own[-1] if question.own else None
             lease.askers = frozenset(message.author_id for message in question.own)
             if asked is not None and claim.address.thread == asked.platform_id:

@@ -12,7 +12,18 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, exist
 
 from storage.database import Database
 from storage.records import Erased
-from storage.schema import audit, conversations, is_open, messages, reservations, settings, spending, turns, usage
+from storage.schema import (
+    audit,
+    conversations,
+    is_open,
+    messages,
+    reservations,
+    settings,
+    spending,
+    turns,
+    usage,
+    wordless,
+)
 from storage.usage import SPEND
 
 AT_ONCE = 500
@@ -32,9 +43,7 @@ MESSAGES_OF = (
     .limit(AT_ONCE)
 )
 ERASE_MESSAGES = (
-    update(messages)
-    .where(messages.c.id.in_(_rows))
-    .values(text="", attachments=(), deleted=True, author_id=NOBODY, author_name="")
+    update(messages).where(messages.c.id.in_(_rows)).values(**wordless, deleted=True, author_id=NOBODY, author_name="")
 )
 ERASE_ANSWERS = (
     update(messages)
@@ -48,7 +57,7 @@ ERASE_ANSWERS = (
             _question.c.author_id.not_in([_user, NOBODY]),
         ),
     )
-    .values(text="", attachments=(), deleted=True)
+    .values(**wordless, deleted=True)
 )
 # In a conversation with the bot alone, everything it said was said to them.
 ERASE_DIRECT = (
@@ -58,7 +67,7 @@ ERASE_DIRECT = (
         messages.c.role == "assistant",
         messages.c.deleted == false(),
     )
-    .values(text="", attachments=(), deleted=True)
+    .values(**wordless, deleted=True)
 )
 _of_others = exists().where(
     _question.c.turn_id == turns.c.id, _question.c.role == "user", _question.c.author_id.not_in([_user, NOBODY])

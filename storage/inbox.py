@@ -12,7 +12,7 @@ from bot.messages import Address, IncomingMessage
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Accepted, Role, Ruling, micros, now
-from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns
+from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns, wordless
 
 _this_message = and_(
     messages.c.platform == bindparam("of_platform"),
@@ -113,19 +113,28 @@ ADD_FILES = (
         messages.c.deleted.is_(False),
         messages.c.attachments == literal((), messages.c.attachments.type),
     )
-    .values(attachments=bindparam("to_attachments"))
+    .values(attachments=bindparam("to_attachments"), file_texts=None)
 )
 EDIT = (
     update(messages)
     # What was deleted stays forgotten, in whatever order its events come.
     .where(_this_message, messages.c.role == "user", messages.c.deleted.is_(False))
-    .values(text=bindparam("to_text"), attachments=bindparam("to_attachments"), edited=True)
+    .values(
+        text=bindparam("to_text"),
+        attachments=bindparam("to_attachments"),
+        # What was read of the files is read anew where those are others.
+        file_texts=case(
+            (
+                messages.c.attachments == bindparam("to_attachments", type_=messages.c.attachments.type),
+                messages.c.file_texts,
+            ),
+            else_=None,
+        ),
+        edited=True,
+    )
 )
 DELETE = (
-    update(messages)
-    .where(_this_message)
-    .values(text="", attachments=(), deleted=True)
-    .returning(messages.c.id, messages.c.role)
+    update(messages).where(_this_message).values(**wordless, deleted=True).returning(messages.c.id, messages.c.role)
 )
 
 # An answer none of whose questions is left says what was taken back.
@@ -140,7 +149,7 @@ DELETE_ANSWER = (
             _question.c.turn_id == messages.c.turn_id, _question.c.role == "user", _question.c.deleted.is_(False)
         ),
     )
-    .values(text="", attachments=(), deleted=True)
+    .values(**wordless, deleted=True)
 )
 FORGET_OUTCOME = (
     update(turns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from bot.messages import Address, Attachment
+from bot.messages import Address, Attachment, FileText
 
 Role = Literal["user", "assistant", "aside"]
 TurnKind = Literal["answer", "command", "notice"]
@@ -17,6 +17,7 @@ Outcome = Literal["queued", "joined", "stored", "duplicate"]
 Reported = Literal["everywhere", "workspace", "channel", "user"]
 Part = Literal["all", "user", "channel", "model", "key"]
 Whose = Literal["user", "channel", "workspace", "everywhere"]
+UploadState = Literal["intended", "sent", "refused"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
 
 # How much of a turn's key people are shown to refer to it by.
@@ -124,7 +125,10 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One message of a conversation as the context needs it."""
+    """One message of a conversation as the context needs it.
+
+    `files` is what was read of its attachments, in their order; None where nobody has looked yet.
+    """
 
     id: int
     turn_id: int | None
@@ -136,6 +140,16 @@ class StoredMessage:
     position: int
     sent_at: int
     attachments: tuple[Attachment, ...] = ()
+    files: tuple[FileText, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """One file of an answer: `state` is `intended` as long as it is not known whether it landed."""
+
+    name: str
+    state: UploadState
+    intended_at: int
 
 
 @dataclass(frozen=True, slots=True)

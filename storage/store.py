@@ -8,6 +8,7 @@ from storage.budgets import Budgets
 from storage.controls import Controls
 from storage.cursors import Cursors
 from storage.database import Database
+from storage.files import Files
 from storage.history import History
 from storage.inbox import Inbox
 from storage.liveness import SignOfLife
@@ -33,6 +34,7 @@ class Store:
     retention: Retention
     usage: Usage
     budgets: Budgets
+    files: Files
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -50,6 +52,7 @@ class Store:
             Retention(database),
             Usage(database),
             Budgets(database),
+            Files(database),
         )
 
     def begin_work(self) -> SignOfLife:

@@ -393,7 +393,7 @@ def _release(
 ) -> None:
     moment = now()
     back = {"to_not_before": moment + micros_of(delay_seconds), "more_crashes": int(crashed)}
-    released = connection.execute(RELEASE, {**_holding(claim), **back}).first()
+    released = connection.execute(RELEASE, {**holding(claim), **back}).first()
     if used is not None and released is not None and released.outcome is None:
         # What is set aside for the turn stays so for its next attempt.
         _count(connection, claim, used, moment)
@@ -408,14 +408,14 @@ def _parts_among(connection: Connection, platform_ids: Sequence[str]) -> frozens
 
 
 def _keep_outcome(connection: Connection, claim: Claim, outcome: str) -> None:
-    if not connection.execute(KEEP_OUTCOME, {**_holding(claim), "to_outcome": outcome}).rowcount:
+    if not connection.execute(KEEP_OUTCOME, {**holding(claim), "to_outcome": outcome}).rowcount:
         raise _lost(claim)
 
 
 def _intend_part(connection: Connection, claim: Claim, number: int, outcome: str | None) -> None:
     if outcome is not None:
         _keep_outcome(connection, claim, outcome)
-    intent = {**_holding(claim), "part": number, "moment": now()}
+    intent = {**holding(claim), "part": number, "moment": now()}
     if not connection.execute(INTEND_PART[connection.dialect.name], intent).rowcount:
         raise _lost(claim)
 
@@ -425,7 +425,7 @@ def _confirm_part(connection: Connection, claim: Claim, number: int, platform_id
 
 
 def _drop_part(connection: Connection, claim: Claim, number: int) -> None:
-    if connection.scalar(HELD, _holding(claim)) is None:
+    if connection.scalar(HELD, holding(claim)) is None:
         raise _lost(claim)
     connection.execute(DROP_PART, {"of_turn": claim.turn_id, "part": number})
 
@@ -441,7 +441,7 @@ def _finish(
     reserved: bool,
 ) -> None:
     moment = now()
-    end = {**_holding(claim), "to_state": state, "moment": moment, "to_failure": failure}
+    end = {**holding(claim), "to_state": state, "moment": moment, "to_failure": failure}
     if not connection.execute(FINISH, end).rowcount:
         raise _lost(claim)
     if answer is not None:
@@ -480,7 +480,8 @@ def _backlog(connection: Connection) -> Backlog:
     return Backlog(_open_count(connection), connection.scalar(WAITING_SINCE, {"moment": now()}))
 
 
-def _holding(claim: Claim) -> dict[str, object]:
+def holding(claim: Claim) -> dict[str, object]:
+    """What `HELD` and the fenced writes ask of a claim."""
     return {"held_turn": claim.turn_id, "held_by": claim.owner, "held_attempt": claim.attempt}
 
 

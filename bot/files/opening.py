@@ -54,8 +54,8 @@ def text_of(kind: str, data: bytes, most: int) -> Opened:
 
 
 def shortened(text: str, most: int) -> Opened:
-    """A text within `most` characters."""
-    bare = text.strip("\n")
+    """A text within `most` characters, each of which can be stored and sent."""
+    bare = text.replace("\0", "").encode("utf-8", "replace").decode().strip("\n")
     return Opened(bare[:most], cut=len(bare) > most) if bare.strip() else Opened(why=NO_TEXT)
 
 

@@ -101,7 +101,7 @@ def image(name: str, size: int = 100) -> Attachment:
 
 async def test_the_newest_images_are_shown_and_fetched_once() -> None:
     shelf = Shelf(**{f"i{n}": drawn(10, 10) for n in range(6)})
-    pictures = Pictures(Opener(seconds=120))
+    pictures = Pictures(Opener(seconds=120), 20 * 1024 * 1024)
     history = [said(n, image(f"i{n}")) for n in range(6)]
     found = await pictures.of(shelf, HERE, history)  # type: ignore[arg-type]
     shown = [number for number, [each] in found.items() if isinstance(each, Picture)]
@@ -112,7 +112,7 @@ async def test_the_newest_images_are_shown_and_fetched_once() -> None:
 
 
 async def test_an_image_that_cannot_be_read_is_told_of_in_its_place() -> None:
-    pictures = Pictures(Opener(seconds=120))
+    pictures = Pictures(Opener(seconds=120), 20 * 1024 * 1024)
     history = [said(1, image("gone"), image("huge", 30_000_000), Attachment("notes.txt", "text/plain", 5, "u"))]
     found = await pictures.of(Shelf(), HERE, history)  # type: ignore[arg-type]
     assert dict(found) == {1: [LeftOut("gone", GONE), LeftOut("huge", "it is larger than 20 MB")]}

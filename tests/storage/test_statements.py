@@ -13,7 +13,7 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from bot.messages import Address
+from bot.messages import Address, FileText
 from storage import (
     Store,
     budgets,
@@ -22,6 +22,7 @@ from storage import (
     dead_letters,
     erasure,
     export,
+    files,
     history,
     inbox,
     marks,
@@ -41,7 +42,20 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    families = (budgets, controls, cursors, dead_letters, erasure, export, history, inbox, marks, memory, retention)
+    families = (
+        budgets,
+        controls,
+        cursors,
+        dead_letters,
+        erasure,
+        export,
+        files,
+        history,
+        inbox,
+        marks,
+        memory,
+        retention,
+    )
     for module in (*families, turns, usage):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
@@ -70,6 +84,7 @@ def test_no_family_of_queries_was_overlooked() -> None:
         "dead_letters",
         "erasure",
         "export",
+        "files",
         "history",
         "inbox",
         "marks",
@@ -129,6 +144,10 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.turns.confirm_part(claim, 1, f"a{number}")
     await store.turns.parts(claim.turn_id)
     await store.turns.drop_part(claim, 1)
+    await store.files.keep_texts(claim.turn_id, (), (FileText("a.txt", "x"),))
+    await store.files.intend_upload(claim, "a.md")
+    await store.files.settle_upload(claim, "a.md", "sent")
+    await store.files.uploads(claim.turn_id)
     await store.turns.release(claim)
     again = await store.turns.claim("w", 60, ["slack"])
     assert again is not None
