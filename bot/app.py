@@ -33,6 +33,7 @@ from bot.drawing import Drawing
 from bot.engine import Engine
 from bot.environment import keys_of_host
 from bot.errors import ModelFailure, StartFailed
+from bot.files.attaching import Attaching
 from bot.files.enclosures import Enclosures
 from bot.files.opener import Opener
 from bot.files.reading import FileLimits, FileReader
@@ -259,9 +260,18 @@ async def build(
             trying = Trying(controls, settings, backend, store.usage, limits, connected, reservations, checks)
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings, checks), others)
-            enclosures = build_enclosures(settings, store)
+            attaching = Attaching(store.files, paces)
             runner = TurnRunner(
-                store, asker, CommandTurns(commands), controls, settings, connected, paces, alerts, enclosures
+                store,
+                asker,
+                CommandTurns(commands, attaching),
+                controls,
+                settings,
+                connected,
+                paces,
+                alerts,
+                build_enclosures(settings, store),
+                attaching,
             )
             engine = Engine(
                 store.turns,

@@ -14,6 +14,7 @@ import structlog
 
 from bot.adapter import Action, Adapter
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
+from bot.files.out import at_most
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Reply
@@ -36,7 +37,7 @@ class LiveAnswer:
     """The answer of one turn on its way to people.
 
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
-    shows while it grows.
+    shows while it grows. `most`: it takes no more messages than these; what is longer goes on in a file (`files/`).
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class LiveAnswer:
         already: Sequence[StoredPart] = (),
         before_first: Callable[[], Awaitable[None]] | None = None,
         previews: bool = True,
+        most: int | None = None,
     ) -> None:
         self._parts = Parts(
             adapter, turns, lease, reply_to=reply_to, mentions=mentions, already=already, before_first=before_first
@@ -62,6 +64,9 @@ class LiveAnswer:
         self._mentions = mentions
         self._description = adapter.describe()
         self._previews = previews
+        self._most = most
+        self.length = 0
+        """How many messages the whole answer takes, once it has landed."""
         self._preface = preface
         self._text = ""
         self._outcome: str | None = None
@@ -76,6 +81,11 @@ class LiveAnswer:
     def text(self) -> str:
         """What the model has said so far."""
         return self._text
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more of the answer than its messages show, once it has landed."""
+        return self._most is not None and self.length > self._most
 
     @property
     def first_id(self) -> str:
@@ -112,6 +122,11 @@ class LiveAnswer:
         self._completed.set()
         self._changed.set()
 
+    def complete_whole(self, text: str) -> None:
+        """This is the whole answer, in as many messages as it takes: another `run` lands it."""
+        self._most = None
+        self.complete(text)
+
     async def say_instead(self, sentence: str) -> bool:
         """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
         try:
@@ -133,7 +148,7 @@ class LiveAnswer:
         """
         text = f"{close_open(self._preface + self._text)}\n\n{sentence}" if self._text else sentence
         try:
-            for index, part in enumerate(split(text, self._fits)):
+            for index, part in enumerate(at_most(split(text, self._fits), self._most, self._fits)):
                 if not self._parts.shows(index, part):
                     await self._show(index, part)
         except DeliveryFailure as failure:
@@ -166,7 +181,7 @@ class LiveAnswer:
     async def _preview(self) -> None:
         if self._text:
             finished, growing = split_stable(self._preface + self._text, self._fits)
-            texts = [*finished, *filter(None, [close_open(growing)])]
+            texts = [*finished, *filter(None, [close_open(growing)])][: self._most]
         else:
             texts = [self._notice] if self._notice else []
         self._preview_at = time.monotonic() + self._preview_pause
@@ -193,7 +208,9 @@ class LiveAnswer:
     async def _land(self) -> None:
         if self._outcome is not None:
             await self._parts.keep(self._outcome)
-        texts = split(self._text, self._fits)
+        parts = split(self._text, self._fits)
+        self.length = len(parts)
+        texts = at_most(parts, self._most, self._fits)
         for index, text in enumerate(texts):
             if not self._parts.shows(index, text):
                 await insist(self._turn, lambda i=index, t=text: self._place(i, t))  # type: ignore[misc]

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         20.0, gt=0, le=300, description="Seconds that opening one file may take; it has its own process for that."
     )
     parley_max_messages: int = Field(
-        10, description="The most messages an answer takes; what is longer comes as a file, after so many."
+        12, description="The most messages an answer takes; what is longer comes as a file, after so many."
     )
     parley_rights: str = Field("admins", description="Who may change the settings in chat: `admins` or `everyone`.")
     parley_admins: Annotated[frozenset[str], NoDecode] = Field(

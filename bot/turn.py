@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import budgets, crash, endings, troubles
-from bot.adapter import Adapter, HearsEnds, OpensThreads
+from bot.adapter import Adapter, HearsEnds, OpensThreads, Uploads
 from bot.alerts import Alerts
 from bot.asking import Asker
 from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
 from bot.errors import DeliveryFailure, DeliveryRefused, TurnAbandoned, TurnGivenUp
+from bot.files.attaching import Attaching
 from bot.files.enclosures import Enclosures
 from bot.insisting import insist
 from bot.late import late_word
@@ -63,6 +64,7 @@ class TurnRunner:
     paces: Mapping[str, Pace]
     alerts: Alerts
     enclosures: Enclosures
+    attaching: Attaching
 
     async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -96,6 +98,9 @@ class TurnRunner:
                 already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 else (),
                 before_first=presence.end,
                 previews=question.controls.streaming,
+                most=question.controls.max_messages
+                if claim.kind == "answer" and isinstance(adapter, Uploads)
+                else None,
             )
             if asked is None:
                 # Every question of it was deleted: what an earlier attempt has shown goes too.
@@ -105,9 +110,10 @@ class TurnRunner:
                 return
             try:
                 if claim.kind == "command" and claim.outcome is None:
-                    outcome = await self.commands.run(claim, question, answer)
+                    outcome = await self.commands.run(lease, question, answer)
                 else:
                     outcome = await self._answer(lease, question, answer, presence, preface)
+                await self.attaching.beside(lease, question, answer, outcome)
             except asyncio.CancelledError:
                 if lease.handing_back:
                     await self._hand_over(answer)

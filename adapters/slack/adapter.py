@@ -21,7 +21,7 @@ from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
-from adapters.slack.history import find_own, metadata_of, read_rows
+from adapters.slack.history import find_own, find_own_file, metadata_of, read_rows
 from adapters.slack.inbound import to_markdown
 from adapters.slack.interactive import Interactive
 from adapters.slack.missed import read_missed
@@ -66,7 +66,7 @@ class SlackAdapter:
     """One Slack workspace through Socket Mode. Serves once: `start`, then `stop`.
 
     Implements `Adapter`, `ShowsStatus`, `Deletes`, `FindsReplies`, `ReadsMissed`, `KnowsPlaces`, `ReachesPeople`,
-    `Whispers`, `Uploads` and `ReportsVitals`.
+    `Whispers`, `Uploads`, `FindsFiles`, `ReadsFiles` and `ReportsVitals`.
     """
 
     status_seconds = STATUS_SECONDS
@@ -207,10 +207,18 @@ class SlackAdapter:
         with self._delivery():
             await whisper(self._web, address, user_id, reply)
 
-    async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
-        """Post a file into the thread; needs the scope files:write. Raises a `DeliveryFailure`."""
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> None:
+        """Post a file into the thread; needs the scope files:write. Raises a `DeliveryFailure`.
+
+        Slack takes no key with a file: `find_file` tells whether one is there.
+        """
         with self._delivery():
             await upload(self._web, address, file, text)
+
+    async def find_file(self, address: Address, name: str, after: str | None) -> bool:
+        """Whether a file of ours of that name stands in the thread; raises a `DeliveryFailure`."""
+        with self._delivery():
+            return await find_own_file(self._web, address, name, after, self._identity)
 
     async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
         """The bytes of a file that came with a message; needs the scope files:read. Raises a `DeliveryFailure`."""

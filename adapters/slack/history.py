@@ -52,13 +52,27 @@ async def read_rows(
 async def find_own(web: AsyncWebClient, address: Address, trace: Trace, me: Identity) -> str | None:
     """The id of the bot's own message that carries the key's metadata, or None; raises `SlackFault`."""
     wanted = metadata_of(trace.key)
-    pages = _SEARCHED_PAGES if address.thread is None else MOST_PAGES
     arguments = {"include_all_metadata": True, "oldest": trace.after, "limit": PAGE}
-    async for page in _pages(web, address, pages, arguments):
+    async for page in _pages(web, address, _searched(address), arguments):
         for row in page:
             if is_ours(row, me) and _carries(row.get("metadata"), wanted):
                 return str(row["ts"])
     return None
+
+
+async def find_own_file(web: AsyncWebClient, address: Address, name: str, after: str | None, me: Identity) -> bool:
+    """Whether the bot has posted a file of this name since a message; raises `SlackFault`."""
+    async for page in _pages(web, address, _searched(address), {"oldest": after, "limit": PAGE}):
+        for row in page:
+            files = row.get("files")
+            named = (file.get("name") for file in (files if isinstance(files, list) else []) if isinstance(file, dict))
+            if is_ours(row, me) and name in named:
+                return True
+    return False
+
+
+def _searched(address: Address) -> int:
+    return _SEARCHED_PAGES if address.thread is None else MOST_PAGES
 
 
 async def _pages(
