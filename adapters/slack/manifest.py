@@ -52,8 +52,8 @@ OTHER_EVENTS: tuple[str, ...] = ("app_home_opened",)
 VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
 OPTIONAL_SCOPES: dict[str, str] = {
     "im:write": "the people in PARLEY_ADMINS are told of trouble in the log alone",
-    "files:read": "the model does not see images that come with a question",
-    "files:write": "no chart comes with `/parley usage`, and buttons, forms and the Home tab may be off",
+    "files:read": "the model sees neither images nor files that come with a question",
+    "files:write": "no answer comes with a file or chart, and buttons, forms and the Home tab may be off",
 }
 """Each scope that an app from an older manifest may lack, and what it then does without."""
 
