@@ -19,6 +19,8 @@ from bot.files.kinds import NO_TEXT, NOT_ITS_NAME, Unreadable
 MOST_MEMORY = 1024 * 1024 * 1024
 # Files that are open at once: the libraries' own code, while it is loaded.
 MOST_OPEN = 64
+# Bytes of any file it might write, though it has no reason to.
+MOST_WRITTEN = 4 * 1024 * 1024
 TOO_MUCH = "it takes more time or memory to read than I give it"
 
 
@@ -82,7 +84,7 @@ def picture_of(data: bytes) -> Opened:
 
 
 def bound(seconds: int) -> None:
-    """Take no more memory, processor time and open files than a file may; nothing is written but to the pipe."""
+    """Take no more memory, processor time, open files and disk than a file may."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415
@@ -92,7 +94,7 @@ def bound(seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_OPEN, MOST_OPEN))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_WRITTEN, MOST_WRITTEN))
 
 
 def main() -> None:

@@ -156,6 +156,18 @@ async def test_a_file_is_posted_again_that_did_not_land(talk: Talk) -> None:
     assert len(attached(talk)) == 1
 
 
+async def test_a_file_waits_as_long_as_the_platform_asks_for(talk: Talk) -> None:
+    talk.openai.script("Here:\n\n| who |\n|---|\n| Ada |")
+    body = {"ok": False, "error": "ratelimited"} if talk.platform == "slack" else None
+    before = [Fault("delay")] if talk.platform == "discord" else []
+    async with talk.stage.worker() as worker:
+        talk.fail(COMPLETE, *before, Fault("answer", 429, {"Retry-After": "1"}, body))
+        await talk.ask("as csv")
+        await landed(talk, 1)
+        await idle(worker)
+    assert len(attached(talk)) == 1
+
+
 async def test_a_process_that_dies_between_posting_a_file_and_writing_that_down_leaves_one(talk: Talk) -> None:
     talk.openai.script("Here:\n\n| who |\n|---|\n| Ada |")
     before = [Fault("delay")] if talk.platform == "discord" else []

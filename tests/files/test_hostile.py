@@ -15,7 +15,7 @@ from bot import child
 from bot.files import kinds
 from bot.files.kinds import Unreadable
 from bot.files.opener import Opener
-from bot.files.opening import TOO_MUCH, Opened
+from bot.files.opening import MOST_WRITTEN, TOO_MUCH, Opened
 from bot.files.packages import BOMB, MOST_PARTS, MOST_UNPACKED, checked
 from tests.files import samples
 
@@ -116,10 +116,11 @@ def test_a_process_that_opens_a_file_has_no_more_time_than_it_is_given() -> None
     assert done.returncode < 0
 
 
-def test_a_process_that_opens_a_file_writes_no_file(tmp_path: Path) -> None:
-    writing = f"from bot.files.opening import bound; bound(60); open({str(tmp_path / 'x')!r}, 'wb').write(b'x' * 9)"
-    subprocess.run([sys.executable, "-c", writing], capture_output=True, check=False)
-    assert (tmp_path / "x").read_bytes() == b""
+def test_a_process_that_opens_a_file_fills_no_disk(tmp_path: Path) -> None:
+    writing = f"from bot.files.opening import bound; bound(60); open({str(tmp_path / 'x')!r}, 'wb').write(b'x' * 10**7)"
+    done = subprocess.run([sys.executable, "-c", writing], capture_output=True, check=False)
+    assert b"File too large" in done.stderr
+    assert (tmp_path / "x").stat().st_size == MOST_WRITTEN
 
 
 def test_a_process_that_opens_a_file_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
