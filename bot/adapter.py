@@ -369,8 +369,20 @@ class HearsEnds(Protocol):
 class Uploads(Protocol):
     """Can put a file into a channel or a thread."""
 
-    async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
-        """Post the file, with `text` (Markdown that fits one message) beside it. Raises a `DeliveryFailure`."""
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> None:
+        """Post the file, with `text` (Markdown that fits one message) beside it. Raises a `DeliveryFailure`.
+
+        Where the adapter `RepeatsSafely`, doing it again with the same `key` posts nothing more.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsFiles(Protocol):
+    """Can look into the channel for a file of our own whose fate is not known."""
+
+    async def find_file(self, address: Address, name: str, after: str | None) -> bool:
+        """Whether a message of ours after another one shows a file of that name. Raises a `DeliveryFailure`."""
         ...
 
 
@@ -380,6 +392,15 @@ class ReadsFiles(Protocol):
 
     async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
         """The file's bytes, from the platform's own hosts. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
+class RenewsFiles(Protocol):
+    """Its files' addresses expire, and can be had anew."""
+
+    async def files_now(self, address: Address, message_id: str) -> Sequence[Attachment]:
+        """What is attached to a message, with addresses that are good now. Raises a `DeliveryFailure`."""
         ...
 
 

@@ -33,6 +33,10 @@ from bot.drawing import Drawing
 from bot.engine import Engine
 from bot.environment import keys_of_host
 from bot.errors import ModelFailure, StartFailed
+from bot.files.attaching import Attaching
+from bot.files.enclosures import Enclosures
+from bot.files.opener import Opener
+from bot.files.reading import FileLimits, FileReader
 from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
 from bot.home import Home
@@ -183,6 +187,18 @@ def build_adapters(settings: Settings) -> dict[str, Adapter]:
     return adapters
 
 
+def build_enclosures(settings: Settings, store: Store) -> Enclosures:
+    """What opens what people send, within the host's limits."""
+    limits = FileLimits(
+        bytes=round(settings.parley_files_megabytes * 1024 * 1024),
+        per_message=settings.parley_files_per_message,
+        characters=settings.parley_files_characters,
+        types=settings.parley_files_types,
+    )
+    opener = Opener(settings.parley_files_seconds)
+    return Enclosures(FileReader(store.files, opener, limits), Pictures(opener, limits.bytes))
+
+
 def limits_of(settings: Settings) -> Limits:
     """The bot's own limits, as the settings want them."""
     of_thread = settings.parley_thread_messages_per_minute
@@ -268,8 +284,18 @@ async def build(
             trying = Trying(controls, settings, backend, store.usage, limits, connected, reservations, checks)
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings, checks), others)
+            attaching = Attaching(store.files, paces)
             runner = TurnRunner(
-                store, asker, CommandTurns(commands), controls, settings, connected, paces, alerts, Pictures()
+                store,
+                asker,
+                CommandTurns(commands, attaching),
+                controls,
+                settings,
+                connected,
+                paces,
+                alerts,
+                build_enclosures(settings, store),
+                attaching,
             )
             engine = Engine(
                 store.turns,

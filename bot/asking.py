@@ -78,6 +78,8 @@ class Asking:
     async def run(self) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
         outcome = await self._ask()
+        if self._question.left_out and outcome.said:
+            outcome = replace(outcome, text=endings.with_lines(outcome.text, [self._question.left_out]))
         if outcome.used is None:
             return outcome
         holds, cost = self._question.controls, outcome.used.cost_micros

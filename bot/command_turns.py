@@ -5,7 +5,7 @@ What only its giver is to see is whispered where the platform can do that. What 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -14,8 +14,11 @@ from bot.commanding import command_in
 from bot.commands import Commands
 from bot.delivery import LiveAnswer
 from bot.errors import DeliveryFailure
+from bot.files.attaching import Attaching
+from bot.files.out import own_name
 from bot.insisting import insist
 from bot.interactions import OutgoingFile
+from bot.lease import Lease
 from bot.messages import Reply
 from bot.outcome import Outcome, to_row
 from bot.private import Reaching, reached
@@ -37,12 +40,14 @@ class CommandTurns:
     """Runs the turns that are commands."""
 
     commands: Commands
+    attaching: Attaching
 
-    async def run(self, claim: Claim, question: Question, answer: LiveAnswer) -> Outcome:
+    async def run(self, lease: Lease, question: Question, answer: LiveAnswer) -> Outcome:
         """Carry it out and answer it. Raises `StorageFailed`, `LeaseLost` and a `DeliveryFailure`."""
+        claim = lease.claim
         result = await self.commands.run(command_in(claim.payload or ""))
         text = result.notice or result.answer.text
-        if (file := result.answer.file) is not None and not await self._upload(claim, question, file):
+        if (file := result.answer.file) is not None and not await self._upload(lease, question, file):
             text += f"\n\n_{NO_FILE}_"
         if not result.notice and not claim.direct:
             if await self._whisper(claim, question, text):
@@ -53,19 +58,22 @@ class CommandTurns:
         await answer.run()
         return Outcome(text, None)
 
-    async def _upload(self, claim: Claim, question: Question, file: OutgoingFile) -> bool:
+    async def _upload(self, lease: Lease, question: Question, file: OutgoingFile) -> bool:
         """Show a file where the command stands, or to its giver alone; whether that could be."""
         adapter: object = question.adapter
         if not isinstance(adapter, Uploads):
             return True  # a place without files is not told of one
-        uploads, place = adapter, claim.address
+        claim = lease.claim
+        place = claim.address
+        own = replace(file, name=own_name(file.name, claim.key))
+        after = question.own[-1].platform_id if question.own else None
         try:
             if file.private and not claim.direct:
                 reaches: object = question.adapter
                 if not isinstance(reaches, Reaching):
                     return False
                 place = await insist(claim.key, lambda: reaches.direct(question.asker), ALONE_FOR_SECONDS)
-            await insist(claim.key, lambda: uploads.upload(place, file), ALONE_FOR_SECONDS)
+            await self.attaching.once(lease, question.adapter, place, own, after=after, seconds=ALONE_FOR_SECONDS)
         except DeliveryFailure as failure:
             log.warning("file_not_uploaded", code=failure.code)
             return False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from bot.backend.completion import ModelMessage, Picture
+from bot.files.shown import below
 from bot.messages import Address, Place
 from storage.records import StoredMessage
 
@@ -130,7 +131,7 @@ def _cut(line: str, tokens: int, budget: Budget) -> str:
 
 
 def _line(message: StoredMessage) -> str:
-    files = "".join(f"\n[attached: {a.name}, {a.media_type}]" for a in message.attachments)
+    files = below(message)
     if message.role == "assistant":
         return message.text + files
     name = message.author_name or "Someone"

@@ -15,6 +15,7 @@ import structlog
 
 from bot.adapter import Action, Adapter
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
+from bot.files.out import at_most
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Button, Reply
@@ -45,7 +46,8 @@ class LiveAnswer:
 
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
     shows while it grows, with the buttons `while_writing` under its newest message. `instead_of`: the answer to an
-    earlier wording, whose messages become this one's. `asker`: the id of who is answered.
+    earlier wording, whose messages become this one's. `asker`: the id of who is answered. `most`: no more messages than
+    so many; the last then says that the answer goes on elsewhere.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class LiveAnswer:
         instead_of: LiveAnswer | None = None,
         asker: str = "",
         while_writing: tuple[Button, ...] = (),
+        most: int | None = None,
     ) -> None:
         self._parts = Parts(
             adapter,
@@ -85,6 +88,9 @@ class LiveAnswer:
         self._previews = previews
         self._while_writing = while_writing
         self._after: tuple[Button, ...] = ()
+        self._most = most
+        self.length = 0
+        """How many messages the whole answer takes, once it has landed."""
         self._preface = preface
         self._text = ""
         self._outcome: str | None = None
@@ -104,6 +110,11 @@ class LiveAnswer:
     def preface(self) -> str:
         """What stands before the model's words until the answer is complete."""
         return self._preface
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more of the answer than its messages show, once it has landed."""
+        return self._most is not None and self.length > self._most
 
     @property
     def first_id(self) -> str:
@@ -141,6 +152,11 @@ class LiveAnswer:
         self._completed.set()
         self._changed.set()
 
+    def complete_whole(self, text: str) -> None:
+        """This is the whole answer, in as many messages as it takes: another `run` lands it."""
+        self._most = None
+        self.complete(text)
+
     async def say_instead(self, sentence: str) -> bool:
         """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
         try:
@@ -162,7 +178,8 @@ class LiveAnswer:
         """
         text = f"{close_open(self._preface + self._text)}\n\n{sentence}" if self._text else sentence
         try:
-            for index, (part, buttons) in enumerate(_over(split(text, self._fits), self._while_writing)):
+            texts = at_most(split(text, self._fits), self._most, self._fits)
+            for index, (part, buttons) in enumerate(_over(texts, self._while_writing)):
                 if not self._parts.shows(index, part, buttons):
                     await self._show(index, part, buttons, self._action(index))
         except DeliveryFailure as failure:
@@ -200,11 +217,12 @@ class LiveAnswer:
         else:
             finished, growing = [], self._notice
         try:
-            for index, text in enumerate(finished):
+            for index, text in enumerate(finished[: self._most]):
                 if not self._parts.shows(index, text) and not await self._try(index, text, (), share, growing=False):
                     break
             else:
-                await self._preview_growing(len(finished), growing, share)
+                if self._most is None or len(finished) < self._most:
+                    await self._preview_growing(len(finished), growing, share)
         except DeliveryDelayed as delayed:
             log.info("preview_delayed", turn=self._turn, code=delayed.code, seconds=delayed.retry_after)
             self._changed.set()
@@ -287,7 +305,9 @@ class LiveAnswer:
     async def _land(self) -> None:
         if self._outcome is not None:
             await self._parts.keep(self._outcome)
-        texts = split(self._text, self._fits)
+        parts = split(self._text, self._fits)
+        self.length = len(parts)
+        texts = at_most(parts, self._most, self._fits)
         for index, (text, buttons) in enumerate(_over(texts, self._after)):
             if not self._parts.shows(index, text, buttons):
                 await insist(self._turn, lambda i=index, t=text, b=buttons: self._place(i, t, b))  # type: ignore[misc]

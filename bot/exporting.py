@@ -91,8 +91,8 @@ async def _write_lines(rows: Rows, out: TextIO) -> int:
 
 
 def _plain(name: str, value: Any) -> Any:
-    if name == "attachments":
-        return [asdict(attachment) for attachment in value]
+    if name in ("attachments", "files"):
+        return [asdict(each) for each in value or ()]
     if name in _TIMES and value is not None:
         return f"{datetime.fromtimestamp(value / 1_000_000, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     return value

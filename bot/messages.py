@@ -58,6 +58,19 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class FileText:
+    """What was read of a file that came with a message: its `text`, or `left_out`: why there is none.
+
+    `cut`: in words, how much of it the text is; empty where it is all. Neither a text nor a reason: it is a picture.
+    """
+
+    name: str
+    text: str = ""
+    left_out: str = ""
+    cut: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Quoted:
     """The earlier message that this one replies to; `text` is None where the platform did not send it along.
 

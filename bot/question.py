@@ -14,8 +14,8 @@ from bot.backend.completion import Picture
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.errors import DeliveryFailure
+from bot.files.enclosures import Enclosures, Seen
 from bot.messages import IncomingMessage, Place
-from bot.pictures import Pictures
 from storage import Store
 from storage.records import Claim, StoredMessage, micros
 
@@ -34,10 +34,12 @@ class Question:
     asker: str
     own: Sequence[StoredMessage]
     pictures: Mapping[int, Sequence[Picture | str]]
+    left_out: str = ""
+    """A line for the asker on what the model does not see of what came with the question."""
 
 
 async def read_question(
-    store: Store, controls: HeldControls, pictures: Pictures, claim: Claim, adapter: Adapter, *, since: int = 0
+    store: Store, controls: HeldControls, enclosures: Enclosures, claim: Claim, adapter: Adapter, *, since: int = 0
 ) -> Question:
     """Read what a turn asks; of one that asks no model, who gave it alone. Raises `StorageFailed`.
 
@@ -48,9 +50,12 @@ async def read_question(
         if not claim.complete:
             await _read_earlier(store, effective.history_messages, claim, adapter, since)
         history = await store.history.until(claim.turn_id, claim.conversation_id, claim.context_start)
+        seen = await enclosures.of(adapter, claim, history, effective)
+        history = seen.history
         own = [message for message in history if message.turn_id == claim.turn_id]
     else:
         history = own = list(await store.history.asked(claim.turn_id))
+        seen = Seen(history)
     place = await adapter.place(claim.address) if isinstance(adapter, KnowsPlaces) else Place()
     return Question(
         adapter=adapter,
@@ -67,7 +72,8 @@ async def read_question(
         ),
         asker=own[-1].author_id if own else "",
         own=own,
-        pictures=await pictures.of(adapter, history) if effective.vision and claim.kind == "answer" else {},
+        pictures=seen.pictures,
+        left_out=seen.left_out,
     )
 
 

@@ -101,6 +101,29 @@ class Settings(BaseSettings):
     parley_buttons: bool = Field(True, description="Whether buttons stand under the answers: stop, regenerate, 👍, 👎.")
     parley_language: str | None = Field(None, description="The language of the answers; unset is the question's.")
     parley_vision: bool = Field(True, description="Whether the model sees images that are attached.")
+    parley_files: bool = Field(True, description="Whether the model reads files that are attached.")
+    parley_files_megabytes: float = Field(
+        20.0, gt=0, le=100, description="The largest file that is read, in MB; pictures too."
+    )
+    parley_files_per_message: int = Field(5, ge=1, le=50, description="How many files of one message are read.")
+    parley_files_characters: int = Field(
+        50_000,
+        ge=100,
+        le=2_000_000,
+        description="How much of a file the model reads, in characters; of one message's files together at most 40 % "
+        "of the history's tokens.",
+    )
+    parley_files_types: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None,
+        description="The kinds of files that alone are read: extensions (`py`, `md`), or `text`, `csv`, `pdf`, `docx`, "
+        "`xlsx`.",
+    )
+    parley_files_seconds: float = Field(
+        20.0, gt=0, le=300, description="Seconds that opening one file may take; it has its own process for that."
+    )
+    parley_max_messages: int = Field(
+        12, description="The most messages an answer takes; what is longer comes as a file, after so many."
+    )
     parley_rights: str = Field("admins", description="Who may change the settings in chat: `admins` or `everyone`.")
     parley_admins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(),
@@ -234,6 +257,13 @@ class Settings(BaseSettings):
     @classmethod
     def _several_ids(cls, value: Any) -> Any:
         return frozenset(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("parley_files_types", mode="before")
+    @classmethod
+    def _several_types(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return frozenset(part.strip().lstrip(".").lower() for part in value.split(",") if part.strip())
 
     @field_validator("slack_api_url", "discord_api_url", "openai_base_url")
     @classmethod

@@ -13,20 +13,21 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import budgets, buttons, crash, endings, revisions, troubles
-from bot.adapter import Adapter, HearsEnds, OpensThreads
+from bot.adapter import Adapter, HearsEnds, OpensThreads, Uploads
 from bot.alerts import Alerts
 from bot.asking import Asker
 from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
 from bot.errors import DeliveryFailure, DeliveryRefused, QuestionChanged, TurnAbandoned, TurnGivenUp
+from bot.files.attaching import Attaching
+from bot.files.enclosures import Enclosures
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
 from bot.messages import Button
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
-from bot.pictures import Pictures
 from bot.presence import Presence
 from bot.private import reached
 from bot.question import Question, read_question
@@ -64,7 +65,8 @@ class TurnRunner:
     adapters: Mapping[str, Adapter]
     paces: Mapping[str, Pace]
     alerts: Alerts
-    pictures: Pictures
+    enclosures: Enclosures
+    attaching: Attaching
 
     async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -99,7 +101,9 @@ class TurnRunner:
     async def _read(self, lease: Lease, adapter: Adapter) -> Question:
         """What is asked now."""
         kept_since = since(self.settings.parley_retention_days)
-        question = await read_question(self.store, self.controls, self.pictures, lease.claim, adapter, since=kept_since)
+        question = await read_question(
+            self.store, self.controls, self.enclosures, lease.claim, adapter, since=kept_since
+        )
         lease.askers = frozenset(message.author_id for message in question.own)
         return question
 
@@ -125,6 +129,9 @@ class TurnRunner:
             instead_of=instead_of,
             asker=question.asker,
             while_writing=buttons.WHILE_WRITING if _has_buttons(claim, question) else (),
+            most=question.controls.max_messages
+            if claim.kind == "answer" and isinstance(question.adapter, Uploads)
+            else None,
         )
 
     async def _run_as_asked(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> None:
@@ -163,8 +170,11 @@ class TurnRunner:
     async def _carry_out(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> Outcome:
         await asyncio.sleep(revisions.pause(lease.times_changed))
         if lease.claim.kind == "command" and lease.claim.outcome is None:
-            return await self.commands.run(lease.claim, question, answer)
-        return await self._answer(lease, question, answer, presence)
+            outcome = await self.commands.run(lease, question, answer)
+        else:
+            outcome = await self._answer(lease, question, answer, presence)
+        await self.attaching.beside(lease, question, answer, outcome)
+        return outcome
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""

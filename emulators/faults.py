@@ -16,10 +16,11 @@ class Fault:
     - `answer`: respond with `status`, `headers` and `body` (JSON; bytes go as they are) and do nothing else;
     - `reset`: cut the connection before the request has any effect;
     - `lost_reply`: carry the request out, then cut the connection before answering;
+    - `late_reply`: carry the request out, then wait `seconds` before answering;
     - `delay`: wait `seconds`, then go on as normal.
     """
 
-    kind: Literal["answer", "reset", "lost_reply", "delay"] = "answer"
+    kind: Literal["answer", "reset", "lost_reply", "late_reply", "delay"] = "answer"
     status: int = 500
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None

@@ -23,6 +23,7 @@ from storage.schema import (
     spending,
     turns,
     usage,
+    wordless,
 )
 from storage.usage import SPEND
 
@@ -43,9 +44,7 @@ MESSAGES_OF = (
     .limit(AT_ONCE)
 )
 ERASE_MESSAGES = (
-    update(messages)
-    .where(messages.c.id.in_(_rows))
-    .values(text="", attachments=(), deleted=True, author_id=NOBODY, author_name="")
+    update(messages).where(messages.c.id.in_(_rows)).values(**wordless, deleted=True, author_id=NOBODY, author_name="")
 )
 ERASE_ANSWERS = (
     update(messages)
@@ -59,7 +58,7 @@ ERASE_ANSWERS = (
             _question.c.author_id.not_in([_user, NOBODY]),
         ),
     )
-    .values(text="", attachments=(), deleted=True)
+    .values(**wordless, deleted=True)
 )
 # In a conversation with the bot alone, everything it said was said to them.
 ERASE_DIRECT = (
@@ -69,7 +68,7 @@ ERASE_DIRECT = (
         messages.c.role == "assistant",
         messages.c.deleted == false(),
     )
-    .values(text="", attachments=(), deleted=True)
+    .values(**wordless, deleted=True)
 )
 _of_others = exists().where(
     _question.c.turn_id == turns.c.id, _question.c.role == "user", _question.c.author_id.not_in([_user, NOBODY])

@@ -30,6 +30,7 @@ _MESSAGE = (
     messages.c.author_name,
     messages.c.text,
     messages.c.attachments,
+    messages.c.file_texts.label("files"),
     messages.c.sent_at,
     messages.c.edited,
     messages.c.deleted,

@@ -23,6 +23,7 @@ _said = select(
     messages.c.position,
     messages.c.sent_at,
     messages.c.attachments,
+    messages.c.file_texts,
     messages.c.edited_at,
 ).where(messages.c.deleted == false())
 _in_window = _said.where(

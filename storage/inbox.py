@@ -127,7 +127,7 @@ ADD_FILES = (
         messages.c.deleted.is_(False),
         messages.c.attachments == literal((), messages.c.attachments.type),
     )
-    .values(attachments=bindparam("to_attachments"))
+    .values(attachments=bindparam("to_attachments"), file_texts=None)
 )
 
 

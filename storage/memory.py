@@ -26,7 +26,7 @@ from sqlalchemy import (
 from bot.messages import Address
 from storage.database import Database
 from storage.records import Remembered, now
-from storage.schema import conversations, is_open, messages, ratings, turns
+from storage.schema import conversations, is_open, messages, ratings, turns, wordless
 
 # So many messages are wiped in one transaction: other writes wait for no more than that.
 AT_ONCE = 500
@@ -90,7 +90,7 @@ CANCEL_EARLIER = (
 FORGET_OUTCOMES_ONE = update(turns).where(_in_this, _before_turn).values(outcome=None, payload=None)
 FORGET_OUTCOMES_ALL = update(turns).where(_in_those, _before_turn).values(outcome=None, payload=None)
 # The command itself is still to be answered.
-BLANK_COMMAND = update(messages).where(messages.c.turn_id == bindparam("own_turn")).values(text="", attachments=())
+BLANK_COMMAND = update(messages).where(messages.c.turn_id == bindparam("own_turn")).values(wordless)
 PAGE_OF_ONE = (
     select(messages.c.id, messages.c.position)
     .where(
@@ -118,7 +118,7 @@ PAGE_OF_ALL = (
 WIPE = (
     update(messages)
     .where(messages.c.id.in_(bindparam("rows", expanding=True)), messages.c.deleted == false())
-    .values(text="", attachments=(), deleted=True)
+    .values(**wordless, deleted=True)
 )
 # What was thought of an answer goes with its words.
 FORGET_RATINGS = delete(ratings).where(

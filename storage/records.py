@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from bot.messages import Address, Attachment
+from bot.messages import Address, Attachment, FileText
 
 Role = Literal["user", "assistant", "aside"]
 TurnKind = Literal["answer", "command", "notice"]
@@ -20,6 +21,7 @@ Pressed = Literal["queued", "repeated", "busy", "unasked"]
 Reported = Literal["everywhere", "workspace", "channel", "user"]
 Part = Literal["all", "user", "channel", "model", "key"]
 Whose = Literal["user", "channel", "workspace", "everywhere"]
+UploadState = Literal["intended", "sent", "refused"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
 
 # How much of a turn's key people are shown to refer to it by.
@@ -121,6 +123,14 @@ class Claim:
     pressed: str | None = None
     stopped_by: str | None = None
 
+    @property
+    def wording(self) -> str:
+        """The turn's key, and another once its questions were edited, or it is to be answered anew."""
+        if not self.revision and self.pressed is None:
+            return self.key
+        anew = f"{self.key}\0{self.revision}\0{self.pressed}"
+        return hashlib.blake2b(anew.encode(errors="replace"), digest_size=10).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Revised:
@@ -183,7 +193,10 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One message of a conversation as the context needs it."""
+    """One message of a conversation as the context needs it.
+
+    `files` is what was read of its attachments, in their order; None where nobody has looked yet.
+    """
 
     id: int
     turn_id: int | None
@@ -195,7 +208,17 @@ class StoredMessage:
     position: int
     sent_at: int
     attachments: tuple[Attachment, ...] = ()
+    files: tuple[FileText, ...] | None = None
     edited_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """One file of an answer: `state` is `intended` as long as it is not known whether it landed."""
+
+    name: str
+    state: UploadState
+    intended_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from storage.database import Database
 from storage.records import Portion, now
-from storage.schema import audit, is_ended, is_open, messages, ratings, reply_parts, turns, usage
+from storage.schema import audit, is_ended, is_open, messages, ratings, reply_parts, turns, uploads, usage, wordless
 
 # So many rows are looked at in one transaction: other writes wait for no more than that.
 AT_ONCE = 500
@@ -48,7 +48,7 @@ WIPE_MESSAGES = (
         ~_is_open,
         or_(messages.c.deleted == false(), messages.c.author_name != ""),
     )
-    .values(text="", author_name="", attachments=(), deleted=True)
+    .values(**wordless, author_name="", deleted=True)
 )
 # What was thought of an answer goes with its words.
 REMOVE_RATINGS = delete(ratings).where(
@@ -74,6 +74,7 @@ PAGE_OF_TURNS = (
 )
 LET_USAGE_STAND_ALONE = update(usage).where(usage.c.turn_id.in_(_rows)).values(turn_id=None)
 REMOVE_PARTS = delete(reply_parts).where(reply_parts.c.turn_id.in_(_rows))
+REMOVE_UPLOADS = delete(uploads).where(uploads.c.turn_id.in_(_rows))
 REMOVE_TURNS = delete(turns).where(turns.c.id.in_(_rows))
 PAGE_OF_AUDIT = (
     select(audit.c.at, audit.c.id)
@@ -152,6 +153,7 @@ def _remove_turns(connection: Connection, rows: Sequence[int]) -> int:
     connection.execute(LET_USAGE_STAND_ALONE, {"rows": rows})
     connection.execute(REMOVE_PARTS, {"rows": rows})
     connection.execute(REMOVE_RATINGS_OF_TURNS, {"rows": rows})
+    connection.execute(REMOVE_UPLOADS, {"rows": rows})
     return connection.execute(REMOVE_TURNS, {"rows": rows}).rowcount
 
 

@@ -14,7 +14,7 @@ from bot.messages import Address, Attachment, IncomingMessage
 from storage.database import Database
 from storage.inbox import identity, this_message
 from storage.records import Revised, TurnKind, micros
-from storage.schema import is_open, messages, turns
+from storage.schema import is_open, messages, turns, wordless
 
 KNOWN = (
     select(
@@ -41,9 +41,11 @@ REWORD = (
         edited_at=bindparam("to_edited_at"),
     )
 )
+# What was read of the files is read anew where those are others.
+FORGET_FILES = update(messages).where(messages.c.id == bindparam("of_row")).values(file_texts=None)
 # It stays in the conversation, as something that people said to each other.
 LEAVE_TURN = update(messages).where(messages.c.id == bindparam("of_row")).values(turn_id=None)
-WIPE = update(messages).where(messages.c.id == bindparam("of_row")).values(text="", attachments=(), deleted=True)
+WIPE = update(messages).where(messages.c.id == bindparam("of_row")).values(**wordless, deleted=True)
 # An answer none of whose questions is left says what was taken back.
 _question = messages.alias("question")
 WIPE_ANSWER = (
@@ -55,7 +57,7 @@ WIPE_ANSWER = (
             _question.c.turn_id == messages.c.turn_id, _question.c.role == "user", _question.c.deleted.is_(False)
         ),
     )
-    .values(text="", attachments=(), deleted=True)
+    .values(**wordless, deleted=True)
 )
 REVISE = (
     update(turns)
@@ -100,12 +102,15 @@ def _edit(connection: Connection, message: IncomingMessage, asks: bool) -> Revis
     edited_at = known.edited_at if message.edited_at is None else micros(message.edited_at)
     if known.deleted or edited_at < known.edited_at:
         return Revised("stale", known.turn_id)
-    is_new = message.text != known.text or _contents(message.attachments) != _contents(known.attachments)
+    has_other_files = _contents(message.attachments) != _contents(known.attachments)
+    is_new = message.text != known.text or has_other_files
     # Also where nothing is new, the addresses of its files may be: Discord's expire.
     wording = {"to_text": message.text, "to_attachments": message.attachments, "to_edited_at": edited_at}
     connection.execute(REWORD, {"of_row": known.id, **wording})
     if not is_new:
         return Revised("same", known.turn_id)
+    if has_other_files:
+        connection.execute(FORGET_FILES, {"of_row": known.id})
     revision = _revise(connection, known.turn_id, _ANSWERS)
     if revision is not None and not asks:
         connection.execute(LEAVE_TURN, {"of_row": known.id})

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -31,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 
-from bot.messages import Attachment
+from bot.messages import Attachment, FileText
 
 metadata = MetaData(
     naming_convention={
@@ -89,6 +90,21 @@ class Files(TypeDecorator[tuple[Attachment, ...]]):
         if value is None or value == NO_FILES:
             return ()
         return tuple(Attachment(**fields) for fields in json.loads(value))
+
+
+class FileTexts(TypeDecorator[tuple[FileText, ...]]):
+    """What was read of a message's attachments, as JSON; null where nobody has looked yet."""
+
+    impl = Words
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[FileText] | None, dialect: Dialect) -> str | None:
+        """The list as JSON."""
+        return None if value is None else json.dumps([asdict(each) for each in value], ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[FileText, ...] | None:
+        """The list as it was stored."""
+        return None if value is None else tuple(FileText(**fields) for fields in json.loads(value))
 
 
 def is_open(a_turn: FromClause) -> ColumnElement[bool]:
@@ -196,6 +212,8 @@ messages = Table(
     Column("author_name", Words, nullable=False),
     Column("text", Words, nullable=False),
     Column("attachments", Files, nullable=False, server_default=text("'[]'")),
+    # What the model reads of them: the same at every turn of the conversation.
+    Column("file_texts", FileTexts),
     Column("sent_at", BigInteger, nullable=False),
     # The order within the conversation: when it was sent; an answer stands where the question it answers stands.
     Column("position", BigInteger, nullable=False),
@@ -210,6 +228,9 @@ Index("ix_messages_turn", messages.c.turn_id)
 # What was said long ago, for the retention; and by whom, to give it to them or to remove it.
 Index("ix_messages_sent", messages.c.sent_at, messages.c.id)
 Index("ix_messages_author", messages.c.platform, messages.c.author_id, messages.c.id)
+
+# What a message loses when its words go, whatever they go for.
+wordless: dict[str, Any] = {"text": "", "attachments": (), "file_texts": None}
 
 reply_parts = Table(
     "reply_parts",
@@ -233,6 +254,16 @@ ratings = Table(
     Column("at", BigInteger, nullable=False),
 )
 Index("ix_ratings_user", ratings.c.platform, ratings.c.user_id, ratings.c.turn_id)
+
+# Files that an answer comes with: a row before one is sent, by a name that no other answer's file has.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id"), primary_key=True),
+    Column("name", Name(128), primary_key=True),
+    Column("state", String(16), nullable=False),  # intended | sent | refused
+    Column("intended_at", BigInteger, nullable=False),
+)
 
 settings = Table(
     "settings",

@@ -9,6 +9,7 @@ from storage.budgets import Budgets
 from storage.controls import Controls
 from storage.cursors import Cursors
 from storage.database import Database
+from storage.files import Files
 from storage.history import History
 from storage.inbox import Inbox
 from storage.liveness import SignOfLife
@@ -39,6 +40,7 @@ class Store:
     revisions: Revisions
     answers: Answers
     ratings: Ratings
+    files: Files
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -59,6 +61,7 @@ class Store:
             Revisions(database),
             Answers(database),
             Ratings(database),
+            Files(database),
         )
 
     def begin_work(self) -> SignOfLife:

@@ -421,7 +421,7 @@ def _release(
 ) -> None:
     moment = now()
     back = {"to_not_before": moment + micros_of(delay_seconds), "more_crashes": int(crashed)}
-    released = connection.execute(RELEASE, {**_holding(claim), **back}).first()
+    released = connection.execute(RELEASE, {**holding(claim), **back}).first()
     if used is not None and released is not None and released.outcome is None:
         # What is set aside for the turn stays so for its next attempt.
         _count(connection, claim, used, moment)
@@ -432,7 +432,7 @@ def _revisions(connection: Connection, turn_ids: Sequence[int]) -> Mapping[int, 
 
 
 def _begin_again(connection: Connection, claim: Claim, used: UsageRow | None) -> int:
-    revision: int | None = connection.scalar(BEGIN_AGAIN, _holding(claim))
+    revision: int | None = connection.scalar(BEGIN_AGAIN, holding(claim))
     if revision is None:
         raise _lost(claim)
     if used is not None:
@@ -449,7 +449,7 @@ def _parts_among(connection: Connection, platform_ids: Sequence[str]) -> frozens
 
 
 def _keep_outcome(connection: Connection, claim: Claim, outcome: str) -> None:
-    kept = {**_holding(claim), "held_revision": claim.revision, "to_outcome": outcome}
+    kept = {**holding(claim), "held_revision": claim.revision, "to_outcome": outcome}
     if not connection.execute(KEEP_OUTCOME, kept).rowcount:
         raise _late(connection, claim)
 
@@ -457,7 +457,7 @@ def _keep_outcome(connection: Connection, claim: Claim, outcome: str) -> None:
 def _intend_part(connection: Connection, claim: Claim, number: int, outcome: str | None) -> None:
     if outcome is not None:
         _keep_outcome(connection, claim, outcome)
-    intent = {**_holding(claim), "part": number, "moment": now()}
+    intent = {**holding(claim), "part": number, "moment": now()}
     if not connection.execute(INTEND_PART[connection.dialect.name], intent).rowcount:
         raise _lost(claim)
 
@@ -467,7 +467,7 @@ def _confirm_part(connection: Connection, claim: Claim, number: int, platform_id
 
 
 def _drop_part(connection: Connection, claim: Claim, number: int) -> None:
-    if connection.scalar(HELD, _holding(claim)) is None:
+    if connection.scalar(HELD, holding(claim)) is None:
         raise _lost(claim)
     connection.execute(DROP_PART, {"of_turn": claim.turn_id, "part": number})
 
@@ -484,7 +484,7 @@ def _finish(
 ) -> None:
     moment = now()
     end = {
-        **_holding(claim),
+        **holding(claim),
         "held_revision": claim.revision,
         "to_state": state,
         "moment": moment,
@@ -528,13 +528,14 @@ def _backlog(connection: Connection) -> Backlog:
     return Backlog(_open_count(connection), connection.scalar(WAITING_SINCE, {"moment": now()}))
 
 
-def _holding(claim: Claim) -> dict[str, object]:
+def holding(claim: Claim) -> dict[str, object]:
+    """What `HELD` and the fenced writes ask of a claim."""
     return {"held_turn": claim.turn_id, "held_by": claim.owner, "held_attempt": claim.attempt}
 
 
 def _late(connection: Connection, claim: Claim) -> LeaseLost | QuestionChanged:
     """Why an outcome or an end was refused."""
-    if connection.scalar(HELD, _holding(claim)) is None:
+    if connection.scalar(HELD, holding(claim)) is None:
         return _lost(claim)
     return QuestionChanged(f"the questions of turn {claim.turn_id} were changed meanwhile")
 

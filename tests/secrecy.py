@@ -1,8 +1,8 @@
 """Nothing that is secret, and nothing that people or the model said, is in a log: the one search for it in all tests.
 
-What was planted is read from the emulators: every token and key the bot was given, every text that people wrote and the
-model said. What was logged is a process's file, or what the loggers of this process wrote through the bot's own
-processors (`overhearing`).
+What was planted is read from the emulators: every token and key the bot was given, every text that people wrote or sent
+as a file, and the model said. What was logged is a process's file, or what the loggers of this process wrote through
+the bot's own processors (`overhearing`).
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ class Planted:
                         if message.user != emulator.bot.id
                         for state in message.states
                     }
+                    self.texts |= {
+                        file.data.decode(errors="replace")
+                        for file in emulator.files.values()
+                        if file.media_type.startswith("text/")
+                    }
                 case DiscordServer():
                     self.secrets.add(emulator.token)
                     self.texts |= {
@@ -59,6 +64,11 @@ class Planted:
                         for message in channel.messages
                         if message.author is not emulator.bot
                         for version in message.versions
+                    }
+                    self.texts |= {
+                        file.data.decode(errors="replace")
+                        for file in emulator.world.attachments.values()
+                        if file.content_type.startswith("text/")
                     }
                 case OpenAIService():
                     self.secrets |= emulator.keys | {call.key for call in emulator.calls}

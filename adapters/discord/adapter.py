@@ -19,7 +19,7 @@ from adapters.discord import commands, markdown, registration, rest, sending, th
 from adapters.discord.arrivals import Arrivals
 from adapters.discord.client import DEFAULT_API_URL, INTERACTION, REACTIONS, Client, Identity, redirect
 from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED
-from adapters.discord.history import channel_of, find_own, read_chain, read_history
+from adapters.discord.history import channel_of, find_own, find_own_file, read_chain, read_history
 from adapters.discord.interactions import parse_interaction
 from adapters.discord.missed import read_missed
 from adapters.discord.parsing import (
@@ -260,14 +260,27 @@ class DiscordAdapter:
             raise DeliveryUncertain("no_channel")
         return Address(PLATFORM, "", channel)
 
-    async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
-        """Post a file with a text beside it; pings nobody. Raises a `DeliveryFailure`."""
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> None:
+        """Post a file with a text beside it, once for a key; pings nobody. Raises a `DeliveryFailure`."""
         with self._telling_of_refusals():
-            await uploads.upload(self._now().client.http, channel_of(address), file, text)
+            await uploads.upload(self._now().client.http, channel_of(address), file, text, key)
+
+    async def find_file(self, address: Address, name: str, after: str | None) -> bool:
+        """Whether a file of ours of that name stands in the channel. Raises a `DeliveryFailure`."""
+        login = self._now()
+        with self._telling_of_refusals():
+            return await find_own_file(login.client.http, address, name, after, login.identity.user_id)
 
     async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
         """The bytes of a file that came with a message. Raises a `DeliveryFailure`."""
         return await uploads.download(file, self._api_url, most_bytes)
+
+    async def files_now(self, address: Address, message_id: str) -> Sequence[Attachment]:
+        """What is attached to a message, with addresses that are good now. Raises a `DeliveryFailure`."""
+        # The message that a thread hangs on stands in the channel.
+        channel = address.channel if message_id == address.thread else channel_of(address)
+        with self._telling_of_refusals():
+            return await uploads.attached(self._now().client.http, channel, message_id)
 
     async def open_thread(self, address: Address, message_id: str, name: str) -> None:
         """Begin a thread at a message: its address is then the channel's with the message's id as thread."""

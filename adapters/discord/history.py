@@ -110,6 +110,23 @@ async def find_own(http: HTTPClient, address: Address, trace: Trace, own_id: str
     return [] if await _exists(http, address, trace.reply_to) else plain
 
 
+async def find_own_file(http: HTTPClient, address: Address, name: str, after: str | None, own_id: str) -> bool:
+    """Whether the bot has posted a file of this name since a message. Raises a `DeliveryFailure`."""
+    after = after or "0"
+    for _ in range(SEARCHED_PAGES):
+        page = await rest.call(http, http.logs_from(channel_of(address), PAGE, after=after))
+        entries = sorted(
+            (entry for entry in objects(page) if identifier(entry.get("id"))), key=lambda entry: int(entry["id"])
+        )
+        own = [entry for entry in entries if _wrote(own_id, entry)]
+        if any(file.get("filename") == name for entry in own for file in objects(entry.get("attachments"))):
+            return True
+        if len(entries) < PAGE:
+            return False
+        after = identifier(entries[-1]["id"])
+    raise DeliveryRefused("too_much_to_search")
+
+
 async def _exists(http: HTTPClient, address: Address, message_id: str) -> bool:
     try:
         await rest.call(http, http.get_message(channel_of(address), message_id))

@@ -85,7 +85,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         text=_text(payload, content, around),
         mentions_bot=mentions_bot,
         sent_at=sent_at,
-        attachments=_attachments(payload),
+        attachments=attachments(payload),
         quoted=quoted,
         edited=isinstance(payload.get("edited_timestamp"), str),
         edited_at=_moment(payload.get("edited_timestamp")),
@@ -255,7 +255,8 @@ def _quoted(payload: Mapping[str, Any], around: Surroundings, *, explicit: bool)
     return Quoted(message_id, author, text or None, by_us=author is not None and author.id == around.bot_id)
 
 
-def _attachments(payload: Mapping[str, Any]) -> tuple[Attachment, ...]:
+def attachments(payload: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    """What is attached to a message object, and to what is forwarded in it."""
     sources = [payload, *(snapshot.get("message") for snapshot in objects(payload.get("message_snapshots")))]
     return tuple(
         Attachment(

@@ -14,11 +14,12 @@ import structlog
 from discord.http import HTTPClient, MultipartParameters
 
 from adapters.discord import markdown, rest
-from adapters.discord.outgoing import NOBODY, SUPPRESS_EMBEDS
+from adapters.discord.outgoing import NOBODY, SUPPRESS_EMBEDS, nonce
+from adapters.discord.parsing import attachments, is_object
 from adapters.files import read_file
 from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile
-from bot.messages import Attachment
+from bot.messages import Attachment, PartKey
 
 log = structlog.get_logger(__name__)
 
@@ -42,11 +43,11 @@ def with_file(message: dict[str, Any], file: OutgoingFile) -> MultipartParameter
     return MultipartParameters(payload=None, multipart=form, files=[sent])
 
 
-async def upload(http: HTTPClient, channel: str, file: OutgoingFile, text: str) -> None:
-    """Post a file into a channel or thread; pings nobody. Raises a `DeliveryFailure`."""
+async def upload(http: HTTPClient, channel: str, file: OutgoingFile, text: str, key: PartKey | None = None) -> None:
+    """Post a file into a channel or thread, with a key once for some minutes. Raises a `DeliveryFailure`."""
     # By its nonce it stays one message, however often it is sent: here, or by discord.py within one request.
-    nonce = secrets.token_hex(12)
-    message: dict[str, Any] = {"allowed_mentions": NOBODY, "nonce": nonce, "enforce_nonce": True}
+    once = secrets.token_hex(12) if key is None else nonce(key)
+    message: dict[str, Any] = {"allowed_mentions": NOBODY, "nonce": once, "enforce_nonce": True}
     if content := markdown.render(text):
         message |= {"content": content, "flags": SUPPRESS_EMBEDS}
     try:
@@ -70,3 +71,12 @@ async def download(file: Attachment, api_url: str, most_bytes: int) -> bytes:
     hosts = {*FILE_HOSTS, urlsplit(api_url).hostname or ""}
     async with aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session:
         return await read_file(session, file.url, hosts=hosts, most_bytes=most_bytes)
+
+
+async def attached(http: HTTPClient, channel: str, message_id: str) -> tuple[Attachment, ...]:
+    """What is attached to a message, read anew: that signs the addresses anew. Raises a `DeliveryFailure`.
+
+    https://docs.discord.com/developers/reference#signed-attachment-cdn-urls
+    """
+    payload = await rest.call(http, http.get_message(channel, message_id))
+    return attachments(payload) if is_object(payload) else ()

@@ -22,7 +22,7 @@ from adapters.slack.buttons import set_buttons
 from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
-from adapters.slack.history import find_own, metadata_of, read_rows
+from adapters.slack.history import find_own, find_own_file, metadata_of, read_rows
 from adapters.slack.inbound import to_markdown
 from adapters.slack.interactive import Interactive
 from adapters.slack.missed import read_missed
@@ -72,7 +72,7 @@ class SlackAdapter:
 
     `planned`: calls wait until the published limits have room for them. `streams`: messages may grow by Slack's own.
     Implements `Adapter`, `ShowsStatus`, `ShowsButtons`, `Streams`, `Deletes`, `FindsReplies`, `ReadsMissed`,
-    `KnowsPlaces`, `ReachesPeople`, `Whispers`, `Uploads` and `ReportsVitals`.
+    `KnowsPlaces`, `ReachesPeople`, `Whispers`, `Uploads`, `FindsFiles`, `ReadsFiles` and `ReportsVitals`.
     """
 
     status_seconds = STATUS_SECONDS
@@ -233,10 +233,18 @@ class SlackAdapter:
         with self._delivery():
             await whisper(self._web, address, user_id, reply)
 
-    async def upload(self, address: Address, file: OutgoingFile, text: str = "") -> None:
-        """Post a file into the thread; needs the scope files:write. Raises a `DeliveryFailure`."""
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> None:
+        """Post a file into the thread; needs the scope files:write. Raises a `DeliveryFailure`.
+
+        Slack takes no key with a file: `find_file` tells whether one is there.
+        """
         with self._delivery():
             await upload(self._web, address, file, text)
+
+    async def find_file(self, address: Address, name: str, after: str | None) -> bool:
+        """Whether a file of ours of that name stands in the thread; raises a `DeliveryFailure`."""
+        with self._delivery():
+            return await find_own_file(self._web, address, name, after, self._identity)
 
     async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
         """The bytes of a file that came with a message; needs the scope files:read. Raises a `DeliveryFailure`."""

@@ -55,10 +55,9 @@ async def find_own(web: AsyncWebClient, address: Address, trace: Trace, me: Iden
     A stream carries metadata from its end on: one that was cut off has none. Raises `SlackFault`.
     """
     wanted = metadata_of(trace.key)
-    pages = _SEARCHED_PAGES if address.thread is None else MOST_PAGES
     arguments = {"include_all_metadata": True, "oldest": trace.after, "limit": PAGE}
     unmarked: list[str] = []
-    async for page in _pages(web, address, pages, arguments):
+    async for page in _pages(web, address, _searched(address), arguments):
         for row in _between(page, None, trace.after):
             if is_ours(row, me):
                 if _carries(row.get("metadata"), wanted):
@@ -66,6 +65,21 @@ async def find_own(web: AsyncWebClient, address: Address, trace: Trace, me: Iden
                 if address.thread is not None and not (row.get("metadata") or row.get("files") or row.get("subtype")):
                     unmarked.append(str(row["ts"]))
     return unmarked
+
+
+async def find_own_file(web: AsyncWebClient, address: Address, name: str, after: str | None, me: Identity) -> bool:
+    """Whether the bot has posted a file of this name since a message; raises `SlackFault`."""
+    async for page in _pages(web, address, _searched(address), {"oldest": after, "limit": PAGE}):
+        for row in page:
+            files = row.get("files")
+            named = (file.get("name") for file in (files if isinstance(files, list) else []) if isinstance(file, dict))
+            if is_ours(row, me) and name in named:
+                return True
+    return False
+
+
+def _searched(address: Address) -> int:
+    return _SEARCHED_PAGES if address.thread is None else MOST_PAGES
 
 
 async def _pages(

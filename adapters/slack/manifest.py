@@ -58,8 +58,8 @@ VIEW_SCOPES: tuple[str, ...] = ("assistant:write",)
 OPTIONAL_SCOPES: dict[str, str] = {
     "im:write": "the people in PARLEY_ADMINS are told of trouble in the log alone",
     "reactions:read": "a 👍 or 👎 that is given as a reaction is not counted as a rating",
-    "files:read": "the model does not see images that come with a question",
-    "files:write": "no chart comes with `/parley usage`, and buttons, forms and the Home tab may be off",
+    "files:read": "the model sees neither images nor files that come with a question",
+    "files:write": "no answer comes with a file or chart, and buttons, forms and the Home tab may be off",
 }
 """Each scope that an app from an older manifest may lack, and what it then does without."""
 

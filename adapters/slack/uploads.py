@@ -81,4 +81,6 @@ async def download(web: AsyncWebClient, file: Attachment, most_bytes: int) -> by
         most_bytes=most_bytes,
         headers={"Authorization": f"Bearer {web.token}"},
         proxy=proxy_for(file.url),
+        # Of a file that is HTML itself, Slack says how large it is; of another no page is what was asked for.
+        page_of_size=file.size if file.media_type in ("text/html", "application/xhtml+xml") else -1,
     )

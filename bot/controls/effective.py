@@ -35,6 +35,8 @@ class Effective:
     history_tokens: int
     history_messages: int
     vision: bool
+    files: bool
+    max_messages: int
     rights: Literal["admins", "everyone"]
     allow_users: frozenset[str] | None
     block_users: frozenset[str] | None

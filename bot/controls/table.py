@@ -169,6 +169,20 @@ TABLE = (
         "PARLEY_VISION",
     ),
     Control(
+        "files",
+        Switch(),
+        "whether the model reads files that are attached: text, code, PDF, Word, CSV, Excel",
+        "off",
+        "PARLEY_FILES",
+    ),
+    Control(
+        "max_messages",
+        Whole(1, 50, ("1", "3", "5", "10", "20")),
+        "the most messages an answer takes; what is longer comes as a file",
+        "5",
+        "PARLEY_MAX_MESSAGES",
+    ),
+    Control(
         "rights",
         Choice(("admins", "everyone")),
         "who may change the settings",

@@ -158,8 +158,8 @@ def attachment_payload(attachment: Attachment, *, ephemeral: bool = False) -> JS
         "id": str(attachment.id),
         "filename": attachment.filename,
         "size": len(attachment.data),
-        "url": attachment.url,
-        "proxy_url": attachment.url,
+        "url": attachment.signed(),
+        "proxy_url": attachment.signed(),
         "content_type": attachment.content_type,
     }
     if attachment.description is not None:

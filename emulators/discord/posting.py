@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mimetypes
 import re
-import secrets
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -199,16 +198,14 @@ def attach(server: Core, channel: Channel, described: Any, files: dict[int, Uplo
         filename = re.sub(r"[^A-Za-z0-9_.-]", "_", str(entry.get("filename") or upload.filename))
         guessed = upload.content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
         attachment_id = server.world.snowflake()
-        expires = time.time() + server.timing.attachment_expiry
-        query = f"ex={int(expires):x}&is={int(time.time()):x}&hm={secrets.token_hex(16)}"
         attachment = Attachment(
             id=attachment_id,
             channel_id=channel.id,
             filename=filename,
             data=upload.data,
             content_type=guessed,
-            url=f"{server.cdn_url}/attachments/{channel.id}/{attachment_id}/{filename}?{query}&",
-            expires=expires,
+            path=f"{server.cdn_url}/attachments/{channel.id}/{attachment_id}/{filename}",
+            lifetime=server.timing.attachment_expiry,
             description=entry.get("description"),
         )
         server.world.attachments[attachment_id] = attachment

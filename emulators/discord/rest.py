@@ -150,6 +150,9 @@ class Api:
         if fault is not None and fault.kind == "lost_reply":
             server.changed()
             return self._cut(request)
+        if fault is not None and fault.kind == "late_reply":
+            server.changed()
+            await asyncio.sleep(fault.seconds)
         server.rate_limits.count_invalid(response.status, response.headers.get("X-RateLimit-Scope"))
         recorded.status = response.status
         server.changed()

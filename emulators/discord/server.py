@@ -5,6 +5,7 @@ This is the object tests and the demo hold; the bot only ever sees its sockets.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -76,8 +77,18 @@ class DiscordServer(Invocations):
         await self._runner.cleanup()
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
-        """The CDN: attachments until they expire or their message is deleted."""
+        """The CDN: attachments until they expire or their message is deleted. Faults are ordered for `cdn`."""
         recorded = await record("discord-cdn", request, self.requests)
+        fault = self.faults.take("cdn")
+        if fault is not None and fault.kind == "delay":
+            await asyncio.sleep(fault.seconds)
+        elif fault is not None and fault.kind == "answer":
+            recorded.status = fault.status
+            return web.Response(status=fault.status, headers=dict(fault.headers), body=fault.body)
+        elif fault is not None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
         number = request.match_info["attachment_id"]
         found = self.world.attachments.get(int(number)) if number.isdecimal() else None
         good = found is not None and f"{self.cdn_url}{request.path_qs}".rstrip("&") == found.url.rstrip("&")

@@ -6,6 +6,7 @@ what may be done with them is the handlers'.
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -180,16 +181,26 @@ class Upload:
 
 @dataclass(slots=True, eq=False)
 class Attachment:
-    """A file of a message; `url` carries its expiry."""
+    """A file of a message at `path` of the CDN; its `url` is signed, and good for `lifetime` seconds."""
 
     id: int
     channel_id: int
     filename: str
     data: bytes
     content_type: str
-    url: str
-    expires: float
+    path: str
+    lifetime: float
     description: str | None = None
+    url: str = ""
+    expires: float = 0.0
+
+    def signed(self) -> str:
+        """The address as the API gives it now: one that has expired is signed anew."""
+        if time.time() > self.expires:
+            self.expires = time.time() + self.lifetime
+            query = f"ex={int(self.expires):x}&is={int(time.time()):x}&hm={secrets.token_hex(16)}"
+            self.url = f"{self.path}?{query}&"
+        return self.url
 
 
 @dataclass(frozen=True, slots=True)

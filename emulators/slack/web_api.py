@@ -73,11 +73,14 @@ async def _observed(core: Core, request: web.Request, service: str, name: str, h
     fault = core.faults.take(name)
     if fault is not None and fault.kind == "delay":
         await asyncio.sleep(fault.seconds)
-    elif fault is not None and fault.kind != "lost_reply":
+    elif fault is not None and fault.kind not in ("lost_reply", "late_reply"):
         return _faulty(core, request, recorded, fault)
     response = await handle(request)
     if fault is not None and fault.kind == "lost_reply":
         return _cut(request, response)
+    if fault is not None and fault.kind == "late_reply":
+        core.changed()
+        await asyncio.sleep(fault.seconds)
     recorded.status = response.status
     core.changed()
     return response

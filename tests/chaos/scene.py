@@ -64,6 +64,8 @@ class Scene:
             # Its words are made of many tokens each.
             "OPENAI_MAX_OUTPUT_TOKENS": "60000",
             "PARLEY_HISTORY_TOKENS": "60000",
+            # The longest of its answers is whole in its messages on Discord too.
+            "PARLEY_MAX_MESSAGES": "20",
             "PARLEY_LEASE_SECONDS": f"{LEASE_SECONDS:g}",
             "PARLEY_SHUTDOWN_GRACE": "0.7",
             "PARLEY_OPENAI_FIRST_TOKEN_TIMEOUT": "5",

@@ -16,13 +16,14 @@ from emulators.slack.model import Message as SlackMessage
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A standing message of the bot, as its words. `place` is a channel or thread; `reply_to` what it hangs on, on
-    Discord."""
+    Discord; `file` the name of what is attached, which comes without words."""
 
     platform: str
     place: str
     id: str
     words: tuple[str, ...]
     reply_to: str | None = None
+    file: str = ""
 
 
 class Eyes:
@@ -49,12 +50,14 @@ class Eyes:
 
     def _on_slack(self, message: SlackMessage) -> Shown:
         place = slack_place(message.channel, message.thread_ts)
-        return Shown("slack", place, message.ts, tuple(self._slack.visible_text(message).split()))
+        words = tuple(self._slack.visible_text(message).split())
+        return Shown("slack", place, message.ts, words, file="".join(file.name for file in message.files))
 
     @staticmethod
     def _on_discord(message: DiscordMessage) -> Shown:
         target = str(message.referenced.id) if message.referenced else None
-        return Shown("discord", str(message.channel.id), str(message.id), tuple(message.content.split()), target)
+        words, file = tuple(message.content.split()), "".join(each.filename for each in message.attachments)
+        return Shown("discord", str(message.channel.id), str(message.id), words, target, file)
 
 
 def slack_place(channel: str, thread_ts: str | None) -> str:

@@ -5,11 +5,12 @@ It reads what the platforms show and what the database says once the dust has se
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from bot.files.out import FEW_MESSAGES
 from bot.late import late_word
 from tests.chaos import rows, shown
 from tests.chaos.answers import HEAD, WORD, tokens_said
@@ -36,9 +37,15 @@ class Flaw:
 
 @dataclass
 class Reading:
-    """What the messages of the bot say: the questions answered whole, and what is wrong with the rest."""
+    """What the messages of the bot say: the questions answered whole, and what is wrong with the rest.
+
+    `long`: the leads of the answers that have so many messages that they come as a file too; `files`: how often each
+    stands.
+    """
 
     answered: dict[str, Shown] = field(default_factory=dict)
+    long: set[str] = field(default_factory=set)
+    files: Counter[str] = field(default_factory=Counter)
     flaws: list[Flaw] = field(default_factory=list)
 
 
@@ -47,6 +54,9 @@ def read(scene: Scene, questions: dict[str, Question]) -> Reading:
     reading = Reading()
     by_lead: defaultdict[str, list[tuple[Shown, tuple[str, ...]]]] = defaultdict(list)
     for message in scene.eyes.look():
+        if message.file:
+            reading.files[message.file] += 1
+            continue
         words = _without_late_word(message.words)
         leads = frozenset(_lead_of(word) for word in words)
         if len(leads) == 1 and leads <= questions.keys():
@@ -57,6 +67,9 @@ def read(scene: Scene, questions: dict[str, Question]) -> Reading:
             reading.flaws.append(Flaw("stray", about, f"{where}: {' '.join(words)[:200]}"))
     for lead, messages in by_lead.items():
         _judge(scene, questions, lead, messages, reading)
+        if len(messages) > FEW_MESSAGES:
+            reading.long.add(lead)
+    reading.flaws += [Flaw("doubled", "", f"{name} stands {n} times") for name, n in reading.files.items() if n > 1]
     unanswered = questions.keys() - reading.answered.keys() - {flaw.token for flaw in reading.flaws}
     reading.flaws += [Flaw("lost", token, "no answer at all") for token in sorted(unanswered)]
     reading.flaws += _disordered(questions.values(), reading.answered)
@@ -130,7 +143,10 @@ def _without_late_word(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def at_the_end(scene: Scene, people: People, workers: Sequence[Worker]) -> list[Flaw]:
     """All flaws of a round after its last process ended in order."""
-    flaws = list(read(scene, people.questions).flaws)
+    reading = read(scene, people.questions)
+    flaws = list(reading.flaws)
+    if len(reading.long) != len(reading.files):
+        flaws.append(Flaw("lost", "", f"{len(reading.long)} long answers came with {len(reading.files)} files"))
     flaws += [Flaw("unsettled", "", what) for what in rows.unsettled(scene.database)]
     flaws += [
         Flaw("stuck status", "", f"{status.channel} {status.thread_ts} shows {status.text!r}")

@@ -12,8 +12,13 @@ from bot import context
 from bot.backend.completion import CompletionRequest, ModelMessage, Picture
 from bot.backend.parameters import Refusals, arguments
 from bot.errors import DeliveryRefused
-from bot.messages import Attachment
-from bot.pictures import MOST_PICTURES, Pictures, Unseen, fit, scaled, tokens
+from bot.files.fetching import GONE
+from bot.files.kinds import Unreadable
+from bot.files.left_out import LeftOut, note
+from bot.files.opener import Opener
+from bot.files.scaling import fit, scaled, tokens
+from bot.messages import Address, Attachment
+from bot.pictures import MOST_PICTURES, TOO_MANY, Pictures
 from storage.records import StoredMessage
 
 
@@ -60,13 +65,16 @@ def test_what_is_transparent_stays_so() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"<html>sign in</html>", drawn(50, 50)[:60], b"\x89PNG\r\n\x1a\n" + b"\0" * 99])
 def test_what_is_no_image_is_refused_in_words(data: bytes) -> None:
-    with pytest.raises(Unseen, match="no image"):
+    with pytest.raises(Unreadable, match="no image"):
         scaled(data)
 
 
 def test_a_bomb_of_pixels_is_not_unpacked() -> None:
-    with pytest.raises(Unseen, match="too many pixels"):
+    with pytest.raises(Unreadable, match="too many pixels"):
         scaled(drawn(12_000, 6_000, "PNG", "1"))
+
+
+HERE = Address("slack", "T1", "C1", "1.0")
 
 
 class Shelf:
@@ -93,31 +101,29 @@ def image(name: str, size: int = 100) -> Attachment:
 
 async def test_the_newest_images_are_shown_and_fetched_once() -> None:
     shelf = Shelf(**{f"i{n}": drawn(10, 10) for n in range(6)})
-    pictures = Pictures()
+    pictures = Pictures(Opener(seconds=120), 20 * 1024 * 1024)
     history = [said(n, image(f"i{n}")) for n in range(6)]
-    found = await pictures.of(shelf, history)  # type: ignore[arg-type]
-    assert list(found) == [2, 3, 4, 5] and len(found) == MOST_PICTURES
-    await pictures.of(shelf, history)  # type: ignore[arg-type]
+    found = await pictures.of(shelf, HERE, history)  # type: ignore[arg-type]
+    shown = [number for number, [each] in found.items() if isinstance(each, Picture)]
+    assert shown == [2, 3, 4, 5] and len(shown) == MOST_PICTURES
+    assert [found[number] for number in (0, 1)] == [[LeftOut("i0", TOO_MANY)], [LeftOut("i1", TOO_MANY)]]
+    await pictures.of(shelf, HERE, history)  # type: ignore[arg-type]
     assert sorted(shelf.read) == ["i2", "i3", "i4", "i5"]
 
 
 async def test_an_image_that_cannot_be_read_is_told_of_in_its_place() -> None:
-    pictures = Pictures()
+    pictures = Pictures(Opener(seconds=120), 20 * 1024 * 1024)
     history = [said(1, image("gone"), image("huge", 30_000_000), Attachment("notes.txt", "text/plain", 5, "u"))]
-    found = await pictures.of(Shelf(), history)  # type: ignore[arg-type]
-    assert found == {
-        1: [
-            "[the image gone can't be shown: it could not be read from the platform]",
-            "[the image huge can't be shown: it is larger than 20 MB]",
-        ]
-    }
+    found = await pictures.of(Shelf(), HERE, history)  # type: ignore[arg-type]
+    assert dict(found) == {1: [LeftOut("gone", GONE), LeftOut("huge", "it is larger than 20 MB")]}
+    assert note(found[1][1]) == "[huge is left out: it is larger than 20 MB. You have not seen it.]"  # type: ignore[arg-type]
 
 
 def test_images_go_to_the_model_with_what_was_said_and_count() -> None:
     picture = Picture("data:image/png;base64,xx", 255)
     budget = context.Budget(1_000, len, lambda text, n: text[:n])
-    prompt = context.build("be kind", [said(1), said(2)], budget, {2: [picture, "[the image b can't be shown: why]"]})
-    assert prompt.messages[2] == ModelMessage("user", "Ada: look\n[the image b can't be shown: why]", (picture,))
+    prompt = context.build("be kind", [said(1), said(2)], budget, {2: [picture, "[b is left out: why]"]})
+    assert prompt.messages[2] == ModelMessage("user", "Ada: look\n[b is left out: why]", (picture,))
     body = arguments(CompletionRequest("m", prompt.messages), Refusals())
     assert body["messages"][1]["content"] == "Ada: look"
     assert body["messages"][2]["content"][1] == {"type": "image_url", "image_url": {"url": picture.url}}

@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from bot.adapter import OpensThreads, Uploads
+from bot.adapter import FindsFiles, OpensThreads, RenewsFiles, Uploads
 from bot.errors import DeliveryRefused, MessageGone
 from bot.interactions import OutgoingFile
 from bot.messages import Address, PartKey, Reply
 from emulators.discord import DiscordServer, Message, Permission
+from emulators.discord.state import Upload
 from emulators.faults import Fault
 from tests.discord.support import QUICK, address_of, bodies, running
 
@@ -125,3 +126,43 @@ async def test_a_file_that_may_not_be_posted_is_refused() -> None:
         assert refused.value.code == "50013"
         assert server.bot_messages(channel) == []
         assert bodies(server, "GET", "/messages") == []
+
+
+async def test_a_file_is_posted_once_for_its_key_and_found_by_its_name() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        async with running(server) as (adapter, _):
+            assert isinstance(adapter, FindsFiles)
+            question = await server.say(ada, channel, "draw", mention=True)
+            here, before = address_of(channel), str(question.id)
+            assert not await adapter.find_file(here, CHART.name, before)
+            for _ in range(2):
+                await adapter.upload(here, CHART, key=PartKey("t1/usage.png", 1))
+            assert await adapter.find_file(here, CHART.name, before)
+            assert not await adapter.find_file(here, "other.png", before)
+            [posted] = server.bot_messages(channel)
+            assert not await adapter.find_file(here, CHART.name, str(posted.id))
+    assert server.complaints == []
+
+
+async def test_a_persons_file_of_the_same_name_is_not_taken_for_ours() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        async with running(server) as (adapter, _):
+            await server.say(ada, channel, "look", attachments=[Upload(CHART.name, CHART.data)])
+            assert isinstance(adapter, FindsFiles)
+            assert not await adapter.find_file(address_of(channel), CHART.name, None)
+
+
+async def test_a_files_address_that_has_expired_is_had_anew_also_at_the_head_of_a_thread() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        async with running(server) as (adapter, _):
+            assert isinstance(adapter, RenewsFiles)
+            said = await server.say(ada, channel, "look", attachments=[Upload("a.txt", b"words")])
+            [file] = said.attachments
+            old, file.expires = file.url, 0.0
+            for place in (address_of(channel), in_thread_of(said)):
+                [now] = await adapter.files_now(place, str(said.id))
+                assert now.url == file.url != old
+                assert await adapter.read_file(now, 10) == b"words"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bot.adapter import Uploads, Whispers
+from bot.adapter import FindsFiles, Uploads, Whispers
 from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain
 from bot.interactions import OutgoingFile
 from bot.messages import Reply
 from emulators.faults import Fault
 from emulators.slack import SlackWorkspace
+from emulators.slack.model import Upload
 from tests.slack.stage import RecordingSink, place_of, running, thread_of
 
 PNG = OutgoingFile("usage.png", "image/png", b"\x89PNG picture", "Dollars per day, " * 100)
@@ -102,3 +103,30 @@ async def test_a_file_that_does_not_get_through_fails_as_a_message_does_and_noth
             await adapter.upload(place_of(slack, general), PNG)
         assert lacking.value.code == "missing_scope"
         assert slack.bot_messages(general) == []
+
+
+async def test_a_file_of_ours_is_found_in_its_thread_by_its_name(slack: SlackWorkspace, sink: RecordingSink) -> None:
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with running(slack, sink) as adapter:
+        assert isinstance(adapter, FindsFiles)
+        asked = await slack.say(ada, general, "draw", mention=True, files=[Upload(PNG.name, PNG.data, "image/png")])
+        here = thread_of(slack, asked)
+        assert not await adapter.find_file(here, PNG.name, asked.ts)
+        await adapter.upload(here, PNG)
+        assert await adapter.find_file(here, PNG.name, asked.ts)
+        assert not await adapter.find_file(here, "other.png", asked.ts)
+        elsewhere = await slack.say(ada, general, "draw", mention=True)
+        assert not await adapter.find_file(thread_of(slack, elsewhere), PNG.name, elsewhere.ts)
+
+
+async def test_a_file_of_ours_in_a_direct_conversation_is_not_taken_for_a_persons(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    ada = slack.add_user("ada")
+    dm = slack.open_dm(ada)
+    async with running(slack, sink) as adapter:
+        assert isinstance(adapter, FindsFiles)
+        asked = await slack.say(ada, dm, "", files=[Upload(PNG.name, PNG.data, "image/png")])
+        assert not await adapter.find_file(place_of(slack, dm), PNG.name, None)
+        await adapter.upload(place_of(slack, dm), PNG)
+        assert await adapter.find_file(place_of(slack, dm), PNG.name, asked.ts)

@@ -14,7 +14,7 @@ from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from bot.messages import Address, Author
+from bot.messages import Address, Author, FileText
 from storage import (
     Store,
     answers,
@@ -24,6 +24,7 @@ from storage import (
     dead_letters,
     erasure,
     export,
+    files,
     history,
     inbox,
     marks,
@@ -45,7 +46,20 @@ POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def _statements() -> Iterator[tuple[str, ClauseElement]]:
-    families = (budgets, controls, cursors, dead_letters, erasure, export, history, inbox, marks, memory, retention)
+    families = (
+        budgets,
+        controls,
+        cursors,
+        dead_letters,
+        erasure,
+        export,
+        files,
+        history,
+        inbox,
+        marks,
+        memory,
+        retention,
+    )
     for module in (*families, answers, ratings, revisions, turns, usage):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, ClauseElement):
@@ -75,6 +89,7 @@ def test_no_family_of_queries_was_overlooked() -> None:
         "dead_letters",
         "erasure",
         "export",
+        "files",
         "history",
         "inbox",
         "marks",
@@ -137,6 +152,10 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.turns.confirm_part(claim, 1, f"a{number}")
     await store.turns.parts(claim.turn_id)
     await store.turns.drop_part(claim, 1)
+    await store.files.keep_texts(claim.turn_id, (), (FileText("a.txt", "x"),))
+    await store.files.intend_upload(claim, "a.md")
+    await store.files.settle_upload(claim, "a.md", "sent")
+    await store.files.uploads(claim.turn_id)
     await store.turns.release(claim)
     again = await store.turns.claim("w", 60, ["slack"])
     assert again is not None
