@@ -25,7 +25,7 @@ from bot.messages import (
     Reply,
 )
 
-Action = Literal["send", "edit"]
+Action = Literal["send", "edit", "read"]
 Reason = Literal["silent", "closed", "refused", "asked_to"]
 """Why another socket was needed: nothing came on the one before, or it did not hear us; it was closed or cut; there was
 none to be had; the platform asked for another."""
@@ -39,8 +39,8 @@ Missed = Literal["nothing", "perhaps", "gap"]
 class RateLimit:
     """A published limit: at most `amount` actions in any window of `seconds`.
 
-    `scope` says what shares it: one channel, or the whole workspace. An adapter leaves a little room for calls that
-    arrive later than they were sent.
+    `read` is for what is only good to know: a channel's last messages. `scope` says what shares it: one channel, or the
+    whole workspace. An adapter leaves a little room for calls that arrive later than they were sent.
     """
 
     action: Action

@@ -72,6 +72,7 @@ class IncomingMessage:
 
     `text` is Markdown with users named (`@Ada`), the bot's own mention taken out. `direct` marks a conversation with
     the bot alone; `mentions_others` that it addresses somebody else. `sent_at` is the platform's time, with zone.
+    `carried` is what others had said and this message quotes or forwards, in Markdown that says whose it is.
     """
 
     address: Address
@@ -85,6 +86,12 @@ class IncomingMessage:
     edited: bool = False
     direct: bool = False
     mentions_others: bool = False
+    carried: str = ""
+
+    @property
+    def whole_text(self) -> str:
+        """The text and what was quoted or forwarded with it."""
+        return "\n\n".join(part for part in (self.text, self.carried) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from bot.presence import Presence
 from bot.private import reached
 from bot.question import Question, read_question
 from bot.settings import Settings
+from bot.surroundings import Surroundings
 from storage import Store
 from storage.records import Answer, Claim, StoredMessage, now
 from storage.retention import since
@@ -63,6 +64,7 @@ class TurnRunner:
     paces: Mapping[str, Pace]
     alerts: Alerts
     pictures: Pictures
+    surroundings: Surroundings
 
     async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -78,7 +80,15 @@ class TurnRunner:
         ):
             adapter = self.adapters[claim.address.platform]
             kept_since = since(self.settings.parley_retention_days)
-            question = await read_question(self.store, self.controls, self.pictures, claim, adapter, since=kept_since)
+            question = await read_question(
+                self.store,
+                self.controls,
+                self.pictures,
+                claim,
+                adapter,
+                surroundings=self.surroundings,
+                since=kept_since,
+            )
             asked = question.own[-1] if question.own else None
             lease.askers = frozenset(message.author_id for message in question.own)
             if asked is not None and claim.address.thread == asked.platform_id:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The newest migration. Knowing it here spares an up-to-date start the loading of the migrations and their tool.
-HEAD = "0003"
+HEAD = "0005"
 # How long the answers under way wait for a database in trouble before their turns go back to the queue.
 PATIENCE_SECONDS = 600.0
 # How long a start waits for a database that is held: by a process stopped in the middle of a write, for instance.

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, case, exists, insert, litera
 
 from bot import crash
 from bot.messages import Address, IncomingMessage
+from storage import overheard, summaries
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Accepted, Role, Ruling, micros, now
@@ -346,12 +347,22 @@ def _remember(connection: Connection, conversation_id: int, earlier: Sequence[In
 
 
 def _edit(connection: Connection, message: IncomingMessage) -> bool:
-    wording = {"to_text": message.text, "to_attachments": message.attachments}
-    return bool(connection.execute(EDIT, {**_of(message.address, message.id), **wording}).rowcount)
+    of, wording = _of(message.address, message.id), _wording(message)
+    known = bool(connection.execute(EDIT, {**of, **wording}).rowcount)
+    if overheard.edit(connection, of, wording) or known:
+        summaries.drop_of_message(connection, of)
+    return known
+
+
+def _wording(message: IncomingMessage) -> dict[str, object]:
+    return {"to_text": message.whole_text, "to_attachments": message.attachments}
 
 
 def _delete(connection: Connection, address: Address, message_id: str) -> bool:
-    gone = connection.execute(DELETE, _of(address, message_id)).first()
+    of = _of(address, message_id)
+    gone = connection.execute(DELETE, of).first()
+    if overheard.forget_message(connection, of) or gone is not None:
+        summaries.drop_of_message(connection, of)
     if gone is not None and gone.role == "user":
         connection.execute(DELETE_ANSWER, {"of_row": gone.id})
         connection.execute(FORGET_OUTCOME, {"of_row": gone.id})
@@ -378,7 +389,7 @@ def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str
         "role": role,
         "author_id": message.author.id,
         "author_name": message.author.name,
-        "text": message.text,
+        "text": message.whole_text,
         "attachments": message.attachments,
         "sent_at": sent_at,
         "position": sent_at,

@@ -10,9 +10,10 @@ from typing import Literal
 
 from bot.messages import Address, Attachment
 
-Role = Literal["user", "assistant", "aside"]
+# `overheard`: said in the channel shortly before the conversation began.
+Role = Literal["user", "assistant", "aside", "overheard"]
 TurnKind = Literal["answer", "command", "notice"]
-Purpose = Literal["answer", "try", "probe"]
+Purpose = Literal["answer", "try", "probe", "summary"]
 Outcome = Literal["queued", "joined", "stored", "duplicate"]
 Reported = Literal["everywhere", "workspace", "channel", "user"]
 Part = Literal["all", "user", "channel", "model", "key"]
@@ -75,6 +76,7 @@ class Claim:
     """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
 
     `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
+    `begun_at`: when the conversation was first known.
     """
 
     turn_id: int
@@ -93,6 +95,7 @@ class Claim:
     outcome: str | None = None
     kind: TurnKind = "answer"
     payload: str | None = None
+    begun_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,22 @@ class StoredMessage:
     position: int
     sent_at: int
     attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was said in a conversation before position `until`, in few words."""
+
+    until: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a turn reads of its conversation: the messages in its window, and the summaries, the oldest first."""
+
+    messages: Sequence[StoredMessage]
+    summaries: Sequence[Summary]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.memory import Memory
+from storage.overheard import Overheard
 from storage.retention import Retention
+from storage.summaries import Summaries
 from storage.turns import Turns
 from storage.usage import Usage
 
@@ -33,6 +35,8 @@ class Store:
     retention: Retention
     usage: Usage
     budgets: Budgets
+    overheard: Overheard
+    summaries: Summaries
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -50,6 +54,8 @@ class Store:
             Retention(database),
             Usage(database),
             Budgets(database),
+            Overheard(database),
+            Summaries(database),
         )
 
     def begin_work(self) -> SignOfLife:

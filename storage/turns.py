@@ -372,6 +372,7 @@ def _claim(
         outcome=taken.outcome,
         kind=taken.kind,
         payload=taken.payload,
+        begun_at=place.created_at,
     )
 
 

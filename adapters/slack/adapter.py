@@ -55,6 +55,8 @@ LIMITS = (
     RateLimit("send", "channel", amount=1, seconds=1.05),
     RateLimit("send", "workspace", amount=200, seconds=60.0),
     RateLimit("edit", "workspace", amount=48, seconds=60.0),
+    # conversations.history is tier 3 too, and catching up needs it.
+    RateLimit("read", "workspace", amount=40, seconds=60.0),
 )
 PREVIEW_SECONDS = 1.0
 

@@ -33,6 +33,9 @@ class Effective:
     language: str | None
     history_tokens: int
     history_messages: int
+    channel_messages: int
+    summaries: bool
+    summary_model: str | None
     vision: bool
     rights: Literal["admins", "everyone"]
     allow_users: frozenset[str] | None
