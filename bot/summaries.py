@@ -201,6 +201,8 @@ def due(material: Material, concern: Concern) -> Task | None:
     if end <= begin:
         return None
     until = material.since[end].position if end < len(material.since) else material.start
+    if until > material.start > material.since[end - 1].position:
+        until = material.start  # what stood just there is gone
     longest = max(LEAST_TOKENS, min(MOST_TOKENS, int(concern.room * LONGEST_SHARE)))
     said = tokens.truncate("\n".join(lines[begin:end]), most, model)
     request = CompletionRequest(
@@ -224,13 +226,14 @@ def _lines(material: Material) -> list[str]:
 
 
 def _end(material: Material, sizes: Sequence[int], before: int, room: int) -> int:
-    """Up to which message is to be summed up: what is left behind, and most of a window that is nearly full."""
+    """Up to which message is to be summed up: what is left behind, or most of a window that is nearly full."""
     window = next(
         (index for index, message in enumerate(material.since) if message.position >= material.start), len(sizes)
     )
-    if sum(sizes[window:]) + before < FROM_SHARE * room:
+    # First what is missing already: told up to where the window begins, it is read with the next question.
+    if window or sum(sizes) + before < FROM_SHARE * room:
         return window
-    return max(window, context.first_kept(material.since, sizes, int(room * KEPT_SHARE)))
+    return context.first_kept(material.since, sizes, int(room * KEPT_SHARE))
 
 
 def _begin(sizes: Sequence[int], most: int) -> int:

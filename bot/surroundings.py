@@ -98,7 +98,8 @@ class Surroundings:
             and (message.whole_text or message.attachments)
             and is_heard(message.author, effective, self.settings)
         ]
-        kept = await self.store.overheard.keep(claim.conversation_id, heard) if heard else 0
+        own_id = adapter.describe().bot_id
+        kept = await self.store.overheard.keep(claim.conversation_id, heard, own_id) if heard else 0
         log.info("channel_read", messages=kept)
         return kept > 0
 

@@ -9,13 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, false, or_, select, true, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from bot.messages import IncomingMessage
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import micros
-from storage.schema import is_open, messages, overheard, reply_parts, turns
+from storage.schema import messages, overheard, reply_parts, turns
 
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
 _rows: BindParameter[Any] = bindparam("rows", expanding=True)
@@ -27,8 +40,7 @@ _channel = and_(
 _this_message = and_(_channel, overheard.c.platform_id == bindparam("of_id"))
 _wiped: Mapping[str, Any] = {"text": "", "author_name": "", "attachments": (), "deleted": True}
 
-# What is not to be heard: commands and what was said by those who are not answered, what was deleted or forgotten, and
-# the answers that are still being written.
+# What is not to be heard: commands and what was said by those who are not answered, what was deleted or forgotten.
 UNHEARD = union_all(
     select(messages.c.platform_id).where(
         messages.c.platform == bindparam("of_platform"),
@@ -38,9 +50,16 @@ UNHEARD = union_all(
         or_(messages.c.role == "aside", messages.c.deleted == true()),
     ),
     select(overheard.c.platform_id).where(_channel, overheard.c.platform_id.in_(_ids), overheard.c.deleted == true()),
+)
+# Of the bot's own messages only those of an answer that is whole and remembered: none of what it said to a command.
+REMEMBERED = (
     select(reply_parts.c.platform_id)
     .join(turns, turns.c.id == reply_parts.c.turn_id)
-    .where(reply_parts.c.platform_id.in_(_ids), is_open(turns)),
+    .where(
+        reply_parts.c.platform_id.in_(_ids),
+        turns.c.kind == "answer",
+        exists().where(messages.c.turn_id == turns.c.id, messages.c.role == "assistant", messages.c.deleted == false()),
+    )
 )
 KEEP = upsert(overheard, lambda insert: insert.on_conflict_do_nothing())
 EDIT_OVERHEARD = (
@@ -72,17 +91,22 @@ class Overheard:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, conversation_id: int, said: Sequence[IncomingMessage]) -> int:
-        """Keep what was said in one channel for a conversation there; returns how many messages may be heard of it."""
-        return await self._database.insist(_keep, conversation_id, said)
+    async def keep(self, conversation_id: int, said: Sequence[IncomingMessage], own_id: str) -> int:
+        """Keep what was said in one channel for a conversation there; returns how many messages may be heard of it.
+
+        Messages by `own_id` are the bot's own.
+        """
+        return await self._database.insist(_keep, conversation_id, said, own_id)
 
 
-def _keep(connection: Connection, conversation_id: int, said: Sequence[IncomingMessage]) -> int:
+def _keep(connection: Connection, conversation_id: int, said: Sequence[IncomingMessage], own_id: str) -> int:
     if not said:
         return 0
     a = said[0].address
     place = {"of_platform": a.platform, "of_workspace": a.workspace, "of_channel": a.channel}
     unheard = set(connection.scalars(UNHEARD, {**place, "ids": [message.id for message in said]}))
+    if own := [message.id for message in said if message.author.id == own_id]:
+        unheard |= set(own) - set(connection.scalars(REMEMBERED, {"ids": own}))
     rows = [_row(message, conversation_id) for message in said if message.id not in unheard]
     if rows:
         connection.execute(KEEP[connection.dialect.name], rows)

@@ -269,6 +269,7 @@ async def test_a_stop_that_is_told_of_again_stops_nothing_asked_after_it(on_stag
     on_stage.openai.script("the first", Reply("word " * 60, chunk_delay=0.03))
     async with on_stage.worker() as worker:
         asked = await team.ask("one")
+        await idle(worker)
         stop = await team.say_on(team.bob, asked, "!stop")
         await team.until_told("nothing of yours here")
         await team.say_on(team.bob, asked, "two")
