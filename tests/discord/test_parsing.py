@@ -290,7 +290,7 @@ def test_a_forward_names_whom_it_mentions_and_never_an_id() -> None:
 
 def test_in_a_thread_a_reply_says_which_message_it_means() -> None:
     original = {"id": "100", "author": ADA, "content": "one\ntwo"}
-    reply = {"type": 19, "message_reference": REFERENCE, "referenced_message": original}
+    reply: dict[str, Any] = {"type": 19, "message_reference": REFERENCE, "referenced_message": original}
     here = replace(AROUND, parent="4")
     message = parse_message(payload(**reply), here)
     assert message is not None and message.carried == "In reply to Ada L.:\n> one\n> two"
