@@ -203,6 +203,8 @@ def due(material: Material, concern: Concern) -> Task | None:
     until = material.since[end].position if end < len(material.since) else material.start
     if until > material.start > material.since[end - 1].position:
         until = material.start  # what stood just there is gone
+    if material.latest is not None and until <= material.latest.until:
+        return None
     longest = max(LEAST_TOKENS, min(MOST_TOKENS, int(concern.room * LONGEST_SHARE)))
     said = tokens.truncate("\n".join(lines[begin:end]), most, model)
     request = CompletionRequest(

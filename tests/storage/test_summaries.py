@@ -23,12 +23,14 @@ def at(seconds: float) -> int:
 
 async def talk(store: Store, count: int = 4, author: str = "U1") -> Claim:
     """A thread of so many questions, each answered: q0, q1, …; returns the last one's claim."""
+    claim: Claim | None = None
     for number in range(count):
         question = says(f"q{number}", f"question {number}", at=number, author=author)
         await store.inbox.accept(question, "100.1", rule=asks, complete=True)
         claim = await store.turns.claim("w", 60, ["slack"])
         assert claim is not None
         await store.turns.finish(claim, "answered", answer=Answer(f"a{number}", "B", "Parley", f"answer {number}"))
+    assert claim is not None
     return claim
 
 
