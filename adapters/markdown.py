@@ -162,7 +162,8 @@ def code_span(content: str) -> str:
 @lru_cache(maxsize=256)
 def _mention_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(names, key=len, reverse=True)
-    return re.compile(r"(?<![\w@/.])@(" + "|".join(map(re.escape, longest_first)) + r")(?!\w)")
+    # No name goes on in a word of its own: `@Ada-Marie` is not Ada.
+    return re.compile(r"(?<![\w@/.])@(" + "|".join(map(re.escape, longest_first)) + r")(?!\w|-\w)")
 
 
 def write_mentions(

@@ -29,8 +29,8 @@ from bot.messages import (
     Reply,
 )
 
-Action = Literal["send", "edit", "start", "append", "stop"]
-"""What is done with a message: posted, edited; begun as a stream, appended to, its stream ended."""
+Action = Literal["send", "edit", "start", "append", "stop", "read"]
+"""What is done with a message: posted, edited; begun as a stream, appended to, its stream ended; or a channel read."""
 
 Reason = Literal["silent", "closed", "refused", "asked_to"]
 """Why another socket was needed: nothing came on the one before, or it did not hear us; it was closed or cut; there was
@@ -45,8 +45,8 @@ Missed = Literal["nothing", "perhaps", "gap"]
 class RateLimit:
     """A published limit: at most `amount` actions in any window of `seconds`.
 
-    `scope` says what shares it: one channel, or the whole workspace. An adapter leaves a little room for calls that
-    arrive later than they were sent.
+    `read` is for what is only good to know: a channel's last messages. `scope` says what shares it: one channel, or the
+    whole workspace. An adapter leaves a little room for calls that arrive later than they were sent.
     """
 
     action: Action

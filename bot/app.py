@@ -61,6 +61,8 @@ from bot.revisions import Revising
 from bot.setting_commands import SettingCommands
 from bot.settings import Settings
 from bot.stopping import Stopping
+from bot.summaries import Summarising
+from bot.surroundings import Surroundings
 from bot.trying import Trying
 from bot.turn import TurnRunner
 from bot.usage_command import UsageCommand
@@ -86,6 +88,7 @@ class App:
     lag: LoopLag
     heartbeat: Heartbeat
     sweep: Sweep
+    summarising: Summarising
     key_files: KeyFiles | None
     _stop: asyncio.Event
     _refusals: list[StartFailed] = field(default_factory=list)
@@ -108,6 +111,7 @@ class App:
                     for name, catch_up in self.desk.catch_ups.items()
                 ]
                 sweeping = group.create_task(self.sweep.run(), name="sweep")
+                summarising = group.create_task(self.summarising.run(), name="summaries")
                 watching = [
                     group.create_task(self.lag.run(), name="lag"),
                     group.create_task(self.heartbeat.run(), name="heartbeat"),
@@ -116,7 +120,7 @@ class App:
                     watching.append(group.create_task(self.key_files.run(), name="key files"))
                 await self._stop.wait()
                 self.heartbeat.drain()
-                for task in (*reading, sweeping):
+                for task in (*reading, sweeping, summarising):
                     task.cancel()
                 if self._refusals:
                     await self._hear_the_others(platforms)
@@ -275,7 +279,8 @@ async def build(
         named = keys_of_host(settings)
         async with build_backend(settings, named, on_key_failed) as backend:
             reservations = Reservations(store.budgets, store.marks, alerts, settings, backend.limits_length)
-            asker = Asker(store.history, backend, settings, alerts, reservations)
+            summarising = Summarising(store.summaries, backend, store.usage, reservations)
+            asker = Asker(store.history, backend, settings, alerts, reservations, summarising)
             controls = HeldControls(store.controls, settings)
             limits = limits_of(settings)
             # The last one may ask the provider.
@@ -296,6 +301,7 @@ async def build(
                 alerts,
                 build_enclosures(settings, store),
                 attaching,
+                Surroundings(store, settings, paces),
             )
             engine = Engine(
                 store.turns,
@@ -371,7 +377,9 @@ async def build(
             )
             sweep = Sweep(store.retention, store.marks, settings)
             key_files = watch_keys(settings, named, backend, alerts)
-            yield App(settings, store, backend, desk, lag, heartbeat, sweep, key_files, stop or asyncio.Event())
+            yield App(
+                settings, store, backend, desk, lag, heartbeat, sweep, summarising, key_files, stop or asyncio.Event()
+            )
     finally:
         await ranks
         await store.close()

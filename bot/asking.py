@@ -22,6 +22,7 @@ from bot.outcome import Outcome
 from bot.question import Question
 from bot.reservations import Reservations
 from bot.settings import Settings
+from bot.summaries import Concern, Summarising, is_due
 from bot.tally import Tally
 from storage.history import History
 from storage.records import Claim, Spender, UsageRow
@@ -56,6 +57,7 @@ class Asker:
     settings: Settings
     alerts: Alerts
     reservations: Reservations
+    summarising: Summarising
     fits: dict[str, Fit] = field(default_factory=dict)
 
     def begin(self, claim: Claim, question: Question, answer: LiveAnswer) -> Asking:
@@ -74,6 +76,8 @@ class Asking:
         self._tally = Tally(question.asker, question.controls.model, question.controls.price)
         place = claim.address
         self._spender = Spender(place.platform, place.workspace, place.channel, question.asker)
+        self._room = 0
+        self._is_summary_due = False
 
     async def run(self) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
@@ -109,6 +113,9 @@ class Asking:
                 return endings.broken_off(claim, self._answer.text, failure, self.used())
             else:
                 asker.fits[request.model] = fit
+                if self._is_summary_due:
+                    concern = Concern(claim.conversation_id, self._question.controls, self._spender, self._room)
+                    asker.summarising.look(concern)
                 return outcome
         log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
         return endings.apology(claim, ContextTooLong())
@@ -129,7 +136,7 @@ class Asking:
     async def _request(self, fit: Fit) -> CompletionRequest:
         chosen, question = self._question.controls, self._question
         model = chosen.model
-        system = context.system_message(chosen.system, question.scene, list(question.people))
+        system = context.system_message(chosen.system, question.scene)
         window = models.context_window(model)
         left = max(window - fit.longest, window // 2) - tokens.count(system, model)
         budget = context.Budget(
@@ -137,7 +144,16 @@ class Asking:
             lambda text: tokens.count(text, model),
             lambda text, n: tokens.truncate(text, n, model),
         )
-        prompt = context.build(system, question.history, budget, question.pictures)
+        prompt = context.build(
+            system,
+            question.history,
+            budget,
+            question.pictures,
+            began=question.scene.began,
+            memory=question.memory,
+        )
+        self._is_summary_due = is_due(prompt, question.memory, budget.tokens)
+        self._room = budget.tokens
         if prompt.start is not None:
             await self._asker.history.move_start(self._claim.conversation_id, prompt.start)
         return CompletionRequest(

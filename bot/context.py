@@ -1,45 +1,57 @@
 """Stored history → what the model reads, within the token budget. Pure: no query and no call in here.
 
-Consecutive requests of a conversation share an exact prefix, which the provider bills at a discount: the system
-message changes only with the day and the people, and the window onto the history moves in large steps.
+Consecutive requests of a conversation share an exact prefix, which the provider bills at a discount. So the system
+message names neither the people, who stand before what they say, nor a day but the conversation's first: where another
+begins, a line says so. The window onto the history moves in large steps, and what it left behind is told in a summary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from bot.backend.completion import ModelMessage, Picture
 from bot.files.shown import below
 from bot.messages import Address, Place
-from storage.records import StoredMessage
+from storage.records import StoredMessage, Summary
 
 # OpenAI counts three tokens of framing per message, and three before the answer.
 FRAMING = 3
 # After a trim the history fills half of its budget: the window then stays put for the other half.
 KEPT_SHARE = 0.5
 CUT_NOTE = "\n[… the rest of this message was too long and is cut …]"
+# Of what a summary and the conversation share, this much is the conversation's.
+CONVERSATIONS_SHARE = 0.5
+SUMMARY_BEGINS = "[A summary of what was said here before:]"
+NOBODY = "Someone"
 PLATFORM_NAMES = {"slack": "Slack", "discord": "Discord"}
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What to ask. `start` is the position at which the history now begins, None where it did not move."""
+    """What to ask. `start` is the position at which the history now begins, None where it did not move.
+
+    `taken`: how many tokens of the budget history and summary take.
+    """
 
     messages: tuple[ModelMessage, ...]
     start: int | None
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where and when a conversation takes place, and the language it is answered in; None is that of the question."""
+    """Where a conversation takes place, the day it began, and the language it is answered in.
+
+    None is the language of the question.
+    """
 
     address: Address
     place: Place
     bot_name: str
     direct: bool
-    today: date
+    began: date
     language: str | None = None
 
 
@@ -52,8 +64,33 @@ class Budget:
     truncate: Callable[[str, int], str]
 
 
-def system_message(instructions: str, scene: Scene, people: Sequence[str]) -> str:
-    """The channel's instructions, then where this is and who takes part: what changes least comes first."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is kept of a conversation beside its messages: where the model's window begins, and its summaries.
+
+    Each summary tells what was said before a position; the oldest comes first. One that tells more than the window has
+    left behind was made ahead of need.
+    """
+
+    start: int = 0
+    summaries: Sequence[Summary] = ()
+
+    def before(self, position: int) -> Summary | None:
+        """The latest summary that tells of nothing at a position or after it."""
+        return next((each for each in reversed(self.summaries) if each.until <= position), None)
+
+    @property
+    def ahead(self) -> Summary | None:
+        """The latest of those that were made ahead of need."""
+        latest = self.summaries[-1] if self.summaries else None
+        return latest if latest is not None and latest.until > self.start else None
+
+
+NO_MEMORY = Memory()
+
+
+def system_message(instructions: str, scene: Scene) -> str:
+    """The channel's instructions, then where this is. Nothing of it changes while people talk."""
     place = scene.place
     platform = PLATFORM_NAMES.get(scene.address.platform, scene.address.platform)
     where = "a direct message" if scene.direct else f"the channel #{place.channel_name}" if place.channel_name else ""
@@ -66,20 +103,47 @@ def system_message(instructions: str, scene: Scene, people: Sequence[str]) -> st
         "Each message of a person begins with their name and a colon; begin yours without one. "
         "To address somebody, write @ and their name.",
         *([f"Answer in this language, whatever you are asked in: {scene.language}."] if scene.language else []),
-        f"Today is {scene.today:%A}, {scene.today.day} {scene.today:%B %Y}.",
+        f"Today is {day_in_words(scene.began)}, or the latest day that a line in brackets names below.",
     ]
-    if people:
-        lines.append(f"Taking part: {', '.join(people)}.")
     return "\n".join(lines)
 
 
-def speakers(history: Sequence[StoredMessage]) -> dict[str, str]:
-    """Display name → user id of the people in a conversation, in order of appearance."""
-    found: dict[str, str] = {}
-    for message in history:
-        if message.role == "user" and message.author_name:
-            found.setdefault(message.author_name, message.author_id)
+def day_of(moment: int) -> date:
+    """The day (UTC) of a moment in microseconds since the epoch."""
+    return datetime.fromtimestamp(moment / 1_000_000, UTC).date()
+
+
+def day_in_words(day: date) -> str:
+    """Such as Monday, 23 November 2026."""
+    return f"{day:%A}, {day.day} {day:%B %Y}"
+
+
+def names(history: Sequence[StoredMessage]) -> dict[tuple[str, str], str]:
+    """What each author of a conversation is called, by their id and display name: of two with one name, the second
+    is `Ada (2)`. Those who take part are named before those who were only overheard."""
+    found: dict[tuple[str, str], str] = {}
+    taken: dict[str, str] = {}
+    for role in ("user", "overheard"):
+        for message in history:
+            who = (message.author_id, message.author_name)
+            if message.role != role or not message.author_name or who in found:
+                continue
+            called, number = message.author_name, 1
+            while taken.setdefault(called, message.author_id) != message.author_id:
+                number += 1
+                called = f"{message.author_name} ({number})"
+            found[who] = called
     return found
+
+
+def speakers(history: Sequence[StoredMessage]) -> dict[str, str]:
+    """Name → user id of the people who take part in a conversation, in order of appearance."""
+    called = names(history)
+    return {
+        called[message.author_id, message.author_name]: message.author_id
+        for message in history
+        if message.role == "user" and message.author_name
+    }
 
 
 def build(
@@ -87,35 +151,56 @@ def build(
     history: Sequence[StoredMessage],
     budget: Budget,
     pictures: Mapping[int, Sequence[Picture | str]] | None = None,
+    *,
+    began: date | None = None,
+    memory: Memory = NO_MEMORY,
 ) -> Prompt:
     """The messages for the model: the system message and as much of the history as the budget takes, newest kept.
 
-    The newest message always fits: where it alone is too long it is cut, with a note that says so. `pictures`, by the
-    messages' ids, go with what was said; a text among them says of one why it can't be shown.
+    What was left behind is told by a summary, where there is one: the window then moves to where that one ends, if it
+    was made ahead. The newest message always fits: where it alone is too long it is cut, with a note that says so.
+    `pictures`, by the messages' ids, go with what was said; a text among them says of one why it can't be shown.
+    `began`: the day that the system message names.
     """
     shown = pictures or {}
     images = [tuple(p for p in shown.get(message.id, ()) if isinstance(p, Picture)) for message in history]
     notes = ["".join(f"\n{p}" for p in shown.get(message.id, ()) if isinstance(p, str)) for message in history]
-    lines = [_line(message) + note for message, note in zip(history, notes, strict=True)]
+    lines = [line + note for line, note in zip(in_lines(history, began), notes, strict=True)]
     sizes = [
         budget.count(line) + FRAMING + sum(picture.tokens for picture in each)
         for line, each in zip(lines, images, strict=True)
     ]
     room = max(budget.tokens - FRAMING, 1)
     first, start = 0, None
-    if sum(sizes) > room:
-        first = _first_kept(history, sizes, int(room * KEPT_SHARE))
+    told = _told(memory.before(memory.start), budget, room)
+    if sum(sizes) + _size(told, budget) > room:
+        first, told = _window(history, sizes, memory, budget, room)
         start = history[first].position
-        if sizes[first] > room:
-            lines[first] = _cut(lines[first], room - FRAMING, budget)
+        left = room - _size(told, budget)
+        if sizes[first] > left:
+            lines[first] = _cut(lines[first], left - FRAMING, budget)
     turns = [
         ModelMessage("assistant" if message.role == "assistant" else "user", line, each)
         for message, line, each in zip(history[first:], lines[first:], images[first:], strict=True)
     ]
-    return Prompt((ModelMessage("system", system), *turns), start)
+    before = [ModelMessage("user", told)] if told else []
+    taken = min(sum(sizes[first:]) + _size(told, budget), room)
+    return Prompt((ModelMessage("system", system), *before, *turns), start, taken)
 
 
-def _first_kept(history: Sequence[StoredMessage], sizes: Sequence[int], room: int) -> int:
+def in_lines(history: Sequence[StoredMessage], began: date | None = None) -> list[str]:
+    """Each message as the model reads it: who says it, what, and before the first of a later day than any, that day."""
+    called, written, latest = names(history), [], began
+    for message in history:
+        day = day_of(message.sent_at)
+        is_news = latest is not None and day > latest and message.role != "assistant"
+        written.append((f"[{day_in_words(day)}]\n" if is_news else "") + _line(message, called))
+        latest = day if is_news else latest
+    return written
+
+
+def first_kept(history: Sequence[StoredMessage], sizes: Sequence[int], room: int) -> int:
+    """Where a window of at most `room` tokens onto the newest messages begins; the newest is always in it."""
     first, taken = len(sizes) - 1, sizes[-1]
     while first > 0 and taken + sizes[first - 1] <= room:
         first -= 1
@@ -126,15 +211,45 @@ def _first_kept(history: Sequence[StoredMessage], sizes: Sequence[int], room: in
     return first
 
 
+def _window(
+    history: Sequence[StoredMessage], sizes: Sequence[int], memory: Memory, budget: Budget, room: int
+) -> tuple[int, str]:
+    """Where the history shall begin from now on, and what is told of all before."""
+    if memory.ahead is not None:
+        told, until = _told(memory.ahead, budget, room), memory.ahead.until
+        first = next((index for index, message in enumerate(history) if message.position >= until), len(history) - 1)
+        if sum(sizes[first:]) + _size(told, budget) <= room:
+            return first, told
+    first = first_kept(history, sizes, int(room * KEPT_SHARE))
+    told = _told(memory.before(history[first].position), budget, room)
+    if told and sum(sizes[first:]) + _size(told, budget) > room:
+        first = first_kept(history, sizes, room - _size(told, budget))
+    return first, told
+
+
+def _told(summary: Summary | None, budget: Budget, room: int) -> str:
+    """A summary as the model reads it, at most its share of the room long; empty where there is none."""
+    if summary is None:
+        return ""
+    told, most = f"{SUMMARY_BEGINS}\n{summary.text}", int(room * (1 - CONVERSATIONS_SHARE)) - FRAMING
+    return told if budget.count(told) <= most else budget.truncate(told, max(most, 1))
+
+
+def _size(told: str, budget: Budget) -> int:
+    return budget.count(told) + FRAMING if told else 0
+
+
 def _cut(line: str, tokens: int, budget: Budget) -> str:
     return budget.truncate(line, max(tokens - budget.count(CUT_NOTE) - 1, 1)) + CUT_NOTE
 
 
-def _line(message: StoredMessage) -> str:
+def _line(message: StoredMessage, called: Mapping[tuple[str, str], str]) -> str:
     files = below(message)
     if message.role == "assistant":
         return message.text + files
-    name = message.author_name or "Someone"
+    name = called.get((message.author_id, message.author_name), NOBODY)
+    if message.role == "overheard":
+        return f"{name} (in the channel, before): {message.text}{files}"
     if not message.text and not files:
         return f"{name} mentioned you and wrote nothing else."
     return f"{name}: {message.text}{files}"

@@ -19,7 +19,7 @@ from bot.attached import EXIT_BAD_SETUP, EXIT_DONE, EXIT_NOTHING_DONE, Work, not
 from storage.database import Database
 from storage.export import Export, Row
 
-_TIMES = frozenset({"at", "sent_at", "created_at", "finished_at", "set_at"})
+_TIMES = frozenset({"at", "sent_at", "created_at", "finished_at", "set_at", "until"})
 # The owner's alone: it holds what people said.
 _MODE = 0o600
 

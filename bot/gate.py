@@ -63,7 +63,7 @@ def gate(
         return "ignore"
     if message.direct or message.mentions_bot:
         return "answer"
-    wordless = not (message.text or message.attachments)
+    wordless = not (message.whole_text or message.attachments)
     if known and not message.mentions_others and command_of(message) is not None:
         return "answer"
     if mode != "mention" and message.quoted is not None and message.quoted.by_us:

@@ -90,6 +90,7 @@ class IncomingMessage:
     `text` is Markdown with users named (`@Ada`), the bot's own mention taken out. `direct` marks a conversation with
     the bot alone; `mentions_others` that it addresses somebody else. `sent_at` is the platform's time, with zone;
     `edited_at`, likewise, is when it was given its present wording, None where it never was another.
+    `carried` is what others had said and this message quotes or forwards, in Markdown that says whose it is.
     """
 
     address: Address
@@ -104,6 +105,12 @@ class IncomingMessage:
     direct: bool = False
     mentions_others: bool = False
     edited_at: datetime | None = None
+    carried: str = ""
+
+    @property
+    def whole_text(self) -> str:
+        """The text and what was quoted or forwarded with it."""
+        return "\n\n".join(part for part in (self.text, self.carried) if part)
 
 
 @dataclass(frozen=True, slots=True)

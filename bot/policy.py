@@ -87,6 +87,16 @@ def refuse_question(
     return ""
 
 
+def is_heard(author: Author, effective: Effective, settings: Settings) -> bool:
+    """Whether what somebody said in a channel may be read there by the model: not where they are not answered.
+
+    Bots are never answered; of them only those on the list are not read.
+    """
+    if author.is_bot:
+        return author.id not in (effective.block_users or ())
+    return is_admin(author, settings) or not _is_kept_out(author, effective)
+
+
 def _is_kept_out(author: Author, effective: Effective) -> bool:
     if author.id in (effective.block_users or ()):
         return True

@@ -62,6 +62,7 @@ class Sweep:
         readable = moment - micros_of(self.settings.parley_catch_up_hours * 3_600 + MARGIN_SECONDS)
         gone = min(before, readable)
         wiped = await self._through(self.stored.wipe_messages, before)
+        wiped += await self._through(lambda moment, _: self.stored.remove_overheard(moment), before)
         # Said before it is done: a process may end in between.
         await self.marks.put(REMOVED_MARK, gone)
         removed = await self._through(self.stored.remove_messages, gone)

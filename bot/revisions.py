@@ -57,7 +57,7 @@ class Revising:
         if revised.outcome == "changed":
             log.info("message_edited", platform=message.address.platform, message=message.id)
             self._tell(revised)
-            if revised.answered and revised.turn_id is not None:
+            if revised.answered and revised.turn_id is not None and message.edited:
                 self.on_edited(message, revised.turn_id)
         if not (message.mentions_bot or message.direct):
             return False

@@ -87,6 +87,18 @@ class Settings(BaseSettings):
         200,
         description="How many earlier messages are read from the platform when the bot is called into a thread.",
     )
+    parley_channel_messages: int = Field(
+        5,
+        description="How many of a channel's last messages are taken along when a mention begins a conversation; "
+        "0 is none.",
+    )
+    parley_channel_minutes: float = Field(
+        10.0, gt=0, le=1_440, description="How many minutes old such a message may be at most."
+    )
+    parley_summaries: bool = Field(
+        True, description="Whether what a long conversation leaves behind is summed up for the model."
+    )
+    parley_summary_model: str | None = Field(None, description="The model that sums up; unset is the one that answers.")
     parley_reply_mode: str = Field(
         "thread",
         description="What is answered in a channel: `mention` alone, `thread`: also what follows in its threads, "

@@ -134,13 +134,13 @@ class Trying:
         place = await adapter.place(command.address) if isinstance(adapter, KnowsPlaces) else Place()
         name = adapter.describe().bot_name
         scene = context.Scene(
-            command.address, place, name, direct=False, today=datetime.now(UTC).date(), language=chosen.language
+            command.address, place, name, direct=False, began=datetime.now(UTC).date(), language=chosen.language
         )
         who = command.author.name or "Someone"
         request = CompletionRequest(
             model=chosen.model,
             messages=(
-                ModelMessage("system", context.system_message(chosen.system, scene, [who])),
+                ModelMessage("system", context.system_message(chosen.system, scene)),
                 ModelMessage("user", f"{who}: {wish.question}"),
             ),
             temperature=chosen.temperature,

@@ -32,6 +32,7 @@ from bot.presence import Presence
 from bot.private import reached
 from bot.question import Question, read_question
 from bot.settings import Settings
+from bot.surroundings import Surroundings
 from storage import Store
 from storage.answers import stands_below
 from storage.records import Answer, Claim, now
@@ -67,6 +68,7 @@ class TurnRunner:
     alerts: Alerts
     enclosures: Enclosures
     attaching: Attaching
+    surroundings: Surroundings
 
     async def run(self, lease: Lease) -> None:
         """Answer one turn. Raises `LeaseLost` where it has passed to another worker, and `DeliveryFailure` where
@@ -102,7 +104,13 @@ class TurnRunner:
         """What is asked now."""
         kept_since = since(self.settings.parley_retention_days)
         question = await read_question(
-            self.store, self.controls, self.enclosures, lease.claim, adapter, since=kept_since
+            self.store,
+            self.controls,
+            self.enclosures,
+            lease.claim,
+            adapter,
+            surroundings=self.surroundings,
+            since=kept_since,
         )
         lease.askers = frozenset(message.author_id for message in question.own)
         return question

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, exists, false, func, select, update
 
+from storage import overheard, summaries
 from storage.database import Database
 from storage.records import Erased
 from storage.schema import (
@@ -122,7 +123,7 @@ class Erasure:
         if user_id == NOBODY:
             return erased
         of = {"of_platform": platform, "of_user": user_id}
-        for step in (_messages, _usage, _spending, _rest):
+        for step in (_messages, _overheard, _usage, _spending, _rest):
             while (done := await self._database.write(step, of)) is not None:
                 erased = _sum(erased, done)
         if erased != Erased():
@@ -141,6 +142,7 @@ def _messages(connection: Connection, of: dict[str, str]) -> Erased | None:
     turn_ids = sorted({row.turn_id for row in rows if row.turn_id is not None})
     direct = sorted({row.conversation_id for row in rows if row.direct})
     connection.execute(ERASE_MESSAGES, {"rows": [row.id for row in rows]})
+    summaries.drop_of_conversations(connection, sorted({row.conversation_id for row in rows}))
     asked = {**of, "turn_ids": turn_ids}
     answers = connection.execute(ERASE_ANSWERS, asked).rowcount if turn_ids else 0
     answers += connection.execute(ERASE_DIRECT, {"conversations": direct}).rowcount if direct else 0
@@ -149,6 +151,14 @@ def _messages(connection: Connection, of: dict[str, str]) -> Erased | None:
         connection.execute(ERASE_OUTCOMES, asked)
         still_open = connection.scalar(OPEN_AMONG, {"turn_ids": turn_ids}) or 0
     return Erased(messages=len(rows), answers=answers, open_turns=still_open)
+
+
+def _overheard(connection: Connection, of: dict[str, str]) -> Erased | None:
+    conversations = overheard.remove_of_person(connection, of, AT_ONCE)
+    if not conversations:
+        return None
+    summaries.drop_of_conversations(connection, sorted(set(conversations)))
+    return Erased(messages=len(conversations))
 
 
 def _usage(connection: Connection, of: dict[str, str]) -> Erased | None:

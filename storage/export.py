@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, select, tuple_
 
 from storage.database import Database
-from storage.schema import audit, conversations, messages, ratings, settings, turns, usage
+from storage.schema import audit, conversations, messages, overheard, ratings, settings, summaries, turns, usage
 
 AT_ONCE = 500
 Row = Mapping[str, Any]
@@ -49,8 +49,36 @@ _TURN = (
     turns.c.created_at,
     turns.c.finished_at,
 )
+_OVERHEARD = (
+    overheard.c.id,
+    overheard.c.platform,
+    overheard.c.workspace,
+    overheard.c.channel,
+    conversations.c.root.label("conversation"),
+    overheard.c.platform_id.label("message_id"),
+    overheard.c.author_id,
+    overheard.c.author_name,
+    overheard.c.text,
+    overheard.c.attachments,
+    overheard.c.sent_at,
+    overheard.c.deleted,
+)
+_SUMMARY = (
+    summaries.c.id,
+    conversations.c.platform,
+    conversations.c.workspace,
+    conversations.c.channel,
+    conversations.c.root.label("conversation"),
+    summaries.c.until,
+    summaries.c.text,
+    summaries.c.model,
+    summaries.c.tokens,
+    summaries.c.at,
+)
 _said = select(*_MESSAGE).join(conversations, conversations.c.id == messages.c.conversation_id)
 _turn = select(*_TURN).join(conversations, conversations.c.id == turns.c.conversation_id)
+_overheard = select(*_OVERHEARD).join(conversations, conversations.c.id == overheard.c.conversation_id)
+_summary = select(*_SUMMARY).join(conversations, conversations.c.id == summaries.c.conversation_id)
 _after: BindParameter[Any] = bindparam("after")
 
 WORKSPACE_SETTINGS = select(settings).where(
@@ -77,6 +105,26 @@ OF_TURNS = (
     select(ratings)
     .where(ratings.c.turn_id.in_(bindparam("turns", expanding=True)))
     .order_by(ratings.c.turn_id, ratings.c.user_id)
+)
+WORKSPACE_OVERHEARD = (
+    _overheard.where(
+        overheard.c.platform == bindparam("platform"),
+        overheard.c.workspace == bindparam("workspace"),
+        tuple_(overheard.c.channel, overheard.c.platform_id, overheard.c.id)
+        > tuple_(bindparam("after_channel"), bindparam("after_message"), _after),
+    )
+    .order_by(overheard.c.channel, overheard.c.platform_id, overheard.c.id)
+    .limit(AT_ONCE)
+)
+WORKSPACE_SUMMARIES = (
+    _summary.where(
+        conversations.c.platform == bindparam("platform"),
+        conversations.c.workspace == bindparam("workspace"),
+        tuple_(conversations.c.channel, conversations.c.root, summaries.c.until)
+        > tuple_(bindparam("after_channel"), bindparam("after_root"), bindparam("after_until")),
+    )
+    .order_by(conversations.c.channel, conversations.c.root, summaries.c.until)
+    .limit(AT_ONCE)
 )
 WORKSPACE_USAGE = (
     select(usage)
@@ -119,6 +167,20 @@ PERSONS_ANSWERS = _said.where(messages.c.turn_id.in_(_first_of_theirs), messages
     messages.c.id
 )
 PERSONS_TURNS = _turn.where(turns.c.id.in_(_first_of_theirs)).order_by(turns.c.id)
+PERSONS_OVERHEARD = (
+    _overheard.where(
+        overheard.c.platform == bindparam("platform"),
+        overheard.c.author_id == bindparam("user_id"),
+        overheard.c.id > _after,
+    )
+    .order_by(overheard.c.id)
+    .limit(AT_ONCE)
+)
+# Of a conversation with the bot alone a summary tells of nobody else.
+PERSONS_SUMMARIES = _summary.where(
+    conversations.c.direct, conversations.c.id.in_(bindparam("conversations", expanding=True))
+).order_by(conversations.c.id, summaries.c.until)
+PERSONS_CONVERSATIONS = select(messages.c.conversation_id).where(messages.c.id.in_(bindparam("rows", expanding=True)))
 PERSONS_USAGE = (
     select(usage)
     .where(usage.c.platform == bindparam("platform"), usage.c.user_id == bindparam("user_id"), usage.c.id > _after)
@@ -165,6 +227,22 @@ class Export:
             for row in await self._rows(OF_TURNS, {"turns": [row["id"] for row in answers]}):
                 yield "rating", row
             page = {"after_channel": rows[-1]["channel"], "after_message": rows[-1]["message_id"]}
+        taken: dict[str, Any] = {"after_channel": "", "after_message": "", "after": 0}
+        while rows := await self._rows(WORKSPACE_OVERHEARD, {**of, **taken}):
+            for row in rows:
+                yield "overheard", row
+            last = rows[-1]
+            taken = {"after_channel": last["channel"], "after_message": last["message_id"], "after": last["id"]}
+        told: dict[str, Any] = {"after_channel": "", "after_root": "", "after_until": _FROM_THE_START}
+        while rows := await self._rows(WORKSPACE_SUMMARIES, {**of, **told}):
+            for row in rows:
+                yield "summary", row
+            last = rows[-1]
+            told = {
+                "after_channel": last["channel"],
+                "after_root": last["conversation"],
+                "after_until": last["until"],
+            }
         for kind, query in (("usage", WORKSPACE_USAGE), ("audit", WORKSPACE_AUDIT)):
             moment, after = _FROM_THE_START, 0
             while rows := await self._rows(query, {**of, "after_at": moment, "after": after}):
@@ -177,7 +255,7 @@ class Export:
         of = {"platform": platform, "user_id": user_id}
         for row in await self._rows(PERSONS_SETTINGS, of):
             yield "setting", row
-        after = 0
+        after, spoken_in = 0, set[int]()
         while rows := await self._rows(PERSONS_MESSAGES, {**of, "after": after}):
             for row in rows:
                 yield "message", row
@@ -185,8 +263,13 @@ class Export:
             for kind, query in (("message", PERSONS_ANSWERS), ("turn", PERSONS_TURNS)):
                 for row in await self._rows(query, ids):
                     yield kind, row
+            here = {row["conversation_id"] for row in await self._rows(PERSONS_CONVERSATIONS, ids)} - spoken_in
+            for row in await self._rows(PERSONS_SUMMARIES, {"conversations": sorted(here)}):
+                yield "summary", row
+            spoken_in |= here
             after = rows[-1]["id"]
         for kind, query, number in (
+            ("overheard", PERSONS_OVERHEARD, "id"),
             ("rating", PERSONS_RATINGS, "turn_id"),
             ("usage", PERSONS_USAGE, "id"),
             ("audit", PERSONS_AUDIT, "id"),

@@ -5,41 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, false, func, or_, select, union_all, update
+from sqlalchemy import Connection, bindparam, func, or_, select, union_all, update
 
 from storage.database import Database
-from storage.records import StoredMessage
-from storage.schema import conversations, messages
+from storage.records import StoredMessage, Window
+from storage.schema import conversations, messages, overheard
+from storage.summaries import OVERHEARD, SAID, all_of
 
-# In the order of `StoredMessage`'s fields.
-_said = select(
-    messages.c.id,
-    messages.c.turn_id,
-    messages.c.platform_id,
-    messages.c.role,
-    messages.c.author_id,
-    messages.c.author_name,
-    messages.c.text,
-    messages.c.position,
-    messages.c.sent_at,
-    messages.c.attachments,
-    messages.c.file_texts,
-    messages.c.edited_at,
-).where(messages.c.deleted == false())
-_in_window = _said.where(
+_in_window = SAID.where(
     messages.c.role != "aside",
     messages.c.conversation_id == bindparam("conversation_id"),
     messages.c.position >= bindparam("start"),
     or_(messages.c.turn_id.is_(None), messages.c.turn_id <= bindparam("turn_id")),
 )
-_asked_before_window = _said.where(
+_asked_before_window = SAID.where(
     messages.c.role != "aside",
     messages.c.turn_id == bindparam("turn_id"),
     messages.c.position < bindparam("start"),
 )
-_both = union_all(_in_window, _asked_before_window)
-UNTIL = _both.order_by(_both.selected_columns.position, _both.selected_columns.id)
-ASKED = _said.where(messages.c.turn_id == bindparam("turn_id"), messages.c.role != "assistant").order_by(
+_overheard = OVERHEARD.where(
+    overheard.c.conversation_id == bindparam("conversation_id"), overheard.c.sent_at >= bindparam("start")
+)
+_all = union_all(_in_window, _asked_before_window, _overheard)
+UNTIL = _all.order_by(_all.selected_columns.position, _all.selected_columns.id)
+ASKED = SAID.where(messages.c.turn_id == bindparam("turn_id"), messages.c.role != "assistant").order_by(
     messages.c.position, messages.c.id
 )
 # Where the story of the turns after this one begins.
@@ -73,6 +62,10 @@ class History:
         """
         return await self._database.read(_until, turn_id, conversation_id, start)
 
+    async def window(self, turn_id: int, conversation_id: int, start: int) -> Window:
+        """The same, with the conversation's summaries, as they stood at one moment."""
+        return await self._database.read(_window, turn_id, conversation_id, start)
+
     async def asked(self, turn_id: int) -> Sequence[StoredMessage]:
         """The messages that a turn answers, commands included, oldest first; none that was deleted."""
         return await self._database.read(_asked, turn_id)
@@ -80,6 +73,10 @@ class History:
     async def move_start(self, conversation_id: int, start: int) -> None:
         """Let the model's window onto a conversation begin later; it never moves back."""
         await self._database.insist(_move_start, conversation_id, start)
+
+
+def _window(connection: Connection, turn_id: int, conversation_id: int, start: int) -> Window:
+    return Window(_until(connection, turn_id, conversation_id, start), all_of(connection, conversation_id))
 
 
 def _until(connection: Connection, turn_id: int, conversation_id: int, start: int) -> Sequence[StoredMessage]:

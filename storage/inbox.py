@@ -347,7 +347,7 @@ def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str
         "role": role,
         "author_id": message.author.id,
         "author_name": message.author.name,
-        "text": message.text,
+        "text": message.whole_text,
         "attachments": message.attachments,
         "sent_at": sent_at,
         "position": sent_at,

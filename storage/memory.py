@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from bot.messages import Address
+from storage import overheard, summaries
 from storage.database import Database
 from storage.records import Remembered, now
 from storage.schema import conversations, is_open, messages, ratings, turns, wordless
@@ -209,6 +210,8 @@ def _cancel_before(connection: Connection, turn_id: int) -> int:
 def _close_one(connection: Connection, conversation: Remembered) -> int:
     """Let nothing come into a conversation any more from before; returns the id of the newest message there is."""
     of = {"of_conversation": conversation.id}
+    overheard.forget_in_conversation(connection, conversation.id)
+    summaries.drop_of_conversations(connection, [conversation.id])
     before = _next_turn(connection) if conversation.turn_id is None else conversation.turn_id
     connection.execute(COMPLETE_ONE, of)
     connection.execute(CANCEL_ONE, {**of, "before_turn": before, "moment": now()})
@@ -220,6 +223,8 @@ def _close_one(connection: Connection, conversation: Remembered) -> int:
 
 def _close_all(connection: Connection, address: Address) -> int:
     of = _of(address)
+    overheard.forget_in_channel(connection, of)
+    summaries.drop_in_channel(connection, of)
     before = {"before_turn": _next_turn(connection)}
     connection.execute(COMPLETE_ALL, of)
     connection.execute(CANCEL_ALL, {**of, **before, "moment": now()})

@@ -11,9 +11,10 @@ from typing import Literal
 
 from bot.messages import Address, Attachment, FileText
 
-Role = Literal["user", "assistant", "aside"]
+# `overheard`: said in the channel shortly before the conversation began.
+Role = Literal["user", "assistant", "aside", "overheard"]
 TurnKind = Literal["answer", "command", "notice"]
-Purpose = Literal["answer", "try", "probe"]
+Purpose = Literal["answer", "try", "probe", "summary"]
 Outcome = Literal["queued", "joined", "stored", "duplicate"]
 # `repeated`: by an earlier press, or one of the same moment; `busy`: the answer is still being written; `unasked`:
 # there is nothing left that it could be done with, as it was deleted or forgotten.
@@ -101,6 +102,7 @@ class Claim:
     `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
     `revision` tells which wording of its questions is answered: of an older one, neither outcome nor end is stored.
     `pressed`: a button had it answered anew. `stopped_by`: somebody of this name wants no more of it.
+    `begun_at`: when the conversation was first known.
     """
 
     turn_id: int
@@ -122,6 +124,7 @@ class Claim:
     revision: int = 0
     pressed: str | None = None
     stopped_by: str | None = None
+    begun_at: int = 0
 
     @property
     def wording(self) -> str:
@@ -219,6 +222,22 @@ class StoredUpload:
     name: str
     state: UploadState
     intended_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was said in a conversation before position `until`, in few words."""
+
+    until: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a turn reads of its conversation: the messages in its window, and the summaries, the oldest first."""
+
+    messages: Sequence[StoredMessage]
+    summaries: Sequence[Summary]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from storage import overheard, summaries
 from storage.database import Database
 from storage.records import Portion, now
 from storage.schema import audit, is_ended, is_open, messages, ratings, reply_parts, turns, uploads, usage, wordless
@@ -109,6 +110,11 @@ class Retention:
         """Take their words and names from messages sent before a moment."""
         return await self._database.write(_portion, PAGE_OF_MESSAGES, _wipe_messages, before, after)
 
+    async def remove_overheard(self, before: int) -> Portion:
+        """Remove what conversations took along from their channels that was sent before a moment."""
+        done = await self._database.write(_remove_overheard, before)
+        return Portion(done, START if done == AT_ONCE else None)
+
     async def remove_messages(self, before: int, after: tuple[int, int] = START) -> Portion:
         """Remove the rows of messages sent before a moment."""
         return await self._database.write(_portion, PAGE_OF_MESSAGES, _remove_messages, before, after)
@@ -142,7 +148,16 @@ def _portion(connection: Connection, page: Any, change: Change, before: int, aft
 def _wipe_messages(connection: Connection, rows: Sequence[int]) -> int:
     wiped = connection.execute(WIPE_MESSAGES, {"rows": rows}).rowcount
     connection.execute(REMOVE_RATINGS, {"rows": rows})
+    if wiped:
+        summaries.drop_of_rows(connection, rows)
     return wiped
+
+
+def _remove_overheard(connection: Connection, before: int) -> int:
+    conversations = overheard.remove_old(connection, before, AT_ONCE)
+    if conversations:
+        summaries.drop_of_conversations(connection, sorted(set(conversations)))
+    return len(conversations)
 
 
 def _remove_messages(connection: Connection, rows: Sequence[int]) -> int:

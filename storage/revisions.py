@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, exists, select, update
 
 from bot.messages import Address, Attachment, IncomingMessage
+from storage import overheard, summaries
 from storage.database import Database
 from storage.inbox import identity, this_message
 from storage.records import Revised, TurnKind, micros
@@ -92,23 +93,27 @@ class Revisions:
 
 
 def _is_known(connection: Connection, address: Address, message_id: str) -> bool:
-    return connection.execute(KNOWN, identity(address, message_id)).first() is not None
+    of = identity(address, message_id)
+    return connection.execute(KNOWN, of).first() is not None or overheard.knows(connection, of)
 
 
 def _edit(connection: Connection, message: IncomingMessage, asks: bool) -> Revised:
-    known = connection.execute(KNOWN, identity(message.address, message.id)).first()
+    of, wording = identity(message.address, message.id), _wording(message)
+    if overheard.edit(connection, of, wording):
+        summaries.drop_of_message(connection, of)
+    known = connection.execute(KNOWN, of).first()
     if known is None or known.role != "user":
         return Revised("unknown")
     edited_at = known.edited_at if message.edited_at is None else micros(message.edited_at)
     if known.deleted or edited_at < known.edited_at:
         return Revised("stale", known.turn_id)
     has_other_files = _contents(message.attachments) != _contents(known.attachments)
-    is_new = message.text != known.text or has_other_files
+    is_new = message.whole_text != known.text or has_other_files
     # Also where nothing is new, the addresses of its files may be: Discord's expire.
-    wording = {"to_text": message.text, "to_attachments": message.attachments, "to_edited_at": edited_at}
-    connection.execute(REWORD, {"of_row": known.id, **wording})
+    connection.execute(REWORD, {"of_row": known.id, "to_edited_at": edited_at, **wording})
     if not is_new:
         return Revised("same", known.turn_id)
+    summaries.drop_of_message(connection, of)
     if has_other_files:
         connection.execute(FORGET_FILES, {"of_row": known.id})
     revision = _revise(connection, known.turn_id, _ANSWERS)
@@ -118,7 +123,10 @@ def _edit(connection: Connection, message: IncomingMessage, asks: bool) -> Revis
 
 
 def _delete(connection: Connection, address: Address, message_id: str) -> Revised:
-    known = connection.execute(KNOWN, identity(address, message_id)).first()
+    of = identity(address, message_id)
+    known = connection.execute(KNOWN, of).first()
+    if overheard.forget_message(connection, of) or (known is not None and not known.deleted):
+        summaries.drop_of_message(connection, of)
     if known is None:
         return Revised("unknown")
     if known.deleted:
@@ -137,6 +145,10 @@ def _revise(connection: Connection, turn_id: int | None, kinds: Sequence[TurnKin
         return None
     revision: int | None = connection.scalar(REVISE, {"of_turn": turn_id, "kinds": kinds})
     return revision
+
+
+def _wording(message: IncomingMessage) -> dict[str, object]:
+    return {"to_text": message.whole_text, "to_attachments": message.attachments}
 
 
 def _contents(files: Sequence[Attachment]) -> Sequence[tuple[str, str, int]]:

@@ -232,6 +232,49 @@ Index("ix_messages_author", messages.c.platform, messages.c.author_id, messages.
 # What a message loses when its words go, whatever they go for.
 wordless: dict[str, Any] = {"text": "", "attachments": (), "file_texts": None}
 
+# What people had said in a channel shortly before a conversation began there: that conversation's alone.
+overheard = Table(
+    "overheard",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("platform", Name(32), nullable=False),
+    Column("workspace", Name(64), nullable=False),
+    Column("channel", Name(64), nullable=False),
+    Column("platform_id", Name(64), nullable=False),
+    Column("author_id", Name(64), nullable=False),
+    Column("author_name", Words, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("attachments", Files, nullable=False, server_default=text("'[]'")),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("conversation_id", "platform_id"),
+)
+Index(
+    "ix_overheard_message",
+    overheard.c.platform,
+    overheard.c.workspace,
+    overheard.c.channel,
+    overheard.c.platform_id,
+)
+Index("ix_overheard_sent", overheard.c.sent_at, overheard.c.id)
+Index("ix_overheard_author", overheard.c.platform, overheard.c.author_id, overheard.c.id)
+
+# What the model no longer reads of a conversation, in few words.
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    # It tells of everything before this position, which is a message's.
+    Column("until", BigInteger, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("model", Name(128), nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    UniqueConstraint("conversation_id", "until"),
+)
+
 reply_parts = Table(
     "reply_parts",
     metadata,
@@ -288,7 +331,7 @@ usage = Table(
     Column("workspace", Name(64), nullable=False),
     Column("channel", Name(64), nullable=False),
     Column("user_id", Name(64), nullable=False),
-    Column("purpose", String(16), nullable=False),  # answer | try | probe
+    Column("purpose", String(16), nullable=False),  # answer | try | probe | summary
     Column("model", Name(128), nullable=False),
     Column("key_label", Name(64), nullable=False),
     Column("requests", Integer, nullable=False),

@@ -15,9 +15,11 @@ from storage.inbox import Inbox
 from storage.liveness import SignOfLife
 from storage.marks import Marks
 from storage.memory import Memory
+from storage.overheard import Overheard
 from storage.ratings import Ratings
 from storage.retention import Retention
 from storage.revisions import Revisions
+from storage.summaries import Summaries
 from storage.turns import Turns
 from storage.usage import Usage
 
@@ -41,6 +43,8 @@ class Store:
     answers: Answers
     ratings: Ratings
     files: Files
+    overheard: Overheard
+    summaries: Summaries
 
     @classmethod
     async def open(cls, url: str) -> Store:
@@ -62,6 +66,8 @@ class Store:
             Answers(database),
             Ratings(database),
             Files(database),
+            Overheard(database),
+            Summaries(database),
         )
 
     def begin_work(self) -> SignOfLife:

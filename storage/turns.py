@@ -398,6 +398,7 @@ def _claim(
         revision=taken.revision,
         pressed=taken.pressed,
         stopped_by=taken.stopped_by,
+        begun_at=place.created_at,
     )
 
 

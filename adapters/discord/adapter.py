@@ -66,6 +66,7 @@ _Event = IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | Reac
 LIMITS = (
     RateLimit("send", "channel", amount=5, seconds=5.25),
     RateLimit("edit", "channel", amount=5, seconds=5.25),
+    RateLimit("read", "channel", amount=5, seconds=5.25),
 )
 """Discord's buckets as seen in its headers: 5 in 5 s per channel, for new messages and for edits each.
 

@@ -7,6 +7,7 @@ Discord knows most of Markdown: what it lacks (tables, deep headings, rules, tas
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import ClassVar
@@ -30,6 +31,7 @@ _CODE = re.compile(r"```.*?(?:```|\Z)|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)
 _ENTITY = re.compile(
     r"<@!?(?P<user>\d{1,20})>|<@&(?P<role>\d{1,20})>|<#(?P<channel>\d{1,20})>"
     r"|<a?:(?P<emoji>\w{1,64}):\d{1,20}>|</(?P<command>[^:<>\n]{1,100}):\d{1,20}>"
+    r"|<t:(?P<moment>-?\d{1,13})(?::[tTdDfFsSR])?>|<id:(?P<place>[a-z-]{1,30})(?::\d{1,20})?>"
 )
 
 
@@ -116,17 +118,29 @@ def to_markdown(
     def name(match: re.Match[str]) -> str:
         match match.lastgroup:
             case "user":
-                return "@" + users.get(match["user"], "someone")
+                return "@" + (users.get(match["user"]) or "someone")
             case "role":
-                return "@" + roles.get(match["role"], "role")
+                return "@" + (roles.get(match["role"]) or "role")
             case "channel":
-                return "#" + channels.get(match["channel"], "channel")
+                return "#" + (channels.get(match["channel"]) or "channel")
             case "emoji":
                 return f":{match['emoji']}:"
+            case "moment":
+                return _moment(int(match["moment"]))
+            case "place":
+                return f"#{match['place']}"
             case _:
                 return f"/{match['command']}"
 
     return _ENTITY.sub(name, text)
+
+
+def _moment(seconds: int) -> str:
+    """A timestamp, which Discord shows everybody in their own time zone."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, OSError, ValueError):
+        return "some time"
 
 
 def mentioned_ids(text: str) -> tuple[str, ...]:

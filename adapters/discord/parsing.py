@@ -42,6 +42,9 @@ THREAD_TYPES = (10, 11, 12)
 THREAD_STARTER = 21
 """The first message of a thread that grew from a message: a pointer to that message."""
 
+REPLIED_CHARACTERS = 300
+"""Of a message that is replied to in the same conversation, so much says which one is meant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -82,7 +85,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         address=where,
         id=message_id,
         author=author,
-        text=_text(payload, content, around),
+        text=_text(payload, content, author, around),
         mentions_bot=mentions_bot,
         sent_at=sent_at,
         attachments=attachments(payload),
@@ -91,6 +94,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         edited_at=_moment(payload.get("edited_timestamp")),
         direct=not where.workspace,
         mentions_others=to_others and not mentions_bot and not (quoted is not None and quoted.by_us),
+        carried=_carried(payload, where, quoted, around),
     )
 
 
@@ -188,9 +192,9 @@ def parse_author(
 
 
 def display_name(user: Mapping[str, Any], member: object = None) -> str:
-    """What people see: the nickname in the guild, else the global name, else the user name."""
+    """What people see: the nickname in the guild, else the global name, else the user name; never an id."""
     nick = string(member.get("nick")) if is_object(member) else ""
-    return nick or string(user.get("global_name")) or string(user.get("username")) or identifier(user.get("id"))
+    return nick or string(user.get("global_name")) or string(user.get("username"))
 
 
 def reply_target(payload: object) -> str | None:
@@ -208,17 +212,59 @@ def mentioned_channels(payload: object) -> set[str]:
     if not is_object(payload):
         return set()
     found = set(re.findall(r"<#(\d{1,20})>", string(payload.get("content"))))
-    return found | mentioned_channels(payload.get("referenced_message"))
+    for message in (payload.get("referenced_message"), *_forwarded(payload)):
+        found |= mentioned_channels(message)
+    return found
 
 
-def _text(payload: Mapping[str, Any], content: str, around: Surroundings) -> str:
+def _text(payload: Mapping[str, Any], content: str, author: Author, around: Surroundings) -> str:
+    """What the message says; an application may say it in embeds."""
     text = _to_markdown(_without_own_mention(content, around), payload, around)
-    forwarded = [
-        "\n".join(f"> {line}" for line in _to_markdown(string(message.get("content")), message, around).splitlines())
+    embedded = _embedded(payload, around) if author.is_bot else ""
+    return "\n".join(part for part in (text, embedded) if part)
+
+
+def _embedded(payload: Mapping[str, Any], around: Surroundings) -> str:
+    """The words of the embeds that an application made; those of other kinds are what Discord shows of a link."""
+    lines: list[str] = []
+    for embed in objects(payload.get("embeds")):
+        if embed.get("type", "rich") == "rich":
+            fields = [(string(each.get("name")), string(each.get("value"))) for each in objects(embed.get("fields"))]
+            said = [string(embed.get("title")), string(embed.get("description")), *map(": ".join, fields)]
+            lines += [line for line in said if line.strip(": ")]
+    return _to_markdown("\n".join(lines), payload, around)
+
+
+def _carried(payload: Mapping[str, Any], where: Address, quoted: Quoted | None, around: Surroundings) -> str:
+    """What the message forwards, whose author Discord keeps to itself; and in a thread or a direct message, where all
+    is one conversation, which part of it it replies to."""
+    parts = [
+        _quote("Forwarded message", said)
+        for message in _forwarded(payload)
+        if (said := "\n".join(filter(None, (_snapshot_text(message, around), _embedded(message, around)))))
+    ]
+    if quoted is not None and quoted.text and (where.thread is not None or not where.workspace):
+        name = quoted.author.name if quoted.author is not None else ""
+        said = quoted.text if len(quoted.text) <= REPLIED_CHARACTERS else f"{quoted.text[:REPLIED_CHARACTERS]}…"
+        parts.insert(0, _quote(f"In reply to {name or 'someone'}", said))
+    return "\n\n".join(parts)
+
+
+def _quote(head: str, said: str) -> str:
+    return "\n".join([f"{head}:", *(f"> {line}".rstrip() for line in said.splitlines())])
+
+
+def _snapshot_text(message: Mapping[str, Any], around: Surroundings) -> str:
+    return _to_markdown(string(message.get("content")), message, around)
+
+
+def _forwarded(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The copies of messages that a message forwards."""
+    return [
+        message
         for snapshot in objects(payload.get("message_snapshots"))
         if is_object(message := snapshot.get("message"))
     ]
-    return "\n\n".join(part for part in (text, *forwarded) if part)
 
 
 def _to_markdown(content: str, payload: Mapping[str, Any], around: Surroundings) -> str:
@@ -257,7 +303,7 @@ def _quoted(payload: Mapping[str, Any], around: Surroundings, *, explicit: bool)
 
 def attachments(payload: Mapping[str, Any]) -> tuple[Attachment, ...]:
     """What is attached to a message object, and to what is forwarded in it."""
-    sources = [payload, *(snapshot.get("message") for snapshot in objects(payload.get("message_snapshots")))]
+    sources = [payload, *_forwarded(payload)]
     return tuple(
         Attachment(
             name=(name := string(file.get("filename"))),
@@ -266,7 +312,6 @@ def attachments(payload: Mapping[str, Any]) -> tuple[Attachment, ...]:
             url=string(file.get("url")),
         )
         for source in sources
-        if is_object(source)
         for file in objects(source.get("attachments"))
     )
 

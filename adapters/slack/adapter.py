@@ -31,6 +31,7 @@ from adapters.slack.parsing import (
     PLATFORM,
     Identity,
     Person,
+    channels_in,
     clean,
     parse_row,
     people_in,
@@ -60,9 +61,13 @@ LIMITS = (
     RateLimit("start", "workspace", amount=TIERS["chat.startStream"] - 1, seconds=MINUTE),
     RateLimit("append", "workspace", amount=TIERS["chat.appendStream"] - 4, seconds=MINUTE),
     RateLimit("stop", "workspace", amount=TIERS["chat.stopStream"] - 1, seconds=MINUTE),
+    # conversations.history is tier 3 too, and catching up needs it.
+    RateLimit("read", "workspace", amount=TIERS["conversations.history"] - 10, seconds=MINUTE),
 )
 PREVIEW_SECONDS = 1.0
 
+# Of the channels that a history names without their names, so many are asked for.
+_MOST_CHANNELS = 10
 # A refusal of the token while running may be Slack's hiccup: so many in a row are waited out.
 _REFUSALS_BORNE = 4
 
@@ -99,6 +104,7 @@ class SlackAdapter:
             "user", self._look_up_person, whole=self._timing.rights, fade=Person.without_rights
         )
         self._places: Lookups[Place] = Lookups("channel", self._look_up_place)
+        self._channel_names: Lookups[str] = Lookups("channel name", self._look_up_channel_name)
         self._sink: Sink | None = None
         self._refusals = 0
         self._connected_before = False
@@ -216,7 +222,9 @@ class SlackAdapter:
         ids = dict.fromkeys(i for row in rows for i in people_in(row, me))
         authors = {clean(row.get("user")) for row in rows} if with_rights else set()
         people = await self._people.find(ids, within=self._timing.lookup, fresh=authors)
-        parsed = (parse_row(row, address, me, people) for row in rows)
+        named = dict.fromkeys(i for row in rows for i in channels_in(row))
+        channels = await self._channel_names.find(list(named)[:_MOST_CHANNELS], within=self._timing.lookup)
+        parsed = (parse_row(row, address, me, people, channels) for row in rows)
         return [message for message in parsed if message is not None]
 
     def describe(self) -> Description:
@@ -289,7 +297,7 @@ class SlackAdapter:
             self._web.session = session
             try:
                 me = self._me = await self._introduce()
-                reception = Reception(me, self._people, sink, self._timing)
+                reception = Reception(me, self._people, self._channel_names, sink, self._timing)
                 interactive = Interactive(me, self._web, session, self._people, sink=sink, timing=self._timing)
                 app = build_app(self._web, me, reception.take, interactive)
 
@@ -308,6 +316,7 @@ class SlackAdapter:
             finally:
                 await self._people.close()
                 await self._places.close()
+                await self._channel_names.close()
 
     async def _introduce(self) -> Identity:
         """Ask Slack who the bot is, for as long as it takes."""
@@ -367,6 +376,14 @@ class SlackAdapter:
     async def _look_up_person(self, user: str) -> Person | None:
         answer = await ask(self._web.users_info(user=user))
         return read_person(answer.get("user"), self._me.team_id if self._me else "")
+
+    async def _look_up_channel_name(self, channel: str) -> str | None:
+        """What a channel is called that anybody in the workspace can read; others are not named to those outside."""
+        answer = await ask(self._web.conversations_info(channel=channel))
+        found = answer.get("channel")
+        if not isinstance(found, dict) or found.get("is_private") is not False:
+            return None
+        return clean(found.get("name")) or None
 
     async def _look_up_place(self, channel: str) -> Place | None:
         answer = await ask(self._web.conversations_info(channel=channel))

@@ -11,6 +11,7 @@ _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _CODE = re.compile(r"```(?P<block>.*?)```|`(?P<span>[^`\n]+)`", re.DOTALL)
 _CONTROL = re.compile(r"<(?P<body>[^<>\n]{1,4000})>")
 _USER = re.compile(r"<@([UW][A-Z0-9]{0,30})(?:\|[^<>\n]*)?>")
+_CHANNEL = re.compile(r"<#([CG][A-Z0-9]{1,30})\|?>")
 _BOLD = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{0,1000}[^\s*])\*(?![\w*])")
 _STRIKE = re.compile(r"(?<![\w~])~(?=[^\s~])([^~\n]{0,1000}[^\s~])~(?![\w~])")
 _BULLET = re.compile(r"^([ \t]*)[•◦▪]\s+", re.MULTILINE)
@@ -19,7 +20,10 @@ _DEEPEST = 30
 
 
 def to_markdown(text: str, names: Mapping[str, str] = _NO_NAMES) -> str:
-    """Return a message's text as Markdown; `names` maps user ids to display names, other users are `@someone`."""
+    """Return a message's text as Markdown.
+
+    `names` maps the ids of users and channels to their names; other users are `@someone`, other channels `#channel`.
+    """
     written: list[str] = []
     done = 0
     for code in _CODE.finditer(text):
@@ -37,6 +41,11 @@ def to_markdown(text: str, names: Mapping[str, str] = _NO_NAMES) -> str:
 def mentioned_ids(text: str) -> tuple[str, ...]:
     """Return the ids of the users mentioned in Slack's notation, in order, each once."""
     return tuple(dict.fromkeys(_USER.findall(text)))
+
+
+def mentioned_channels(text: str) -> tuple[str, ...]:
+    """Return the ids of the channels that Slack's notation gives without their names, in order, each once."""
+    return tuple(dict.fromkeys(_CHANNEL.findall(text)))
 
 
 def _prose(text: str, names: Mapping[str, str]) -> str:
@@ -67,9 +76,9 @@ def _control(body: str, names: Mapping[str, str], link: Callable[[str, str], str
     label = unescape(label)
     match target[:1]:
         case "@":
-            return "@" + (names.get(target[1:]) or "someone")
+            return "@" + (names.get(target[1:]) or label.removeprefix("@") or "someone")
         case "#":
-            return "#" + (label.removeprefix("#") or "channel")
+            return "#" + (label.removeprefix("#") or names.get(target[1:]) or "channel")
         case "!":
             return _special(target[1:], label)
         case _:

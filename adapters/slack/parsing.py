@@ -7,14 +7,15 @@ What people are called comes in as a mapping; looking it up is `names.py`. Turni
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from adapters.endings import without_mentions_at_end
-from adapters.slack.inbound import mentioned_ids, text_of_blocks, to_markdown
+from adapters.slack import quotes
+from adapters.slack.inbound import mentioned_channels, mentioned_ids, text_of_blocks, to_markdown
 from adapters.slack.rendering import CUT
 from bot.messages import (
     Address,
@@ -36,6 +37,8 @@ _SLACKBOT = "USLACKBOT"
 _OWNER = ("is_owner", "is_primary_owner")
 _ADMIN = ("is_admin",)
 _GUEST = ("is_restricted", "is_ultra_restricted")
+# Channels that are named without their name are asked for likewise (`conversations.info`, 50 a minute).
+_MOST_CHANNELS = 5
 # Everybody who is named is asked for with a call of its own (`users.info`, 100 a minute): the rest stay `@someone`.
 _MOST_PEOPLE = 30
 
@@ -75,11 +78,14 @@ class Person:
 
 
 def parse_event(
-    payload: object, me: Identity, people: Mapping[str, Person] | None = None
+    payload: object,
+    me: Identity,
+    people: Mapping[str, Person] | None = None,
+    channels: Mapping[str, str] | None = None,
 ) -> IncomingMessage | MessageEdited | MessageDeleted | None:
     """The event of an `events_api` envelope's payload, or None where it is nothing for us.
 
-    `app_mention` and `message` of one post come to the same message.
+    `app_mention` and `message` of one post come to the same message. `channels` are names by ids.
     """
     event = _dict(_dict(payload).get("event"))
     kind = event.get("type")
@@ -91,11 +97,11 @@ def parse_event(
     )
     match event.get("subtype"):
         case "message_changed":
-            return _changed(event, place, me, people or {})
+            return _changed(event, place, me, people or {}, channels or {})
         case "message_deleted":
             return _deleted(event.get("deleted_ts"), event.get("previous_message"), place)
         case _:
-            return _speech(event, place, me, people or {}, called=kind == "app_mention")
+            return _speech(event, place, me, people or {}, channels or {}, called=kind == "app_mention")
 
 
 def parse_reaction(
@@ -122,21 +128,36 @@ def parse_reaction(
 
 
 def parse_row(
-    row: object, address: Address, me: Identity, people: Mapping[str, Person] | None = None
+    row: object,
+    address: Address,
+    me: Identity,
+    people: Mapping[str, Person] | None = None,
+    channels: Mapping[str, str] | None = None,
 ) -> IncomingMessage | None:
     """One row of `conversations.history` or `.replies`, read at `address`, as the event of it would have come."""
     place = _Place(address.workspace, address.channel, address.channel.startswith("D"))
-    return _speech(_dict(row), place, me, people or {}, called=False)
+    return _speech(_dict(row), place, me, people or {}, channels or {}, called=False)
 
 
 def people_in(source: object, me: Identity) -> tuple[str, ...]:
-    """The user ids whose names are needed to parse a payload or a row: its author and those it mentions."""
-    event = _dict(_dict(source).get("event")) or _dict(source)
-    message = _dict(event.get("message")) or event
+    """The user ids whose names are needed to parse a payload or a row: its author, those it mentions and quotes."""
+    message = _message_in(source)
     author = None if message.get("bot_id") else _identifier(message.get("user"))  # bots bring their names along
-    found = [author, *mentioned_ids(_markup(message))]
+    found = [author, *mentioned_ids(_markup(message)), *quotes.people_in(message.get("attachments"))]
     known = dict.fromkeys(i for i in found if i and _ID.fullmatch(i) and i not in (me.user_id, _SLACKBOT))
     return tuple(known)[:_MOST_PEOPLE]
+
+
+def channels_in(source: object) -> tuple[str, ...]:
+    """The ids of the channels whose names are needed to parse a payload or a row."""
+    message = _message_in(source)
+    found = [*mentioned_channels(_markup(message)), *quotes.channels_in(message.get("attachments"))]
+    return tuple(dict.fromkeys(found))[:_MOST_CHANNELS]
+
+
+def _message_in(source: object) -> Mapping[str, Any]:
+    event = _dict(_dict(source).get("event")) or _dict(source)
+    return _dict(event.get("message")) or event
 
 
 def is_ours(row: object, me: Identity) -> bool:
@@ -179,7 +200,13 @@ class _Place:
 
 
 def _speech(
-    event: Mapping[str, Any], place: _Place, me: Identity, people: Mapping[str, Person], *, called: bool
+    event: Mapping[str, Any],
+    place: _Place,
+    me: Identity,
+    people: Mapping[str, Person],
+    channels: Mapping[str, str],
+    *,
+    called: bool,
 ) -> IncomingMessage | None:
     subtype, ts = event.get("subtype"), _timestamp(event.get("ts"))
     if not (subtype is None or isinstance(subtype, str)) or subtype not in _SPEECH or ts is None:
@@ -192,7 +219,7 @@ def _speech(
     if me.user_id not in mentioned:
         mentioned.update(mentioned_ids(clean(text_of_blocks(event.get("blocks")))))
     mentions_bot = called or me.user_id in mentioned
-    names = {user: person.name for user, person in people.items()} | {me.user_id: me.name}
+    names = {**channels, **{user: person.name for user, person in people.items()}, me.user_id: me.name}
     return IncomingMessage(
         address=place.address(ts, event.get("thread_ts")),
         id=ts,
@@ -205,25 +232,31 @@ def _speech(
         edited_at=_edited_at(event),
         direct=place.direct,
         mentions_others=not mentions_bot and (bool(mentioned) or _CROWD.search(markup) is not None),
+        carried=clean(quotes.in_markdown(event.get("attachments"), names)),
     )
 
 
 def _changed(
-    event: Mapping[str, Any], place: _Place, me: Identity, people: Mapping[str, Person]
+    event: Mapping[str, Any],
+    place: _Place,
+    me: Identity,
+    people: Mapping[str, Person],
+    channels: Mapping[str, str],
 ) -> MessageEdited | MessageDeleted | None:
     message, before = _dict(event.get("message")), _dict(event.get("previous_message"))
     if message.get("subtype") == "tombstone":  # the first post of a thread that still has answers
         return _deleted(message.get("ts"), before or message, place)
     if before:
-        unchanged = _markup(message) == _markup(before) and _files(message) == _files(before)
+        # A link to a message brings what that one says a moment after it was posted.
+        unchanged = all(of(message) == of(before) for of in (_markup, _files, _quoted))
     else:
         unchanged = not _dict(message.get("edited"))
-    spoken = None if unchanged else _speech(message, place, me, people, called=False)
+    spoken = None if unchanged else _speech(message, place, me, people, channels, called=False)
     if spoken is None or spoken.author.is_bot:
         return None
-    return MessageEdited(
-        replace(spoken, edited=True, edited_at=_edited_at(message, event.get("event_ts") or event.get("ts")))
-    )
+    edited_at = _edited_at(message, event.get("event_ts") or event.get("ts"))
+    # What a link brings along later is no edit of its author's.
+    return MessageEdited(replace(spoken, edited=bool(_dict(message.get("edited"))), edited_at=edited_at))
 
 
 def _edited_at(message: Mapping[str, Any], told_at: object = None) -> datetime | None:
@@ -251,7 +284,8 @@ def _author(event: Mapping[str, Any], me: Identity, people: Mapping[str, Person]
     if bot is not None or event.get("subtype") == "bot_message" or user == _SLACKBOT:
         name = clean(event.get("username")) or clean(_dict(event.get("bot_profile")).get("name"))
         known = user or bot
-        return Author(known, name or known, is_bot=True) if known else None
+        name = name or ("Slackbot" if user == _SLACKBOT else "")
+        return Author(known, name, is_bot=True) if known else None
     if user is None:
         return None
     person = people.get(user) or read_person({"profile": event.get("user_profile")}, "") or Person("")
@@ -317,12 +351,22 @@ def _workspace(payload: Mapping[str, Any], me: Identity) -> str:
 
 
 def _markup(message: Mapping[str, Any]) -> str:
-    """The text in Slack's notation; where there is none, or its beginning alone, that of the blocks or attachments."""
-    text = clean(message.get("text"))
-    if text.strip() and not text.endswith(CUT):
+    """The text in Slack's notation; where there is none, or its beginning alone, that of the blocks or attachments.
+
+    What an application posts may say half of it in its text and half in attachments. What is quoted is not among it.
+    """
+    text, (_, others) = clean(message.get("text")), quotes.split(message.get("attachments"))
+    if not text.strip() or text.endswith(CUT):
+        of_blocks = clean(text_of_blocks(message.get("blocks"), list(others)))
+        return of_blocks if len(of_blocks) > len(text) else text
+    if not message.get("bot_id"):
         return text
-    of_blocks = clean(text_of_blocks(message.get("blocks"), message.get("attachments")))
-    return of_blocks if len(of_blocks) > len(text) else text
+    beside = clean(text_of_blocks(None, [each for each in others if not quotes.is_preview(each)]))
+    return f"{text}\n{beside}" if beside else text
+
+
+def _quoted(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return quotes.split(message.get("attachments"))[0]
 
 
 def _without_mention(markup: str, user_id: str) -> str:
@@ -335,7 +379,7 @@ def _without_mention(markup: str, user_id: str) -> str:
 def _files(message: Mapping[str, Any]) -> tuple[Attachment, ...]:
     files = message.get("files")
     found = []
-    for entry in files if isinstance(files, list) else []:
+    for entry in (*(files if isinstance(files, list) else ()), *quotes.files_in(message.get("attachments"))):
         file = _dict(entry)
         url = clean(file.get("url_private_download")) or clean(file.get("url_private"))
         if not url:  # deleted, hidden by the plan's limit, or of another workspace

@@ -10,7 +10,7 @@ import structlog
 
 from adapters.slack.connection import Timing
 from adapters.slack.names import Lookups
-from adapters.slack.parsing import Identity, Person, parse_event, parse_reaction, people_in
+from adapters.slack.parsing import Identity, Person, channels_in, parse_event, parse_reaction, people_in
 from bot.adapter import Sink
 from bot.errors import StorageFailed
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, ReactionAdded, ReactionRemoved
@@ -21,9 +21,12 @@ log = structlog.get_logger(__name__)
 class Reception:
     """Takes in what one workspace sends, for as long as the adapter serves."""
 
-    def __init__(self, me: Identity, people: Lookups[Person], sink: Sink, timing: Timing) -> None:
+    def __init__(
+        self, me: Identity, people: Lookups[Person], channels: Lookups[str], sink: Sink, timing: Timing
+    ) -> None:
         self._me = me
         self._people = people
+        self._channels = channels
         self._sink = sink
         self._timing = timing
         self._order: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -39,6 +42,8 @@ class Reception:
         said = event.message if isinstance(event, MessageEdited) else event
         # What the author may do decides on what is said here, of those it mentions a name is enough.
         author = (said.author.id,) if isinstance(said, IncomingMessage) else ()
+        named = () if is_aside else channels_in(payload)
+        self._channels.begin(named)
         self._people.begin(ids, fresh=author)  # now, so that waiting for one's turn and for names is one wait
         patience = loop.time() + self._timing.lookup
         address = said.address
@@ -46,7 +51,9 @@ class Reception:
             if is_aside and isinstance(event, IncomingMessage) and await self._sink.hears_all(address):
                 ids = people_in(payload, self._me)
             people = await self._people.find(ids, within=max(0.0, patience - loop.time()), fresh=author)
-            event = parse_event(payload, self._me, people) or parse_reaction(payload, self._me, people) or event
+            channels = await self._channels.find(named, within=max(0.0, patience - loop.time()))
+            spoken = parse_event(payload, self._me, people, channels)
+            event = spoken or parse_reaction(payload, self._me, people) or event
             try:
                 await self._sink.receive(event)
             except StorageFailed as failure:  # the store says once what ails it

@@ -34,6 +34,9 @@ class Effective:
     language: str | None
     history_tokens: int
     history_messages: int
+    channel_messages: int
+    summaries: bool
+    summary_model: str | None
     vision: bool
     files: bool
     max_messages: int

@@ -235,7 +235,9 @@ def message_payload(
         payload["position"] = message.position
     if message.reference is not None:
         payload["message_reference"] = message.reference
-        if not nested:
+        if message.snapshot is not None:
+            payload["message_snapshots"] = [{"message": message.snapshot}]
+        elif not nested:
             known = message.referenced is not None and not message.referenced.deleted
             payload["referenced_message"] = (
                 message_payload(message.referenced, bot, nested=True) if known and message.referenced else None
@@ -253,6 +255,23 @@ def message_payload(
     return payload
 
 
+def snapshot_payload(message: Message) -> JSON:
+    """What a forward holds of a message, as it stood then: all but whose it is and where."""
+    payload: JSON = {
+        "type": message.type,
+        "content": message.content,
+        "mentions": [user_payload(user) for user in message.mentions],
+        "mention_roles": [str(role.id) for role in message.mention_roles],
+        "attachments": [attachment_payload(each) for each in message.attachments],
+        "embeds": message.embeds,
+        "timestamp": stamp(message.timestamp),
+        "edited_timestamp": stamp(message.edited_timestamp) if message.edited_timestamp else None,
+        "flags": message.flags,
+        "components": message.components,
+    }
+    return payload
+
+
 def withhold(payload: JSON, bot: User) -> JSON:
     """The message without its content, as an application lacking the message content intent sees it.
 
@@ -263,7 +282,15 @@ def withhold(payload: JSON, bot: User) -> JSON:
     mentioned = any(user["id"] == str(bot.id) for user in payload["mentions"])
     if payload["author"]["id"] == str(bot.id) or mentioned:
         return payload
-    return {**payload, "content": "", "embeds": [], "attachments": [], "components": []}
+    kept = {**payload, **_NOTHING}
+    if "message_snapshots" in payload:
+        kept["message_snapshots"] = [
+            {"message": {**each["message"], **_NOTHING}} for each in payload["message_snapshots"]
+        ]
+    return kept
+
+
+_NOTHING: JSON = {"content": "", "embeds": [], "attachments": [], "components": []}
 
 
 def member_permissions(user: User, channel: Channel, world: World) -> int:

@@ -138,6 +138,10 @@ class People(Core):
         files = dict(enumerate(attachments))
         return posting.compose(self, place, user, body, files)
 
+    async def forward(self, user: User, channel: Channel, message: Message) -> Message:
+        """`user` forwards a message: a copy of it in a message that says nothing itself."""
+        return posting.forward(self, channel, user, message)
+
     async def edit(self, message: Message, text: str) -> None:
         """The author of a message changes its text."""
         posting.amend(self, message, {"content": text}, {})

@@ -22,7 +22,7 @@ from emulators.discord.errors import (
     fail,
     form_error,
 )
-from emulators.discord.payloads import message_payload
+from emulators.discord.payloads import message_payload, snapshot_payload
 from emulators.discord.sessions import DM_MESSAGES, GUILD_MESSAGES
 from emulators.discord.state import Attachment, Channel, Message, Permission, Upload, User, Version
 from emulators.discord.validation import COMPONENTS_V2, SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS, UPLOAD_BYTES, walk
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LINK = re.compile(r"(?<![<\w])https?://[^\s<>]+")
 REPLYABLE = {0, 19, 20, 23}
+HAS_SNAPSHOT = 1 << 14
 
 
 def compose(
@@ -71,6 +72,17 @@ def compose(
         raise fail(EMPTY_MESSAGE)
     remember_nonce(server, message, body)
     publish(server, message, allowed=body.get("allowed_mentions"))
+    return message
+
+
+def forward(server: Core, channel: Channel, author: User, original: Message) -> Message:
+    """Publish a message that forwards another: without words of its own, without its author."""
+    message = Message(server.world.snowflake(), channel, author, "", flags=HAS_SNAPSHOT)
+    message.reference = {"type": 1, "channel_id": str(original.channel.id), "message_id": str(original.id)}
+    if original.channel.guild is not None:
+        message.reference["guild_id"] = str(original.channel.guild.id)
+    message.snapshot = snapshot_payload(original)
+    publish(server, message, allowed=None)
     return message
 
 

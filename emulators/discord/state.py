@@ -217,7 +217,7 @@ class Version:
 class Message:
     """A message. `mentions`, `mention_roles` and `mention_everyone` name who it addresses after
     allowed_mentions; `versions` is what it said, the original first; `at` is monotonic; `unfurled` are the
-    links that drew a preview."""
+    links that drew a preview; `snapshot` is the copy of the message that it forwards."""
 
     id: int
     channel: Channel
@@ -245,6 +245,7 @@ class Message:
     position: int | None = None
     interaction: dict[str, Any] | None = None
     unfurled: list[str] = field(default_factory=list)
+    snapshot: dict[str, Any] | None = None
 
     @property
     def edits(self) -> list[Version]:

@@ -139,6 +139,48 @@ def _thread_json(core: Core, message: Message) -> Json:
     }
 
 
+def quotation(core: Core, message: Message, *, forwarded: bool) -> Json:
+    """The attachment by which a message shows another one: forwarded with it, or by the permalink in its text.
+
+    As real ones look; Slack documents none of it. The author's name is the real one, whatever they call themselves.
+    """
+    author, channel = core.users.get(message.user), core.channels[message.channel]
+    name = author.real_name if author else message.username or "bot"
+    link = f"https://{core.domain}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
+    place = f"Posted in #{channel.name}" if channel.name else "Direct message"
+    quoting: Json = {
+        "ts": message.ts,
+        "author_id": message.user,
+        "channel_id": channel.id,
+        "channel_team": core.team_id,
+        "is_msg_unfurl": True,
+        "message_blocks": [
+            {
+                "team": core.team_id,
+                "channel": channel.id,
+                "ts": message.ts,
+                "message": {"blocks": message.blocks},
+            }
+        ],
+        "id": 1,
+        "fallback": f"[{time.strftime('%B %d, %Y %H:%M', time.gmtime(float(message.ts)))}] {name}: {message.text}",
+        "text": message.text,
+        "author_name": name,
+        "author_link": f"https://{core.domain}.slack.com/team/{message.user}",
+        "author_icon": "https://example.com/48.png",
+        "author_subname": name,
+        "mrkdwn_in": ["text"],
+        "from_url": link,
+        "footer": place,
+    }
+    quoting |= {"is_share": True} if forwarded else {"original_url": link}
+    if message.thread_ts and message.thread_ts != message.ts:
+        quoting["is_reply_unfurl"] = True
+    if message.files:
+        quoting["files"] = [file_json(core, file) for file in message.files]
+    return quoting
+
+
 def message_event(core: Core, message: Message) -> Json:
     """The `message` event of a new message."""
     place = {"channel": message.channel, "event_ts": message.ts, "channel_type": core.channels[message.channel].kind}

@@ -65,6 +65,7 @@ class People(Core):
         mention: bool = False,
         blocks: list[Json] | None = None,
         attachments: list[Json] | None = None,
+        forward: Message | None = None,
         subtype: str | None = None,
         order: Literal["mention_first", "message_first"] = "message_first",
         paired: bool = True,
@@ -74,9 +75,10 @@ class People(Core):
         """A person posts.
 
         `text` is what is typed: `& < >` are escaped and bare URLs marked up, Slack markup such as `<@U…>` stays;
-        `raw` takes it as it is. `mention` puts the app's mention in front. A mention in a channel the app is in sends
-        `app_mention` and `message`, in `order`; with `paired=False` the mention alone. `send=False` stores the message
-        without telling the app, as when the event was lost.
+        `raw` takes it as it is. `forward` is another message that is forwarded with this one. `mention` puts the app's
+        mention in front. A mention in a channel the app is in sends `app_mention` and `message`, in `order`; with
+        `paired=False` the mention alone. `send=False` stores the message without telling the app, as when the event
+        was lost.
         """
         wire = text if raw else markup.typed(text)
         if mention:
@@ -95,7 +97,7 @@ class People(Core):
             thread_ts=thread_ts,
             subtype=subtype or ("file_share" if made else None),
             blocks=markup.rich_text(wire, ts[-5:]) if blocks is None and wire else blocks or [],
-            attachments=attachments or [],
+            attachments=[*(attachments or []), *self._quoting(forward)],
             files=made,
             client_msg_id=None if user.bot_id else str(uuid.uuid4()),
         )
@@ -104,6 +106,16 @@ class People(Core):
             self.tell(message, order=order, paired=paired)
         await asyncio.sleep(0)
         return message
+
+    def _quoting(self, forward: Message | None) -> list[Json]:
+        return [] if forward is None else [events.quotation(self, forward, forwarded=True)]
+
+    async def show(self, message: Message, quoted: Message) -> None:
+        """The platform shows the message whose permalink stands in another: message_changed without `edited`."""
+        before = events.message_json(self, message)
+        message.attachments = [*message.attachments, events.quotation(self, quoted, forwarded=False)]
+        self.change(message, "unfurl", edited_by=None, before=before)
+        await asyncio.sleep(0)
 
     def _file(self, user: User, upload: Upload) -> File:
         file = File(

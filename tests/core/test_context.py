@@ -1,13 +1,14 @@
 """What the model reads: order, names, the budget, and a prefix that stays."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import context
 from bot.messages import Address, Attachment, Place
-from storage.records import Role, StoredMessage
+from storage.records import Role, StoredMessage, Summary, micros
 
 ADDRESS = Address("slack", "T1", "C1", "1.0")
 
@@ -62,15 +63,84 @@ def test_an_attached_file_is_named() -> None:
 
 
 def test_the_system_message_says_where_when_and_who() -> None:
-    text = context.system_message("Be kind.", scene(Place("general", "Acme", "Everything")), ["Ada Lovelace", "Bob"])
+    text = context.system_message("Be kind.", scene(Place("general", "Acme", "Everything")))
     assert text.startswith("Be kind.\n")
-    for part in ("#general", "Acme", "Slack", "Everything", "Monday, 23 November 2026", "Ada Lovelace, Bob", "Parley"):
+    for part in ("#general", "Acme", "Slack", "Everything", "Today is Monday, 23 November 2026", "Parley"):
         assert part in text
 
 
-def test_the_system_message_needs_neither_names_nor_people() -> None:
-    assert "a direct message on Slack" in context.system_message("x", scene(direct=True), [])
-    assert "a channel on Slack" in context.system_message("x", scene(), [])
+def test_the_system_message_needs_no_names() -> None:
+    assert "a direct message on Slack" in context.system_message("x", scene(direct=True))
+    assert "a channel on Slack" in context.system_message("x", scene())
+
+
+def test_the_day_is_named_again_only_where_a_later_one_begins() -> None:
+    days = [22, 23, 24, 24, 26]
+    said = [
+        replace(message(n, "hi"), sent_at=micros(datetime(2026, 11, day, 12, tzinfo=UTC))) for n, day in enumerate(days)
+    ]
+    prompt = context.build("s", said, budget(1000), began=date(2026, 11, 23))
+    assert [m.content for m in prompt.messages[1:]] == [
+        "Ada: hi",
+        "Ada: hi",
+        "[Tuesday, 24 November 2026]\nAda: hi",
+        "Ada: hi",
+        "[Thursday, 26 November 2026]\nAda: hi",
+    ]
+
+
+def test_two_people_of_one_name_are_told_apart_and_neither_is_mentioned_for_the_other() -> None:
+    other = StoredMessage(2, 2, "2", "user", "U2", "Ada", "hey", 2, 2)
+    history = [message(1, "hi"), other, message(3, "well")]
+    assert [m.content for m in context.build("s", history, budget(1000)).messages[1:]] == [
+        "Ada: hi",
+        "Ada (2): hey",
+        "Ada: well",
+    ]
+    assert context.speakers(history) == {"Ada": "ada", "Ada (2)": "U2"}
+
+
+def test_who_was_only_overheard_is_named_as_such_and_is_nobody_to_mention() -> None:
+    heard = StoredMessage(-1, None, "0", "overheard", "U9", "Cy", "it is red", 0, 0)
+    history = [heard, message(1, "why?")]
+    assert context.build("s", history, budget(1000)).messages[1].content == "Cy (in the channel, before): it is red"
+    assert context.speakers(history) == {"Ada": "ada"}
+
+
+def told(until: int, text: str = "They said hello.") -> Summary:
+    return Summary(until, text)
+
+
+def test_a_summary_stands_after_the_system_message_and_tells_of_what_the_window_left_behind() -> None:
+    memory = context.Memory(5, [told(5)])
+    prompt = context.build("s", [message(5, "and now?")], budget(1000), memory=memory)
+    assert [m.content for m in prompt.messages] == ["s", f"{context.SUMMARY_BEGINS}\nThey said hello.", "Ada: and now?"]
+
+
+def test_a_summary_made_ahead_waits_until_the_room_is_full_and_the_window_then_moves_to_its_end() -> None:
+    history = [message(n, "one two three four") for n in range(1, 11)]
+    memory = context.Memory(0, [told(6)])
+    enough = context.build("s", history, budget(200), memory=memory)
+    assert (enough.start, len(enough.messages)) == (None, 11)
+    full = context.build("s", history, budget(75), memory=memory)
+    assert full.start == 6
+    assert full.messages[1].content.endswith("They said hello.")
+    assert len(full.messages) == 2 + 5
+
+
+def test_without_a_summary_in_time_the_oldest_goes_and_an_earlier_summary_stays() -> None:
+    history = [message(n, "one two three four") for n in range(10, 30)]
+    memory = context.Memory(10, [told(10, "Early days.")])
+    prompt = context.build("s", history, budget(100), memory=memory)
+    assert prompt.start is not None and prompt.start > 10
+    assert prompt.messages[1].content.endswith("Early days.")
+
+
+def test_a_summary_longer_than_its_share_is_cut_and_the_newest_message_still_fits() -> None:
+    memory = context.Memory(1, [told(1, "word " * 500)])
+    prompt = context.build("s", [message(1, "early"), message(2, "word " * 500)], budget(60), memory=memory)
+    assert prompt.messages[-1].content.endswith(context.CUT_NOTE)
+    assert sum(words(m.content) + context.FRAMING for m in prompt.messages[1:]) + context.FRAMING <= 60
 
 
 def test_what_is_over_the_budget_goes_oldest_first_and_in_a_large_step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -168,7 +169,7 @@ def test_a_thread_has_its_parent_as_channel_but_a_direct_message_never() -> None
         (ADA, {"nick": "Ada"}, Author("8", "Ada")),
         (ADA, {"nick": None}, Author("8", "Ada L.")),
         ({"id": "8", "username": "ada"}, None, Author("8", "ada")),
-        ({"id": "8"}, [], Author("8", "8")),
+        ({"id": "8"}, [], Author("8", "")),
         ({**ADA, "bot": True}, None, Author("8", "Ada L.", is_bot=True)),
         ({**ADA, "system": True}, None, Author("8", "Ada L.", is_bot=True)),
         (ADA, {"roles": ["88"]}, Author("8", "Ada L.", is_admin=True, runs_workspace=True, roles=frozenset({"88"}))),
@@ -274,10 +275,38 @@ def test_a_forward_is_a_quotation_with_its_files() -> None:
     snapshot = {"message": {"content": "one\ntwo", "attachments": [file]}}
     reference = {**REFERENCE, "type": 1}
     message = parsed(content="look", message_reference=reference, message_snapshots=[snapshot, {}, {"message": {}}])
-    assert message.text == "look\n\n> one\n> two"
+    assert message.text == "look"
+    assert message.carried == "Forwarded message:\n> one\n> two"
     assert message.quoted is None
     assert message.attachments == (Attachment("a.png", "image/png", 3, "https://cdn.example/a.png"),)
-    assert parsed(content="", message_snapshots=[snapshot]).text == "> one\n> two"
+    assert parsed(content="", message_snapshots=[snapshot]).whole_text == "Forwarded message:\n> one\n> two"
+
+
+def test_a_forward_names_whom_it_mentions_and_never_an_id() -> None:
+    said = {"content": "<@8> <@9> <#5> <#55> <:party:123456> <t:0:R>", "mentions": [ADA]}
+    carried = parsed(content="", message_snapshots=[{"message": said}]).carried
+    assert carried == "Forwarded message:\n> @Ada L. @someone #general #channel :party: 1970-01-01 00:00 UTC"
+
+
+def test_in_a_thread_a_reply_says_which_message_it_means() -> None:
+    original = {"id": "100", "author": ADA, "content": "one\ntwo"}
+    reply: dict[str, Any] = {"type": 19, "message_reference": REFERENCE, "referenced_message": original}
+    here = replace(AROUND, parent="4")
+    message = parse_message(payload(**reply), here)
+    assert message is not None and message.carried == "In reply to Ada L.:\n> one\n> two"
+    long = parse_message(payload(**reply | {"referenced_message": original | {"content": "x" * 400}}), here)
+    assert long is not None and long.carried == f"In reply to Ada L.:\n> {'x' * 300}…"
+    assert parsed(**reply).carried == "", "a chain of replies in a channel is read as a whole"
+
+
+def test_what_another_application_says_in_embeds_is_read_with_its_text() -> None:
+    embeds = [
+        {"type": "rich", "title": "Build 7", "description": "red", "fields": [{"name": "Branch", "value": "main"}]},
+        {"type": "link", "title": "a preview"},
+    ]
+    robot = {"id": "70", "username": "ci", "bot": True}
+    assert parsed(author=robot, member=None, content="", embeds=embeds).text == "Build 7\nred\nBranch: main"
+    assert parsed(content="hi", embeds=embeds).text == "hi"
 
 
 @pytest.mark.parametrize(

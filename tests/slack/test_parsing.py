@@ -15,6 +15,7 @@ from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.parsing import (
     Identity,
     Person,
+    channels_in,
     clean,
     parse_event,
     parse_row,
@@ -176,10 +177,10 @@ def test_what_the_platform_notes_is_no_speech(subtype: Any) -> None:
         ({"user": "U9", "user_profile": {"display_name": "Nina"}}, Author("U9", "Nina")),
         ({"user": "UBOT", "bot_id": "BBOT"}, Author("UBOT", "Parley", is_bot=True)),
         ({"user": None, "bot_id": "BBOT", "subtype": "bot_message"}, Author("UBOT", "Parley", is_bot=True)),
-        ({"bot_id": "B9"}, Author("U1", "U1", is_bot=True)),
+        ({"bot_id": "B9"}, Author("U1", "", is_bot=True)),
         ({"user": None, "bot_id": "B9", "username": "Deploys"}, Author("B9", "Deploys", is_bot=True)),
         ({"user": "U8", "bot_id": "B9", "bot_profile": {"name": "Jenkins"}}, Author("U8", "Jenkins", is_bot=True)),
-        ({"user": "USLACKBOT"}, Author("USLACKBOT", "USLACKBOT", is_bot=True)),
+        ({"user": "USLACKBOT"}, Author("USLACKBOT", "Slackbot", is_bot=True)),
     ],
 )
 def test_the_author_is_told_with_what_is_known(fields: dict[str, Any], author: Author) -> None:
@@ -393,6 +394,73 @@ def test_what_no_database_takes_is_taken_out_of_strings() -> None:
     parsed(text="half \ud83d").text.encode()
 
 
+SHARE = {
+    "ts": "1600000000.000100",
+    "author_id": "U2",
+    "author_name": "Robert",
+    "channel_id": "C9",
+    "is_msg_unfurl": True,
+    "is_share": True,
+    "text": "ask <@U1> in <#C7>\nnot <@U9>",
+    "fallback": "[September 13th, 2020 5:26 AM] robert: ask",
+    "from_url": "https://acme.slack.com/archives/C9/p1600000000000100",
+}
+
+
+def test_a_forwarded_message_is_told_with_whose_it_is_and_with_names() -> None:
+    message = parse_event(event(text="<@UBOT> and this?", attachments=[SHARE]), ME, PEOPLE, {"C7": "random"})
+    assert isinstance(message, IncomingMessage)
+    assert message.text == "and this?"
+    assert message.carried == "Forwarded from Bob:\n> ask @Ada in #random\n> not @someone"
+
+
+@pytest.mark.parametrize(
+    ("changes", "carried"),
+    [
+        ({"is_share": None}, "Quoted from Bob:\n> x"),
+        ({"author_id": None}, "Forwarded from Robert:\n> x"),
+        ({"author_id": "U9", "author_name": None}, "Forwarded from someone:\n> x"),
+        ({"channel_name": "general"}, "Forwarded from Bob in #general:\n> x"),
+        ({"is_share": None, "is_msg_unfurl": None}, ""),
+        ({"text": "", "fallback": ""}, ""),
+        ({"text": 5, "message_blocks": [{"message": {"blocks": [{"type": "markdown", "text": "x"}]}}]},
+         "Forwarded from Bob:\n> x"),
+    ],
+)  # fmt: skip
+def test_what_is_quoted_is_told_as_far_as_slack_says(changes: dict[str, Any], carried: str) -> None:
+    assert parsed(attachments=[SHARE | {"text": "x"} | changes]).carried == carried
+
+
+def test_a_message_that_is_nothing_but_a_forward_says_nothing_itself() -> None:
+    message = parsed(text="", blocks=None, attachments=[SHARE | {"text": "<@UBOT> look"}])
+    assert (message.text, message.mentions_bot) == ("", False)
+    assert message.whole_text == "Forwarded from Bob:\n> @Parley look"
+
+
+def test_files_of_a_forwarded_message_come_along() -> None:
+    file = {"name": "a.png", "mimetype": "image/png", "size": 3, "url_private": "https://files.slack.com/a.png"}
+    assert [a.name for a in parsed(attachments=[SHARE | {"files": [file]}]).attachments] == ["a.png"]
+
+
+def test_whom_a_quotation_names_is_looked_up() -> None:
+    assert people_in(event(text="hi", attachments=[SHARE]), ME) == ("U1", "U2", "U9")
+    assert channels_in(event(text="see <#C5> and <#C6|general>", attachments=[SHARE])) == ("C5", "C7")
+
+
+def test_a_link_to_a_message_that_begins_to_show_it_is_an_edit() -> None:
+    before = {"user": "U1", "ts": "1700000000.000100", "text": "see this"}
+    changed = {"subtype": "message_changed", "message": before | {"attachments": [SHARE]}, "previous_message": before}
+    made = parse_event(event(**changed), ME, PEOPLE)
+    assert isinstance(made, MessageEdited) and made.message.carried.startswith("Forwarded from Bob:")
+
+
+def test_what_another_application_says_in_attachments_is_read_with_its_text() -> None:
+    alert = {"title": "Build 7", "text": "3 tests failed"}
+    preview = {"from_url": "https://ci.example", "title": "CI"}
+    made = parsed(bot_id="B9", user=None, text="The build is red", attachments=[alert, preview])
+    assert made.text == "The build is red\nBuild 7\n3 tests failed"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -426,12 +494,13 @@ def test_no_json_makes_the_parser_raise_and_what_it_makes_can_be_stored(payload:
     made = parse_event(payload, ME, PEOPLE)
     parse_event(payload, Identity(""), {})
     people_in(payload, ME)
+    channels_in(payload)
     parse_row(payload, Address("slack", "T1", "C1"), ME)
     parse_row(payload.get("event") if isinstance(payload, dict) else payload, Address("slack", "T1", "D1"), ME)
     if isinstance(made, MessageEdited):
         made = made.message
     if isinstance(made, IncomingMessage):
-        for stored in (made.text, made.author.name, *(a.name + a.url for a in made.attachments)):
+        for stored in (made.whole_text, made.author.name, *(a.name + a.url for a in made.attachments)):
             assert "\0" not in stored
             stored.encode()
 

@@ -29,17 +29,19 @@ from storage import (
     inbox,
     marks,
     memory,
+    overheard,
     ratings,
     retention,
     revisions,
     schema,
+    summaries,
     turns,
     usage,
 )
 from storage.dead_letters import DeadLetters
 from storage.erasure import Erasure
 from storage.export import Export
-from storage.records import Answer, Bound, Change, Claim, Reservation, Scope, Spender, UsageRow, now
+from storage.records import Answer, Bound, Change, Claim, Reservation, Scope, Spender, Summary, UsageRow, now
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -58,7 +60,9 @@ def _statements() -> Iterator[tuple[str, ClauseElement]]:
         inbox,
         marks,
         memory,
+        overheard,
         retention,
+        summaries,
     )
     for module in (*families, answers, ratings, revisions, turns, usage):
         for name, value in vars(module).items():
@@ -97,6 +101,8 @@ def test_no_family_of_queries_was_overlooked() -> None:
         "ratings",
         "retention",
         "revisions",
+        "overheard",
+        "summaries",
         "turns",
         "usage",
     }
@@ -128,6 +134,8 @@ async def _all_queries(store: Store, number: int) -> None:
     assert isinstance(claim, Claim)
     await store.inbox.remember(claim.conversation_id, [says(f"e{number}", at=-1, address=thread)], "B")
     await store.history.until(claim.turn_id, claim.conversation_id, 0)
+    await store.history.window(claim.turn_id, claim.conversation_id, 0)
+    await _as_one_who_sums_up(store, claim.conversation_id, number)
     await store.history.move_start(claim.conversation_id, 1)
     await store.history.asked(claim.turn_id)
     await store.controls.of_workspace("slack", "T1")
@@ -204,6 +212,18 @@ async def _as_one_who_presses(store: Store, thread: Address, number: int) -> Non
     await store.turns.finish(going_on, "answered")
 
 
+async def _as_one_who_sums_up(store: Store, conversation_id: int, number: int) -> None:
+    """What is taken along from the channel, and the summary of it."""
+    channel = Address("slack", "T1", "C1")
+    assert await store.overheard.keep(conversation_id, [says(f"h{number}", at=-5, address=channel)], "U1") == 0
+    assert await store.overheard.keep(conversation_id, [says(f"h{number}", at=-5, address=channel)], "B") == 1
+    material = await store.summaries.material(conversation_id)
+    until = material.since[-1].position
+    assert await store.summaries.add(conversation_id, Summary(until, "hello"), material, model="m", tokens=1)
+    await store.revisions.edit(says(f"h{number}", "better", at=-5, address=channel))
+    await store.revisions.delete(channel, f"h{number}")
+
+
 async def _as_one_who_forgets(store: Store, thread: Address, message_id: str) -> None:
     """What can be asked and done about a conversation, and then about a channel of its own."""
     await store.memory.of_message(thread, message_id)
@@ -227,6 +247,9 @@ async def _as_the_sweep(store: Store, number: int) -> None:
     assert claim is not None
     await store.turns.finish(claim, "answered")
     assert (await store.retention.wipe_messages(0)).done == 1
+    early = says(f"p{number}", at=-EPOCH.timestamp() - number, address=Address("slack", "T1", "C1"))
+    await store.overheard.keep(claim.conversation_id, [early], "B")
+    assert (await store.retention.remove_overheard(0)).done == 1
     assert (await store.retention.remove_messages(0)).done == 1
     assert (await store.retention.remove_turns(now() + 1)).done == 1
     await store.retention.wipe_audit(now() + 1)
@@ -241,9 +264,13 @@ async def _as_somebody_who_leaves(store: Store, user_id: str) -> None:
     assert claim is not None
     used = UsageRow(user_id, "m", "k", 1, 10, 0, 5, 0, estimated=False, cost_micros=7)
     await store.turns.finish(claim, "answered", answer=Answer("2", "B", "Parley", "hi"), used=used)
+    await store.overheard.keep(claim.conversation_id, [says("0", at=-1, address=place, author=user_id)], "B")
+    material = await store.summaries.material(claim.conversation_id)
+    until = material.since[-1].position
+    assert await store.summaries.add(claim.conversation_id, Summary(until, "hi"), material, model="m", tokens=1)
     await store.controls.change(Change(Scope("slack", f"T{user_id}"), "set", "model", "m", user_id, "Ada"))
     await store.ratings.toggle(claim.turn_id, "slack", user_id, 1)
-    kinds = {"message", "turn", "rating", "usage", "setting", "audit"}
+    kinds = {"message", "turn", "rating", "usage", "setting", "audit", "overheard", "summary"}
     assert {kind async for kind, _ in Export(store.database).of_workspace("slack", f"T{user_id}")} == kinds
     assert {kind async for kind, _ in Export(store.database).of_person("slack", user_id)} == kinds
     assert (await Erasure(store.database).erase("slack", user_id)).usage == 1

@@ -1,0 +1,118 @@
+"""What was said around a conversation before it began: read once from the platform, and from then on kept by events.
+
+A thread, or a chain of replies, into which the bot is called belongs to the conversation. What people had said in the
+channel before a mention that begins something does not: it is taken along for that conversation alone, where it is
+recent, and where having it costs no more than a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from bot.adapter import Adapter, FollowsReplies
+from bot.controls.effective import Effective
+from bot.errors import DeliveryDelayed, DeliveryFailure
+from bot.messages import IncomingMessage
+from bot.pacing import Pace
+from bot.policy import is_heard
+from bot.settings import Settings
+from storage import Store
+from storage.records import Claim, StoredMessage, micros, micros_of
+
+log = structlog.get_logger(__name__)
+
+# The answer's first word waits no longer than this for what would be good to know.
+WITHIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Reads what was said before. `paces` plan the calls of each platform."""
+
+    store: Store
+    settings: Settings
+    paces: Mapping[str, Pace]
+
+    async def read(
+        self, claim: Claim, adapter: Adapter, effective: Effective, known: Sequence[StoredMessage], *, since: int
+    ) -> bool:
+        """Read and keep what is missing of what is `known`; whether there is more to be read of the conversation now.
+
+        What was said before `since` (microseconds since the epoch) is to be forgotten, and is not read. Raises
+        `StorageFailed`.
+        """
+        first = next((message for message in known if message.turn_id is not None), None)
+        if first is None:
+            return False
+        if not claim.complete:
+            return await self._earlier(claim, adapter, first, effective.history_messages, since)
+        if effective.channel_messages and _begins(claim, first, known):
+            return await self._channel(claim, adapter, first, effective, since)
+        return False
+
+    async def _earlier(self, claim: Claim, adapter: Adapter, first: StoredMessage, most: int, since: int) -> bool:
+        """The thread or the chain of replies that the bot was called into."""
+        earlier: Sequence[IncomingMessage] = ()
+        try:
+            if claim.address.thread is not None:
+                earlier = await adapter.fetch_history(claim.address, before=first.platform_id, limit=most)
+            elif isinstance(adapter, FollowsReplies):
+                chain = await adapter.fetch_chain(claim.address, first.platform_id, most)
+                earlier = [m for m in chain if m.id != first.platform_id]
+        except DeliveryFailure as failure:
+            # An answer without what was said before is better than none.
+            log.warning("history_unread", code=failure.code)
+            return False
+        earlier = [message for message in earlier if micros(message.sent_at) >= since]
+        await self.store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
+        log.info("history_read", messages=len(earlier))
+        return bool(earlier)
+
+    async def _channel(
+        self, claim: Claim, adapter: Adapter, first: StoredMessage, effective: Effective, since: int
+    ) -> bool:
+        """The last messages of the channel in which a mention began a conversation."""
+        channel, pace = replace(claim.address, thread=None), self.paces[claim.address.platform]
+        slot = pace.spare("read", channel)
+        if slot is None:
+            return False
+        try:
+            with slot:
+                async with asyncio.timeout(WITHIN_SECONDS):
+                    said = await adapter.fetch_history(
+                        channel, before=first.platform_id, limit=effective.channel_messages
+                    )
+        except TimeoutError:
+            log.info("channel_unread", code="timeout")
+            return False
+        except DeliveryFailure as failure:
+            if isinstance(failure, DeliveryDelayed):
+                pace.hold("read", channel, failure.retry_after)
+            log.info("channel_unread", code=failure.code)
+            return False
+        oldest = max(since, first.sent_at - micros_of(self.settings.parley_channel_minutes * 60))
+        heard = [
+            message
+            for message in said
+            if micros(message.sent_at) >= oldest
+            and (message.whole_text or message.attachments)
+            and is_heard(message.author, effective, self.settings)
+        ]
+        own_id = adapter.describe().bot_id
+        kept = await self.store.overheard.keep(claim.conversation_id, heard, own_id) if heard else 0
+        log.info("channel_read", messages=kept)
+        return kept > 0
+
+
+def _begins(claim: Claim, first: StoredMessage, known: Sequence[StoredMessage]) -> bool:
+    """Whether a turn is the first of a conversation that a message of a channel began, and nothing was taken along."""
+    return (
+        not claim.direct
+        and first.platform_id == claim.root
+        and first.turn_id == claim.turn_id
+        and not any(message.role == "overheard" for message in known)
+    )
