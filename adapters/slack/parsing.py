@@ -248,15 +248,17 @@ def _changed(
         return _deleted(message.get("ts"), before or message, place)
     if before:
         # A link to a message brings what that one says a moment after it was posted.
-        unchanged = all(of(message) == of(before) for of in (_markup, _files, _quoted))
+        reworded = any(of(message) != of(before) for of in (_markup, _files))
+        unchanged = not reworded and _quoted(message) == _quoted(before)
     else:
-        unchanged = not _dict(message.get("edited"))
+        reworded = bool(_dict(message.get("edited")))
+        unchanged = not reworded
     spoken = None if unchanged else _speech(message, place, me, people, channels, called=False)
     if spoken is None or spoken.author.is_bot:
         return None
     edited_at = _edited_at(message, event.get("event_ts") or event.get("ts"))
     # What a link brings along later is no edit of its author's.
-    return MessageEdited(replace(spoken, edited=bool(_dict(message.get("edited"))), edited_at=edited_at))
+    return MessageEdited(replace(spoken, edited=reworded, edited_at=edited_at))
 
 
 def _edited_at(message: Mapping[str, Any], told_at: object = None) -> datetime | None:

@@ -489,7 +489,7 @@ async def test_a_sparse_discord_is_enough_to_answer(ready: dict[str, Any]) -> No
         adapter = DiscordAdapter("a.b.c", url, timing=FAST)
         task = asyncio.create_task(adapter.start(desk))
         message = (await desk.until(lambda: desk.messages))[0]
-        assert (message.text, message.mentions_bot, message.author.name) == ("hi", True, "8")
+        assert (message.text, message.mentions_bot, message.author.name) == ("hi", True, "")
         assert await adapter.send(message.address, Reply("hello"), PartKey("t", 1), reply_to=message.id) == "900"
         await adapter.show_status(message.address, "thinking")
         assert (await adapter.place(message.address)).channel_name == ""
