@@ -153,9 +153,9 @@ class LiveAnswer:
         self._changed.set()
 
     def complete_whole(self, text: str) -> None:
-        """This is the whole answer, in as many messages as it takes: another `run` lands it."""
+        """This is the whole answer, in as many messages as it takes: another `run` lands it over the same buttons."""
         self._most = None
-        self.complete(text)
+        self.complete(text, buttons=self._after)
 
     async def say_instead(self, sentence: str) -> bool:
         """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
