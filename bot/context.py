@@ -175,8 +175,16 @@ def build(
     told = _told(memory.before(memory.start), budget, room)
     if sum(sizes) + _size(told, budget) > room:
         first, told = _window(history, sizes, memory, budget, room)
-        start = history[first].position
         left = room - _size(told, budget)
+        while True:
+            # As it will read from now on: the day that a line before it named has to be named anew.
+            again = in_lines(history[first:], began)
+            lines[first:] = [line + note for line, note in zip(again, notes[first:], strict=True)]
+            sizes[first] = budget.count(lines[first]) + FRAMING + sum(picture.tokens for picture in images[first])
+            if first == len(history) - 1 or sum(sizes[first:]) <= left:
+                break
+            first = _next_question(history, first)
+        start = history[first].position
         if sizes[first] > left:
             lines[first] = _cut(lines[first], left - FRAMING, budget)
     turns = [
@@ -206,9 +214,7 @@ def first_kept(history: Sequence[StoredMessage], sizes: Sequence[int], room: int
         first -= 1
         taken += sizes[first]
     # An answer stands at its question's position: a window that began with it would hold the question too.
-    while first < len(history) - 1 and history[first].role == "assistant":
-        first += 1
-    return first
+    return _next_question(history, first) if history[first].role == "assistant" else first
 
 
 def _window(
@@ -237,6 +243,14 @@ def _told(summary: Summary | None, budget: Budget, room: int) -> str:
 
 def _size(told: str, budget: Budget) -> int:
     return budget.count(told) + FRAMING if told else 0
+
+
+def _next_question(history: Sequence[StoredMessage], first: int) -> int:
+    """The next place where a window may begin."""
+    first += 1
+    while first < len(history) - 1 and history[first].role == "assistant":
+        first += 1
+    return first
 
 
 def _cut(line: str, tokens: int, budget: Budget) -> str:

@@ -15,7 +15,7 @@ import structlog
 
 from bot.adapter import Action, Adapter
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
-from bot.files.out import at_most
+from bot.files.out import at_most, whole_name
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Button, Reply
@@ -89,6 +89,7 @@ class LiveAnswer:
         self._while_writing = while_writing
         self._after: tuple[Button, ...] = ()
         self._most = most
+        self._file = whole_name(lease.claim.wording)
         self.length = 0
         """How many messages the whole answer takes, once it has landed."""
         self._preface = preface
@@ -178,7 +179,7 @@ class LiveAnswer:
         """
         text = f"{close_open(self._preface + self._text)}\n\n{sentence}" if self._text else sentence
         try:
-            texts = at_most(split(text, self._fits), self._most, self._fits)
+            texts = at_most(split(text, self._fits), self._most, self._fits, self._file)
             for index, (part, buttons) in enumerate(_over(texts, self._while_writing)):
                 if not self._parts.shows(index, part, buttons):
                     await self._show(index, part, buttons, self._action(index))
@@ -218,7 +219,11 @@ class LiveAnswer:
             finished, growing = [], self._notice
         try:
             for index, text in enumerate(finished[: self._most]):
-                if not self._parts.shows(index, text) and not await self._try(index, text, (), share, growing=False):
+                is_last = index + 1 == self._most
+                buttons = self._while_writing if is_last else ()
+                if self._parts.shows(index, text, buttons) and (is_last or not self._parts.streams(index)):
+                    continue
+                if not await self._try(index, text, buttons, share, growing=False):
                     break
             else:
                 if self._most is None or len(finished) < self._most:
@@ -307,9 +312,9 @@ class LiveAnswer:
             await self._parts.keep(self._outcome)
         parts = split(self._text, self._fits)
         self.length = len(parts)
-        texts = at_most(parts, self._most, self._fits)
+        texts = at_most(parts, self._most, self._fits, self._file)
         for index, (text, buttons) in enumerate(_over(texts, self._after)):
-            if not self._parts.shows(index, text, buttons):
+            if self._parts.streams(index) or not self._parts.shows(index, text, buttons):
                 await insist(self._turn, lambda i=index, t=text, b=buttons: self._place(i, t, b))  # type: ignore[misc]
         await self._parts.take_back_from(len(texts))
 

@@ -43,7 +43,10 @@ def company(spoken: Sequence[Spoken], author_id: str) -> Company:
     if not spoken:
         return Company(others)
     latest = spoken[0]
-    asked_by = {each.author_id for each in people if each.turn_id is not None and each.turn_id == latest.turn_id}
+    questions = [each for each in people if each.turn_id is not None]
+    asked_by = {each.author_id for each in questions if each.turn_id == latest.turn_id}
+    if latest.role == "assistant" and not asked_by:  # an answer that went on because somebody pressed a button
+        asked_by = {each.author_id for each in questions[:1]}
     return Company(others, continues=author_id in asked_by)
 
 

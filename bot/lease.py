@@ -67,7 +67,9 @@ class Lease:
     def began_again(self, revision: int) -> None:
         """From now on the turn answers what is asked at this revision; what was used for older ones is counted."""
         self.claim = replace(self.claim, revision=revision, outcome=None)
-        self._newest = max(self._newest, revision)
+        if revision > self._newest:
+            self._newest = revision
+            self.stopped.clear()
         self.times_changed += 1
         self.used = None
         if self._newest == revision:

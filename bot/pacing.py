@@ -40,6 +40,7 @@ SHARED_BY: Mapping[Action, Action] = {
     "start": "stop",
     "append": "stop",
     "stop": "stop",
+    "read": "read",
 }
 
 

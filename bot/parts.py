@@ -178,9 +178,9 @@ class Parts:
     async def _intend(self, number: int | None = None) -> None:
         """Write down that one more message is about to be sent."""
         part = _Part(number or self._next_number(), None, None, now())
+        await self._turns.intend_part(self._claim, part.number, self._outcome)
         self._parts.append(part)
         self._highest = part.number
-        await self._turns.intend_part(self._claim, part.number, self._outcome)
         self._outcome = None
         crash.point("after_intent")
 

@@ -124,8 +124,9 @@ class Pressing:
             return why
         if not shown.askers:
             return UNASKED
-        # Who asked pays for it, as at first.
-        spender = Spender(address.platform, address.workspace, address.channel, shown.askers[-1])
+        # Who asked pays for it, as at first; for what goes on, who wants more.
+        payer = author.id if pressed.action == "continue" else shown.askers[-1]
+        spender = Spender(address.platform, address.workspace, address.channel, payer)
         if not await self.reservations.is_open(spender, effective):
             return NO_MONEY
         if not (effective.admins_exempt and is_admin(author, self.settings)):

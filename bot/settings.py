@@ -110,7 +110,9 @@ class Settings(BaseSettings):
         "Discord.",
     )
     parley_streaming: bool = Field(True, description="Whether an answer shows while it grows.")
-    parley_buttons: bool = Field(True, description="Whether buttons stand under the answers: stop, regenerate, 👍, 👎.")
+    parley_buttons: bool = Field(
+        True, description="Whether buttons stand under the answers: stop, regenerate, continue, 👍, 👎."
+    )
     parley_language: str | None = Field(None, description="The language of the answers; unset is the question's.")
     parley_vision: bool = Field(True, description="Whether the model sees images that are attached.")
     parley_files: bool = Field(True, description="Whether the model reads files that are attached.")

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from bot.messages import Address, Author
+from storage import summaries
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Pressed, Shown, micros_of, now
@@ -98,6 +99,7 @@ AGAIN = (
     .returning(turns.c.id)
 )
 # The old wording is no answer any more, and what people thought was of that.
+OLD_ANSWER = select(messages.c.id).where(messages.c.turn_id == bindparam("of_turn"), messages.c.role == "assistant")
 FORGET_ANSWER = delete(messages).where(messages.c.turn_id == bindparam("of_turn"), messages.c.role == "assistant")
 FORGET_RATINGS = delete(ratings).where(ratings.c.turn_id == bindparam("of_turn"))
 STANDING = select(
@@ -183,6 +185,7 @@ def _again(connection: Connection, turn_id: int, press: str) -> Pressed:
     moment = now()
     wish = {"of_turn": turn_id, "press": press, "moment": moment, "lately": moment - micros_of(ONE_PRESS_SECONDS)}
     if connection.execute(AGAIN, wish).first() is not None:
+        summaries.drop_of_rows(connection, list(connection.scalars(OLD_ANSWER, {"of_turn": turn_id})))
         connection.execute(FORGET_ANSWER, {"of_turn": turn_id})
         connection.execute(FORGET_RATINGS, {"of_turn": turn_id})
         return "queued"

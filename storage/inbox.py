@@ -54,6 +54,8 @@ LATELY = (
         messages.c.role != "aside",
         messages.c.deleted.is_(False),
         messages.c.platform_id != bindparam("of_id"),
+        # Nobody said what a press of a button asked for.
+        ~messages.c.platform_id.contains(":"),
     )
     .order_by(messages.c.position.desc(), messages.c.id.desc())
     .limit(RECENT_MESSAGES)

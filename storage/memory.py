@@ -261,6 +261,7 @@ def _wipe(connection: Connection, rows: list[int]) -> int:
     if not rows:
         return 0
     connection.execute(FORGET_RATINGS, {"rows": rows})
+    summaries.drop_of_rows(connection, rows)
     return connection.execute(WIPE, {"rows": rows}).rowcount
 
 

@@ -63,7 +63,7 @@ WIPE_ANSWER = (
 REVISE = (
     update(turns)
     .where(turns.c.id == bindparam("of_turn"), is_open(turns), turns.c.kind.in_(bindparam("kinds", expanding=True)))
-    .values(revision=turns.c.revision + 1, outcome=None)
+    .values(revision=turns.c.revision + 1, outcome=None, stopped_by=None)
     .returning(turns.c.revision)
 )
 

@@ -25,6 +25,7 @@ from bot.outcome import Outcome
 from bot.pacing import Pace
 from bot.question import Question
 from bot.wording import listed
+from storage.answers import stands_below
 from storage.files import Files
 from storage.records import StoredUpload, micros_of, now
 
@@ -74,7 +75,7 @@ class Attaching:
 
     async def _attached(self, lease: Lease, question: Question, file: OutgoingFile, *, needed: bool) -> bool:
         """Whether a file stands below the answer. Raises a `DeliveryFailure` only where the file is `needed`."""
-        after = question.own[-1].platform_id if question.own else None
+        after = stands_below(question.own[-1].platform_id) if question.own else None
         seconds = LAND_FOR_SECONDS if needed else LUXURY_SECONDS
         try:
             await self.once(lease, question.adapter, lease.claim.address, file, after=after, seconds=seconds)

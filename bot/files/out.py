@@ -29,7 +29,7 @@ MOST_TABLE_ROWS = 30
 MOST_FILES = 5
 
 # Below the last message of an answer that goes on in its file.
-GOES_ON = "There is more: the whole answer is in the file below."
+GOES_ON = "There is more: the whole answer is in `{name}` below."
 
 _REFERENCE_DIGITS = 8
 _ASKS_FOR_TABLE = re.compile(
@@ -86,17 +86,23 @@ def own_name(name: str, key: str) -> str:
     return f"{stem or name}-{key[:_REFERENCE_DIGITS]}{dot}{extension}" if dot else f"{name}-{key[:_REFERENCE_DIGITS]}"
 
 
-def at_most(parts: list[str], most: int | None, fits: Fits) -> list[str]:
-    """A text's messages; where they are more than `most` the first ones, the last with a word that it goes on."""
+def whole_name(key: str) -> str:
+    """The name of the file that holds a whole answer."""
+    return own_name("answer.md", key)
+
+
+def at_most(parts: list[str], most: int | None, fits: Fits, name: str) -> list[str]:
+    """A text's messages; where they are more than `most` the first ones, the last with a word that it goes on in the
+    file `name`."""
     if most is None or len(parts) <= most:
         return parts
     *before, last = parts[:most]
-    cut = split(last, lambda part: fits(_going_on(part)))
-    return [*before, _going_on(cut[0] if cut else "")]
+    cut = split(last, lambda part: fits(_going_on(part, name)))
+    return [*before, _going_on(cut[0] if cut else "", name)]
 
 
-def _going_on(part: str) -> str:
-    return f"{close_open(part)}\n\n_{GOES_ON}_".lstrip()
+def _going_on(part: str, name: str) -> str:
+    return f"{close_open(part)}\n\n_{GOES_ON.format(name=name)}_".lstrip()
 
 
 def _file(stem: str, extension: str, key: str, text: str, description: str) -> OutgoingFile:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.discord import adapter as discord
+from adapters.slack import adapter as slack
 from bot.adapter import Action, RateLimit
 from bot.messages import Address
-from bot.pacing import Pace, Urgency
+from bot.pacing import SHARED_BY, Pace, Urgency
 from tests.virtual_time import run
 
 HERE = Address("slack", "T1", "C1", "1.0")
@@ -305,3 +307,7 @@ def test_a_rush_delays_no_final_text_and_first_words_only_where_there_is_no_room
     assert whole[-1] <= 2.0
     # Each answer that is shown early takes an edit to be finished.
     assert first[min(amount // 2, 24)] < 1.0
+
+
+def test_every_action_that_a_platform_limits_is_planned() -> None:
+    assert {limit.action for limit in (*slack.LIMITS, *discord.LIMITS)} <= SHARED_BY.keys()

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.files import out
-from bot.files.out import GOES_ON, at_most, beside, own_name, whole
+from bot.files.out import GOES_ON, at_most, beside, own_name, whole, whole_name
 from bot.splitting import split
 
 KEY = "0123456789abcdef0123"
 TABLE = "| who | what |\n|---|---|\n| Ada | **code** and `x\\|y` |\n| Bob, Jr. | =1+1 |\n| Eve | -5 |\n"
+
+NAME = whole_name("0123456789abcdef")
 
 
 def short(text: str) -> bool:
@@ -90,16 +92,16 @@ def test_an_answer_comes_with_few_files_whatever_is_in_it() -> None:
 def test_a_long_answer_keeps_its_first_messages_and_says_that_it_goes_on() -> None:
     text = "\n\n".join(f"Paragraph {n} says something that is worth a line." for n in range(40))
     parts = split(text, short)
-    shown = at_most(parts, 3, short)
+    shown = at_most(parts, 3, short, NAME)
     assert shown[:2] == parts[:2] and len(shown) == 3
-    assert shown[2].endswith(f"\n\n_{GOES_ON}_") and shown[2].startswith("Paragraph")
-    assert at_most(parts, len(parts), short) == parts == at_most(parts, None, short)
+    assert shown[2].endswith(f"\n\n_{GOES_ON.format(name=NAME)}_") and shown[2].startswith("Paragraph")
+    assert at_most(parts, len(parts), short, NAME) == parts == at_most(parts, None, short, NAME)
 
 
 def test_a_block_of_code_that_goes_on_in_the_file_is_closed_before_it_says_so() -> None:
     parts = split("```py\n" + "print('hello')\n" * 60 + "```", short)
-    last = at_most(parts, 2, short)[1]
-    assert last.count("```") == 2 and last.endswith(f"```\n\n_{GOES_ON}_")
+    last = at_most(parts, 2, short, NAME)[1]
+    assert last.count("```") == 2 and last.endswith(f"```\n\n_{GOES_ON.format(name=NAME)}_")
 
 
 @settings(max_examples=150, deadline=None)
@@ -111,7 +113,7 @@ def test_a_block_of_code_that_goes_on_in_the_file_is_closed_before_it_says_so() 
 )
 def test_what_is_shortened_fits_and_is_never_more_messages_than_may_be(blocks: list[str], most: int) -> None:
     parts = split("\n\n".join(blocks), short)
-    shown = at_most(parts, most, short)
+    shown = at_most(parts, most, short, NAME)
     assert len(shown) == min(len(parts), most)
     assert all(short(part) for part in shown)
     assert shown[: most - 1] == parts[: most - 1]
