@@ -198,3 +198,15 @@ def test_a_growing_conversation_keeps_its_prefix_between_trims() -> None:
 def test_speakers_are_the_people_in_order_of_appearance() -> None:
     history = [message(1, "a"), message(2, "b", "assistant"), message(3, "c", name="Bob"), message(4, "d")]
     assert context.speakers(history) == {"Ada": "ada", "Bob": "bob"}
+
+
+def test_the_day_is_named_anew_where_the_window_moves_past_the_line_that_named_it() -> None:
+    began, today = micros(datetime(2026, 11, 1, 9, tzinfo=UTC)), micros(datetime(2026, 11, 26, 9, tzinfo=UTC))
+    old = replace(message(1, "old " * 20), position=began, sent_at=began)
+    later = [replace(message(n, "word " * 20), position=today + n, sent_at=today + n) for n in range(2, 14)]
+    moved = context.build("system", [old, *later], budget(200), began=date(2026, 11, 1))
+    assert moved.start is not None and moved.start > today + 2
+    assert moved.messages[1].content.startswith("[Thursday, 26 November 2026]\nAda: word")
+    kept = [each for each in later if each.position >= moved.start]
+    again = context.build("system", kept, budget(200), began=date(2026, 11, 1), memory=context.Memory(moved.start))
+    assert again.messages == moved.messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from bot.messages import Address, Author
 from storage import Store
 from storage.answers import ONE_PRESS_SECONDS, stands_below
-from storage.records import Answer, Claim, micros_of
+from storage.records import Answer, Claim, Summary, micros_of
 from tests.storage.people import THREAD, asks, says
 from tests.storage.test_inbox import rows
 from tests.storage.test_turns import take
@@ -185,3 +186,27 @@ async def test_opinions_go_with_the_words_they_are_about(store: Store, path: Pat
     await store.retention.remove_messages(2**62)
     assert (await store.retention.remove_turns(2**62)).done == 3
     assert rows(path, "SELECT count(*) FROM ratings") == [(0,)]
+
+
+async def test_an_answer_that_is_asked_for_anew_is_told_by_no_summary(store: Store) -> None:
+    claim = await answered(store)
+    material = await store.summaries.material(claim.conversation_id)
+    until = material.since[-1].position + 1
+    assert await store.summaries.add(claim.conversation_id, Summary(until, "so far"), material, model="m", tokens=1)
+    assert await store.answers.again(claim.turn_id, "press") == "queued"
+    assert (await store.summaries.material(claim.conversation_id)).latest is None
+
+
+async def test_an_edit_of_the_question_takes_a_stop_back(store: Store) -> None:
+    await store.inbox.accept(says("q"), "100.1", rule=asks, complete=True)
+    claim = await take(store)
+    assert await store.answers.stop(claim.turn_id, "Ada")
+    await store.revisions.edit(replace(says("q", "in other words"), edited=True))
+    assert await store.turns.renew("w", [claim.turn_id], 60) == {claim.turn_id: None}
+
+
+async def test_who_presses_continue_is_not_taken_for_somebody_who_speaks(store: Store) -> None:
+    claim = await answered(store)
+    assert await store.answers.go_on(claim.turn_id, Author("U9", "Lead"), "Go on.") == "queued"
+    spoken = (await store.inbox.standing(THREAD, "100.1", "next")).spoken
+    assert {each.author_id for each in spoken if each.role == "user"} == {"U1"}
