@@ -138,14 +138,14 @@ async def mention(scene: Scene) -> None:
 async def follow_up(scene: Scene) -> None:
     """A follow-up needs no mention, and the memory."""
     general = scene.cast.general
-    scene.screen.act("Slack", general.name, "somebody else goes on in the thread, without a mention")
-    question = await scene.ask(general, BEN, "Who owns the changelog again?", scene.release)
+    scene.screen.act("Slack", general.name, "somebody else joins in: the name alone is enough")
+    question = await scene.ask(general, BEN, "Parley, who owns the changelog again?", scene.release)
     await scene.answered(general, question)
     scene.claim_carried(
         "Ada: can you give us three ideas",
-        "Ben: Who owns the changelog",
+        "Ben: Parley, who owns the changelog",
         text="The model was sent the thread so far, each line with its speaker's name.",
-        otherwise="Nobody mentioned Parley; in its own threads it answers all the same.",
+        otherwise="Nobody mentioned Parley; in its own threads it answers who calls it by its name.",
     )
 
 
@@ -223,7 +223,7 @@ async def crash(scene: Scene) -> None:
     """Killed in the middle of an answer, and started again."""
     general, stage, screen = scene.cast.general, scene.stage, scene.screen
     screen.act("Slack", general.name, "the bot is killed in the middle of an answer")
-    question = await scene.ask(general, ADA, "Can you write one paragraph about calm releases?", scene.release)
+    question = await scene.ask(general, ADA, "@Parley can you write one paragraph about calm releases?", scene.release)
     halves = await scene.answered(
         general, question, enough=lambda answers: len(answers[0].markdown) >= HALF_ANSWER_CHARACTERS
     )
@@ -243,11 +243,11 @@ async def crash(scene: Scene) -> None:
         if grown
         else "The whole answer stood there before the kill; the new process said nothing twice.",
     )
-    later = await scene.ask(general, BEN, "And when is the release?", scene.release)
+    later = await scene.ask(general, BEN, "Parley, and when is the release?", scene.release)
     await scene.answered(general, later)
     scene.claim_carried(
         "The release is on Thursday",
-        "Ben: And when is the release?",
+        "Ben: Parley, and when is the release?",
         text="What Ada said to the first process was on disk; the second one knows it.",
         otherwise="The second process goes on in the thread of the first one.",
     )
