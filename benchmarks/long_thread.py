@@ -130,7 +130,7 @@ async def _talk(slack: SlackWorkspace, turns: int) -> None:
     thread: str | None = None
     for number in range(1, turns + 1):
         text = f"keep in mind: {FACT}" if number == TOLD_IN else QUESTION.format(number=number)
-        said = await slack.say(people[number % 2], general, text, mention=thread is None, thread_ts=thread)
+        said = await slack.say(people[number % 2], general, text, mention=True, thread_ts=thread)
         thread = thread or said.ts
         await slack.wait_for(
             lambda number=number, thread=thread: len(slack.bot_messages(general, thread)) >= number,  # type: ignore[misc]

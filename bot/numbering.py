@@ -64,13 +64,10 @@ class Count:
 
 
 def _may_repeat(markdown: str) -> bool:
-    """Whether two numbers that follow each other at the same indent are the same: without parsing, for most texts."""
-    last: dict[str, str] = {}
-    for match in _MARKERS.finditer(markdown):
-        if last.get(match[1]) == match[2]:
-            return True
-        last[match[1]] = match[2]
-    return False
+    """Whether a number is written twice: without parsing, for most texts. Which of them are items of one list, and
+    which follow each other there, their indents alone do not tell."""
+    numbers = [match[2] for match in _MARKERS.finditer(markdown)]
+    return len(numbers) > len(set(numbers))
 
 
 def _rewrite(lines: list[str], first: int, end: int, written: int, shown: int) -> None:

@@ -46,10 +46,10 @@ class Taken:
 # question is then read anew.
 # The request's size moves by some bytes with the name of the day and the month in it.
 MOST: dict[tuple[Platform, str], Taken] = {
-    ("slack", "0"): Taken(1, 1, model_bytes=760, commits=5, transactions=10, statements=20),
-    ("discord", "0"): Taken(1, 1, model_bytes=760, commits=5, transactions=9, statements=19),
-    ("slack", "5"): Taken(2, 1, model_bytes=1_350, commits=6, transactions=12, statements=24),
-    ("discord", "5"): Taken(2, 1, model_bytes=2_200, commits=6, transactions=11, statements=24),
+    ("slack", "0"): Taken(1, 1, model_bytes=760, commits=5, transactions=10, statements=21),
+    ("discord", "0"): Taken(1, 1, model_bytes=760, commits=5, transactions=9, statements=20),
+    ("slack", "5"): Taken(2, 1, model_bytes=1_350, commits=6, transactions=12, statements=25),
+    ("discord", "5"): Taken(2, 1, model_bytes=2_200, commits=6, transactions=11, statements=25),
 }
 
 

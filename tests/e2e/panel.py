@@ -27,11 +27,11 @@ class Panel(Team):
         return person
 
     def messages(self, room: Room | None = None) -> Sequence[Said]:
-        """The bot's standing messages in a room."""
+        """The bot's standing messages in a room, those that are files left out."""
         where = room or self.general
         if isinstance(where, SlackChannel):
-            return self.slack.bot_messages(where)
-        return self.discord.bot_messages(where)
+            return [message for message in self.slack.bot_messages(where) if not message.files]
+        return [message for message in self.discord.bot_messages(where) if not message.attachments]
 
     def last(self, room: Room | None = None) -> Said:
         """The newest of them."""

@@ -30,6 +30,11 @@ class Team:
         self.bob = self.person("bob")
         self.general, self.other = self.room("general"), self.room("other")
 
+    @property
+    def own_name(self) -> str:
+        """What the bot is called."""
+        return self.slack.bot.name if self.platform == "slack" else self.discord.bot.name
+
     def person(self, name: str, *, admin: bool = False) -> Person:
         """Somebody new."""
         if self.platform == "slack":

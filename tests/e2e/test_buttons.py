@@ -66,7 +66,7 @@ async def test_a_stranger_is_refused_in_private_and_an_admin_is_not(panel: Panel
 
 async def test_the_newest_message_of_a_growing_answer_carries_stop(panel: Panel) -> None:
     panel.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
-    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(16))
+    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(28))
     panel.openai.script(Reply(whole, chunk_chars=60, chunk_delay=0.02))
     async with panel.stage.worker() as worker:
         await panel.say(panel.bob, "go")
@@ -123,7 +123,7 @@ async def test_a_regeneration_that_is_running_is_said_to_who_presses_again(panel
 
 async def test_a_shorter_new_answer_takes_back_the_messages_it_does_not_need(panel: Panel) -> None:
     panel.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
-    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(16))
+    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(28))
     panel.openai.script(whole, "short after all")
     async with panel.stage.worker() as worker:
         await panel.ask()

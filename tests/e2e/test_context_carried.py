@@ -275,7 +275,7 @@ async def test_a_new_speaker_changes_nothing_of_what_the_model_has_read_before(t
     async with team.stage.worker() as worker:
         first = await team.say(team.bob, "one?")
         await answered(worker, team, 1)
-        await team.say_on(team.lead, first, "two?")
+        await team.say_on(team.lead, first, f"{team.own_name}, two?")
         await answered(worker, team, 2)
     before, after = prompt(team.stage, 0), prompt(team.stage, 1)
     assert after[: len(before)] == before

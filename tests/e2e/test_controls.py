@@ -28,7 +28,7 @@ async def test_a_system_message_holds_in_its_channel_over_a_restart_until_it_is_
     stage = team.stage
     async with stage.worker():
         await team.say(team.lead, "!set system You are a pirate.\nSay arr.")
-        await team.until_told("set **system**" if team.platform == "discord" else "set *system*")
+        await team.until_told("set **system**")
         await team.ask()
         assert team.system().startswith("You are a pirate.\nSay arr.")
         await team.ask(room=team.other)

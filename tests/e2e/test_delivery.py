@@ -55,8 +55,8 @@ async def test_a_first_post_that_fails_in_the_middle_of_a_stream_lands_once(talk
 
 async def test_a_shorter_second_try_takes_back_the_messages_it_does_not_need(talk: Talk) -> None:
     talk.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
-    long = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(16))
-    talk.openai.script(Reply(long, chunk_chars=300, chunk_delay=0.05, stall_after=8000))
+    long = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(28))
+    talk.openai.script(Reply(long, chunk_chars=300, chunk_delay=0.05, stall_after=14_000))
     async with talk.stage.process() as worker:
         await talk.ask()
         await talk.place.wait_for(lambda: len(talk.answers()) >= 2)

@@ -117,8 +117,8 @@ async def test_a_question_edited_while_it_is_answered_gets_one_answer_to_its_new
 
 async def test_the_messages_that_the_new_answer_does_not_need_are_taken_back(talk: Talk) -> None:
     talk.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
-    long = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(16))
-    talk.openai.script(Reply(long, chunk_chars=300, chunk_delay=0.02, stall_after=8000), "Short after all.")
+    long = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(28))
+    talk.openai.script(Reply(long, chunk_chars=300, chunk_delay=0.02, stall_after=14_000), "Short after all.")
     async with talk.stage.worker() as worker:
         question = await talk.ask("tell me all")
         await talk.place.wait_for(lambda: len(talk.answers()) >= 2)

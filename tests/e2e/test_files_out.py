@@ -38,6 +38,11 @@ def long_answer(characters: int = 16_000) -> str:
     return f"{before}\n\n{block}\n\n{after}"[:characters].rstrip()
 
 
+def few(talk: Talk) -> str:
+    """A number of messages that such an answer does not fit; one of Slack's holds six times as much."""
+    return "1" if talk.platform == "slack" else "2"
+
+
 def shown(talk: Talk) -> list[str]:
     """The messages of the answer, those that are files left out."""
     if talk.platform == "slack":
@@ -69,7 +74,7 @@ async def test_a_long_answer_with_much_code_arrives_whole_and_nothing_twice(talk
     talk.openai.script(text)
     async with talk.stage.worker() as worker:
         await talk.ask()
-        await landed(talk, 2)
+        await landed(talk, 1 if talk.platform == "slack" else 2)
         await idle(worker)
     messages = shown(talk)
     together = "\n".join(messages)
@@ -77,24 +82,28 @@ async def test_a_long_answer_with_much_code_arrives_whole_and_nothing_twice(talk
     words = [word for word in re.findall(r"\w+", text) if word != "python"]
     assert [word for word in re.findall(r"\w+", together) if word != "python"] == words
     assert all(message.count("```") % 2 == 0 for message in messages)
-    assert [stem(name) for name, _ in attached(talk)] == ["answer.md", "code-1.py"]
-    (_, whole), (_, code) = attached(talk)
-    assert whole.decode() == f"{text}\n"
+    # On Slack it takes two messages, which is no more than a few.
+    *before, (name, code) = attached(talk)
+    assert stem(name) == "code-1.py"
+    assert [(stem(name), whole.decode()) for name, whole in before] == (
+        [] if talk.platform == "slack" else [("answer.md", f"{text}\n")]
+    )
     assert code.decode() == "\n".join(CODE) + "\n"
 
 
 async def test_an_answer_takes_no_more_messages_than_is_set_and_goes_on_in_a_file(talk: Talk) -> None:
-    talk.stage.extra["PARLEY_MAX_MESSAGES"] = "2"
+    talk.stage.extra["PARLEY_MAX_MESSAGES"] = few(talk)
     text = long_answer()
     talk.openai.script(text)
     async with talk.stage.worker() as worker:
         await talk.ask()
         await landed(talk, 2)
         await idle(worker)
-    first, last = shown(talk)
+    *before, last = shown(talk)
+    assert len(before) + 1 == int(few(talk))
     begins = GOES_ON.partition("{")[0]
-    assert begins in last and begins not in first
-    assert all(message.count("```") % 2 == 0 for message in (first, last))
+    assert begins in last and begins not in "".join(before)
+    assert all(message.count("```") % 2 == 0 for message in (*before, last))
     assert attached(talk)[0][1].decode() == f"{text}\n"
 
 
@@ -207,7 +216,7 @@ async def test_a_process_that_dies_before_a_file_is_posted_leaves_it_to_the_next
 
 
 async def test_a_place_that_takes_no_files_gets_the_whole_answer_and_a_line(talk: Talk) -> None:
-    talk.stage.extra["PARLEY_MAX_MESSAGES"] = "2"
+    talk.stage.extra["PARLEY_MAX_MESSAGES"] = few(talk)
     if talk.platform == "slack":
         talk.slack.scopes.discard("files:write")
     else:
@@ -221,7 +230,7 @@ async def test_a_place_that_takes_no_files_gets_the_whole_answer_and_a_line(talk
     together = "\n".join(shown(talk))
     assert states == ["refused", "refused"]
     assert [together.count(line.strip()) for line in CODE] == [1] * 160
-    assert GOES_ON not in together
+    assert GOES_ON.partition("{")[0] not in together
     assert together.count("could not be attached") == 1
     assert attached(talk) == []
 

@@ -26,6 +26,7 @@ async def test_a_long_system_message_leaves_the_question_readable(on_stage: Stag
 
 
 async def test_a_context_that_is_too_long_is_trimmed_until_it_fits(on_stage: Stage) -> None:
+    on_stage.extra["PARLEY_SUMMARIES"] = "false"
     slack, openai = on_stage.slack, on_stage.openai
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     async with on_stage.worker():
@@ -48,7 +49,7 @@ async def test_a_context_that_never_fits_ends_in_a_sentence(on_stage: Stage) -> 
 
 
 async def test_a_window_far_smaller_than_believed_is_found_and_remembered(tmp_path: Path) -> None:
-    async with stage(tmp_path, {"gpt-4o-mini": 2_000}, OPENAI_MODEL="gpt-4o-mini") as scene:
+    async with stage(tmp_path, {"gpt-4o-mini": 2_000}, OPENAI_MODEL="gpt-4o-mini", PARLEY_SUMMARIES="false") as scene:
         slack, openai = scene.slack, scene.openai
         ada, general = slack.add_user("ada"), slack.add_channel("general")
         async with scene.worker():

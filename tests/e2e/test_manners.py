@@ -82,7 +82,7 @@ async def test_one_person_is_answered_whatever_they_say(team: Team) -> None:
 
 async def test_in_company_it_answers_what_goes_on_with_it_or_is_addressed_to_it(team: Team) -> None:
     eve = team.person("eve")
-    name = team.slack.bot.name if team.platform == "slack" else team.discord.bot.name
+    name = team.own_name
     async with team.stage.worker() as worker:
         thread = await begun(team)
         await idle(worker)

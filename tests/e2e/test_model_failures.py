@@ -16,6 +16,7 @@ from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.asking import REFERENCE, Corner, logged
 from tests.e2e.stage import Stage, user_texts
+from tests.e2e.talk import idle
 
 CHAT = "/chat/completions"
 # Stands in everything that the provider says of a failure; nobody may ever read it.
@@ -237,11 +238,12 @@ async def test_edited_and_deleted_messages_are_so_in_what_the_model_reads_later(
     slack, discord, openai = on_stage.slack, on_stage.discord, on_stage.openai
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")
-    async with on_stage.worker():
+    async with on_stage.worker() as worker:
         first = await slack.say(ada, general, "the secret is blue", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
         second = await slack.say(ada, general, "forget this", thread_ts=first.ts)
         await slack.wait_for(lambda: len(slack.bot_messages(general, first.ts)) == 2)
+        await idle(worker)
         await slack.edit(ada, first, "<@U0PARLEY01> the secret is green")
         await slack.delete(second)
         await slack.say(ada, general, "which is it?", thread_ts=first.ts)
@@ -249,6 +251,7 @@ async def test_edited_and_deleted_messages_are_so_in_what_the_model_reads_later(
 
         question = await discord.say(bob, studio, "paint it red", mention=True)
         [answer] = await discord.wait_for(lambda: discord.bot_messages(studio))
+        await idle(worker)
         await discord.edit(question, f"{discord.bot.mention} paint it black")
         await discord.say(bob, studio, "which colour?", reply_to=answer)
         await discord.wait_for(lambda: len(discord.bot_messages(studio)) == 2)

@@ -133,8 +133,8 @@ def test_required_arguments_are_those_published() -> None:
 @needs_contract
 async def test_a_request_off_contract_is_seen_and_one_on_contract_is_not() -> None:
     async with SlackWorkspace() as slack:
-        general = slack.add_channel("general")
+        general, other = slack.add_channel("general"), slack.add_channel("other")  # one post a second in each
         await client_of(slack).chat_postMessage(channel=general.id, text="fine")
         assert off_contract(slack) == []
-        assert await error_of(client_of(slack).chat_postMessage(channel=general.id, text="x" * 4001)) == "msg_too_long"
+        assert await error_of(client_of(slack).chat_postMessage(channel=other.id, text="x" * 4001)) == "msg_too_long"
         assert "4001 characters" in off_contract(slack)[0]
