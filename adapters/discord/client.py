@@ -228,7 +228,17 @@ class Client(discord.Client):
         self._identified_at = time.monotonic()
 
     async def close(self) -> None:
-        """Close every connection; the library's own waiting task is ended first."""
+        """Close every connection, also where the one who wants it closed is cancelled meanwhile."""
+        closing = asyncio.create_task(self._close(), name="closing")
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            # The library would leave its session open behind it.
+            await closing
+            raise
+
+    async def _close(self) -> None:
+        # The library's own waiting task has to be ended first.
         waiting = self._connection._ready_task
         if waiting is not None:
             waiting.cancel()

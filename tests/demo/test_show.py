@@ -14,7 +14,7 @@ from tests.demo.support import COMMAND, ROOT, SECONDS, children, environment, le
 
 ACTS = (
     "a mention, answered in its thread",
-    "without a mention",
+    "the name alone is enough",
     "along a chain of replies",
     "delivers the same question again",
     "the model has no time",
