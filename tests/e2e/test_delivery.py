@@ -177,6 +177,7 @@ async def test_a_place_where_the_bot_may_not_write_ends_the_turn_and_not_the_bot
     async with on_stage.worker() as worker:
         await slack.say(ada, general, "go", mention=True)
         await openai.wait_for(lambda: len(openai.calls) == 1)
+        await idle(worker)
         question = await slack.say(ada, other, "go", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(other, question.ts))
         async with asyncio.timeout(60):
