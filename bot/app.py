@@ -267,7 +267,7 @@ async def build(
             ).run
             forgetting = Forgetting(store.memory, store.controls, engine, settings)
             others["forget"] = forgetting.run
-            muting = Muting(controls)
+            muting = Muting(controls, store.memory)
             others |= {"mute": muting.mute, "unmute": muting.unmute}
 
             def describe(platform: str) -> Description | None:
