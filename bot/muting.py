@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.controls.held import HeldControls
+from bot.interactions import CommandAnswer
 from bot.messages import CommandInvoked
 from bot.results import Result, told
 from storage.memory import Memory
@@ -40,7 +41,7 @@ class Muting:
         if (await self.controls.at(command.address)).reply_mode == QUIET:
             return told(MUTED_ALREADY if await self._is_set(scope) else QUIET_ANYWAY)
         await self.controls.change(_change(command, scope, QUIET))
-        return Result(told(MUTED).answer, MUTED)
+        return Result(CommandAnswer(MUTED), MUTED)
 
     async def unmute(self, command: CommandInvoked) -> Result:
         """Take part again in the thread where the command was given. Raises `StorageFailed`."""
@@ -52,7 +53,7 @@ class Muting:
             return told(QUIET_ANYWAY if quiet else NOT_MUTED)
         await self.controls.change(_change(command, scope, None))
         said = QUIET_ANYWAY if (await self.controls.at(command.address)).reply_mode == QUIET else UNMUTED
-        return Result(told(said).answer, said)
+        return Result(CommandAnswer(said), said)
 
     async def _thread(self, command: CommandInvoked) -> Scope | str:
         """The thread that is meant, or why there is none to be quiet in."""

@@ -86,7 +86,8 @@ def _judge(
     """One answer's messages: are they one try of the model, whole, where it belongs?"""
     words = tuple(word for _, part in messages for word in part)
     heads = [match for word in words if (match := HEAD.fullmatch(word))]
-    tokens = tokens_said(words)
+    # A preview may end in the middle of a token; where a whole answer does, its words are not those of the model.
+    tokens = [token for token in tokens_said(words) if token in questions]
     first = messages[0][0]
     answer = scene.answers.get((lead, int(heads[0]["version"]))) if heads else None
     if len(heads) > 1:

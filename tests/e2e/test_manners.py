@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot import muting
@@ -144,6 +146,20 @@ async def test_outside_a_thread_there_is_nothing_to_mute(team: Team) -> None:
     async with team.stage.worker():
         await team.say(team.bob, "!mute")
         await team.until_told(muting.NO_THREAD)
+
+
+async def test_where_only_mentions_are_answered_anyway_nothing_is_said_to_change(team: Team) -> None:
+    team.stage.extra["PARLEY_REPLY_MODE"] = "mention"
+    async with team.stage.worker() as worker:
+        thread = await begun(team)
+        await idle(worker)
+        for command in ("!mute", "!unmute"):
+            before = len(team.told(thread.room))
+            await thread.say(team.bob, command)
+            async with asyncio.timeout(60):
+                while len(team.told(thread.room)) == before:
+                    await asyncio.sleep(0.02)
+            assert team.told(thread.room)[-1].startswith(muting.QUIET_ANYWAY[:40])
 
 
 async def test_two_that_answer_each_other_in_a_thread_are_held_up_after_a_while(team: Team) -> None:
