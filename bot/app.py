@@ -12,8 +12,6 @@ from pathlib import Path
 
 import structlog
 
-from adapters.discord.adapter import DiscordAdapter
-from adapters.slack.adapter import SlackAdapter
 from bot import budgets, health, host_keys, logs, troubles
 from bot.adapter import Adapter, Description, ReadsMissed
 from bot.admission import Admission
@@ -174,9 +172,14 @@ class App:
 
 
 def build_adapters(settings: Settings) -> dict[str, Adapter]:
-    """An adapter for each platform whose tokens are set."""
+    """An adapter for each platform whose tokens are set.
+
+    Loaded only then: a platform's SDK is up to a fifth of a start, which a worker of the other platform need not pay.
+    """
     adapters: dict[str, Adapter] = {}
     if settings.slack_bot_token and settings.slack_app_token:
+        from adapters.slack.adapter import SlackAdapter  # noqa: PLC0415 (see above)
+
         adapters["slack"] = SlackAdapter(
             settings.slack_bot_token.get_secret_value(),
             settings.slack_app_token.get_secret_value(),
@@ -185,6 +188,8 @@ def build_adapters(settings: Settings) -> dict[str, Adapter]:
             streams=settings.parley_slack_streams,
         )
     if settings.discord_bot_token:
+        from adapters.discord.adapter import DiscordAdapter  # noqa: PLC0415 (see above)
+
         adapters["discord"] = DiscordAdapter(
             settings.discord_bot_token.get_secret_value(), settings.discord_api_url, COMMANDS
         )

@@ -2,13 +2,16 @@
 
 The libraries are four fifths of the time that a start takes. What is ours is loaded by each process itself, with its
 own environment, and runs as `python -m bot run` does: same code, same signals, same exit. As a program (`python -m
-tests.nursery FD`) this is the process that forks; `Nursery` is its keeper.
+tests.nursery FD`) this is that process: for whoever connects to its socket it forks one that forks the bots, and ends
+when its standard input does. `shared` starts one for all tests of a process, `nursery` is a test's connection to it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -16,7 +19,9 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,16 +97,31 @@ class Nursery:
                 self._born.put_nowait(child)
 
 
+@functools.cache
+def shared() -> Path:
+    """The socket's address of the one process with the libraries loaded, started now if it was not yet."""
+    folder = tempfile.TemporaryDirectory(prefix="nursery-")
+    address = Path(folder.name, "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.nursery", str(listener.fileno())], cwd=ROOT, stdin=subprocess.PIPE,
+            pass_fds=[listener.fileno()], env=unmeasured.environment(),
+        )  # fmt: skip
+
+    def end() -> None:
+        process.communicate()
+        folder.cleanup()
+
+    atexit.register(end)
+    return address
+
+
 @contextlib.asynccontextmanager
 async def nursery() -> AsyncIterator[Nursery]:
-    """A process with the libraries loaded; it kills what is left of its children and goes when this is left."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.nursery", str(theirs.fileno()), cwd=ROOT, pass_fds=[theirs.fileno()],
-            env=unmeasured.environment(),
-        )  # fmt: skip
-    reader, writer = await asyncio.open_connection(sock=ours)
+    """What forks on request; it kills what is left of its children and goes when this is left."""
+    reader, writer = await asyncio.open_unix_connection(await asyncio.to_thread(shared))
     kept = Nursery(reader, writer)
     listening = asyncio.create_task(kept.listen())
     try:
@@ -110,7 +130,23 @@ async def nursery() -> AsyncIterator[Nursery]:
         writer.write_eof()
         await listening
         writer.close()
-        await process.wait()
+        await writer.wait_closed()
+
+
+def _serve(listener: socket.socket) -> None:
+    """Fork one that forks for each who connects. Returns only in a child's child, which is to be the bot."""
+    keeper = sys.stdin.fileno()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries those that have no more to tell
+    while True:
+        readable, _, _ = select.select([listener, keeper], [], [])
+        if keeper in readable:
+            raise SystemExit(0)
+        connection, _ = listener.accept()
+        if not os.fork():
+            listener.close()
+            _fork_on_request(connection)
+            return
+        connection.close()
 
 
 def _fork_on_request(connection: socket.socket) -> None:
@@ -182,7 +218,7 @@ def _main() -> NoReturn:
         importlib.import_module(library)
     assert not any(name.split(".")[0] in {"bot", "adapters", "storage"} for name in sys.modules)
     gc.freeze()
-    _fork_on_request(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])))
     from bot.__main__ import main
 
     main()

@@ -18,9 +18,11 @@ from emulators.openai import OpenAIService
 from emulators.slack import SlackWorkspace, Timing
 from tests import unmeasured
 from tests.contract import off_contract
+from tests.nursery import Forked, Nursery, nursery
 from tests.secrecy import Planted, leaks, leaks_in_folder, overhearing
 
 ROOT = Path(__file__).resolve().parents[2]
+LOG = "worker.log"
 SLACK = Timing(redelivery=(0, 0.5, 1.0), ack_deadline=3)
 
 
@@ -83,14 +85,18 @@ class Stage:
                 await asyncio.sleep(0.02)
 
     @asynccontextmanager
-    async def process(self) -> AsyncIterator[Worker]:
-        """The worker as `python -m bot run`, connected; killed at the end if it still runs."""
-        worker = await Worker.start(self)
-        try:
+    async def process(self, *, cold: bool = False) -> AsyncIterator[Worker]:
+        """The worker as `python -m bot run`, connected; ended at the end if it still runs.
+
+        Forked from a process that has the libraries loaded, unless it is to be a `cold` start.
+        """
+        async with AsyncExitStack() as stack:
+            worker = await (
+                Worker.start(self) if cold else Worker.fork(self, await stack.enter_async_context(nursery()))
+            )
+            stack.push_async_callback(worker.end)
             await worker.connected()
             yield worker
-        finally:
-            await worker.end()
 
     def planted(self) -> Planted:
         """All that must not be logged of what was given to the bot and said here."""
@@ -110,12 +116,17 @@ class Worker:
     """One process of the bot."""
 
     stage: Stage
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forked
     log: Path
 
     @classmethod
+    async def fork(cls, stage: Stage, forking: Nursery) -> Worker:
+        log = stage.folder / LOG
+        return cls(stage, await forking.start({**unmeasured.environment(), **stage.environment}, log), log)
+
+    @classmethod
     async def start(cls, stage: Stage) -> Worker:
-        log = stage.folder / "worker.log"
+        log = stage.folder / LOG
         with log.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bot", "run", cwd=ROOT, stdout=sink, stderr=sink,

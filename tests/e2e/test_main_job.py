@@ -55,7 +55,7 @@ async def test_slack_alone_is_served_with_its_two_tokens(on_stage: Stage) -> Non
     on_stage.extra["DISCORD_BOT_TOKEN"] = ""
     slack = on_stage.slack
     ada, general = slack.add_user("ada"), slack.add_channel("general")
-    async with on_stage.process():
+    async with on_stage.process(cold=True):
         question = await slack.say(ada, general, "alone?", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
     assert not on_stage.discord.requests
@@ -65,7 +65,7 @@ async def test_discord_alone_is_served_with_its_token(on_stage: Stage) -> None:
     on_stage.extra |= {"SLACK_BOT_TOKEN": "", "SLACK_APP_TOKEN": ""}
     discord = on_stage.discord
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")
-    async with on_stage.process():
+    async with on_stage.process(cold=True):
         await discord.say(bob, studio, "alone?", mention=True)
         await discord.wait_for(lambda: discord.bot_messages(studio))
     assert not on_stage.slack.requests

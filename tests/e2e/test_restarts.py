@@ -13,13 +13,13 @@ async def test_the_thread_is_remembered_after_a_kill(on_stage: Stage) -> None:
     slack, discord, openai = on_stage.slack, on_stage.discord, on_stage.openai
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")
-    async with on_stage.process() as worker:
+    async with on_stage.process(cold=True) as worker:
         question = await slack.say(ada, general, "my cat is called Turing", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
         await discord.say(bob, studio, "my dog is called Grace", mention=True)
         [answer] = await discord.wait_for(lambda: discord.bot_messages(studio))
         await worker.kill()
-    async with on_stage.process() as worker:
+    async with on_stage.process(cold=True) as worker:
         await slack.say(ada, general, "what is my cat called?", thread_ts=question.ts)
         await discord.say(bob, studio, "and my dog?", reply_to=answer)
         await slack.wait_for(lambda: len(slack.bot_messages(general, question.ts)) == 2)
@@ -36,14 +36,14 @@ async def test_an_answer_cut_by_a_kill_is_completed_in_its_own_message(on_stage:
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")
     slow = Reply("half of " * 40, by_words=True, chunk_delay=0.1)
     openai.script(slow, slow)
-    async with on_stage.process() as worker:
+    async with on_stage.process(cold=True) as worker:
         question = await slack.say(ada, general, "go", mention=True)
         await discord.say(bob, studio, "go", mention=True)
         await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
         await discord.wait_for(lambda: discord.bot_messages(studio))
         await worker.kill()
     openai.script("whole again", "whole again")
-    async with on_stage.process():
+    async with on_stage.process(cold=True):
         await slack.wait_for(
             lambda: [slack.visible_text(m) for m in slack.bot_messages(general, question.ts)] == ["whole again"]
         )
@@ -55,7 +55,7 @@ async def test_a_stop_lets_a_running_answer_finish(on_stage: Stage) -> None:
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     text = ["to", "the", "last", "word", "of", "it"] * 5
     openai.script(Reply(" ".join(text), by_words=True, chunk_delay=0.05))
-    async with on_stage.process() as worker:
+    async with on_stage.process(cold=True) as worker:
         question = await slack.say(ada, general, "go", mention=True)
         await openai.wait_for(lambda: openai.calls)
         assert await worker.terminate() == 0
@@ -67,14 +67,14 @@ async def test_what_does_not_finish_in_time_is_taken_up_by_the_next_process(on_s
     on_stage.extra["PARLEY_SHUTDOWN_GRACE"] = "0.5"
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     openai.script(Reply("too slow", first_token_delay=30))
-    async with on_stage.process() as worker:
+    async with on_stage.process(cold=True) as worker:
         question = await slack.say(ada, general, "go", mention=True)
         await openai.wait_for(lambda: openai.calls)
         assert await worker.terminate() == 0
     [answer] = slack.bot_messages(general, question.ts)
     assert "I'll finish this in a moment" in slack.visible_text(answer)
     openai.script("on time")
-    async with on_stage.process():
+    async with on_stage.process(cold=True):
         await slack.wait_for(lambda: slack.visible_text(answer) == "on time")
     assert slack.bot_messages(general, question.ts) == [answer]
 
@@ -83,7 +83,7 @@ async def test_a_whole_answer_is_not_asked_for_again_by_the_process_after_a_kill
     """Killed after the answer was shown and before that was written down: it stands as people have read it."""
     talk.stage.extra["PARLEY_CRASH_AT"] = "before_finish"
     talk.openai.script("the one and only")
-    async with talk.stage.process() as worker:
+    async with talk.stage.process(cold=True) as worker:
         await talk.ask()
         await talk.until("the one and only")
         await worker.process.wait()

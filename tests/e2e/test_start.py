@@ -82,7 +82,7 @@ async def test_a_refused_token_names_its_variable_and_is_not_printed(
 
 async def test_a_variable_that_is_no_setting_is_told_with_the_nearest_that_is(on_stage: Stage) -> None:
     on_stage.extra["PARLEY_CONCURENCY"] = "3"
-    async with on_stage.process() as worker:
+    async with on_stage.process(cold=True) as worker:
         pass
     assert worker.process.returncode == 0
     assert '"nearest": "PARLEY_CONCURRENCY"' in worker.log.read_text()
@@ -93,7 +93,7 @@ async def test_a_platform_that_refuses_while_running_lets_the_others_finish_thei
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     text = "to the last word of it " * 8
     on_stage.openai.script(Reply(text, by_words=True, chunk_delay=0.05))
-    async with on_stage.process() as worker:
+    async with on_stage.process(cold=True) as worker:
         question = await slack.say(ada, general, "go", mention=True)
         await on_stage.openai.wait_for(lambda: on_stage.openai.calls)
         discord.reset_token()
