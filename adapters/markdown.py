@@ -151,6 +151,19 @@ def plain_text(tokens: list[Token]) -> str:
     return "".join(words)
 
 
+def link_label(tokens: list[Token], start: int) -> tuple[int, list[Token]]:
+    """What stands between the `link_open` at `start` and its end: that end's place, and the tokens.
+
+    An address in angle brackets is a link within the label for the parser; no platform nests links, so its text stays.
+    """
+    depth = 0
+    for end in range(start, len(tokens)):
+        depth += (tokens[end].type == "link_open") - (tokens[end].type == "link_close")
+        if not depth:
+            break
+    return end, [token for token in tokens[start + 1 : end] if token.type not in {"link_open", "link_close"}]
+
+
 def code_span(content: str) -> str:
     """Write inline code with as many backticks as its content needs."""
     runs = {len(run) for run in _BACKTICKS.findall(content)}

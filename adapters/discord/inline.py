@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from markdown_it.token import Token
 from rich.emoji import Emoji
 
-from adapters.markdown import LINE_BREAK, code_span, plain_text, write_mentions
+from adapters.markdown import LINE_BREAK, code_span, link_label, plain_text, write_mentions
 
 ZERO_WIDTH_SPACE = "\u200b"
 
@@ -97,8 +97,8 @@ class _Line:
             if index <= skip_to:
                 continue
             if token.type == "link_open":
-                skip_to = next(i for i in range(index, len(children)) if children[i].type == "link_close")
-                self._link(str(token.attrGet("href") or ""), children[index + 1 : skip_to])
+                skip_to, label = link_label(children, index)
+                self._link(str(token.attrGet("href") or ""), label)
             elif token.type == "em_open":
                 self._open(self._emphasis(children, index))
             else:

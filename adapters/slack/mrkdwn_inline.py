@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from markdown_it.token import Token
 
-from adapters.markdown import LINE_BREAK, plain_text, write_mentions
+from adapters.markdown import LINE_BREAK, link_label, plain_text, write_mentions
 
 ZERO_WIDTH_SPACE = "\u200b"
 WORD_JOINER = "\u2060"
@@ -61,9 +61,8 @@ class _Line:
         while index < len(children):
             token = children[index]
             if token.type == "link_open":
-                end = next(i for i in range(index, len(children)) if children[i].type == "link_close")
-                self._link(str(token.attrGet("href") or ""), plain_text(children[index + 1 : end]))
-                index = end
+                index, label = link_label(children, index)
+                self._link(str(token.attrGet("href") or ""), plain_text(label))
             else:
                 self._token(token)
             index += 1

@@ -231,8 +231,9 @@ async def test_without_a_question_there_is_nothing_to_regenerate(panel: Panel) -
     panel.openai.script("an answer")
     async with panel.stage.worker() as worker:
         asked = await panel.ask()
-        await panel.slack.delete(asked) if panel.platform == "slack" else await panel.discord.delete(asked)  # type: ignore[arg-type]
+        await panel.until(["an answer"])
         await idle(worker)
+        await panel.slack.delete(asked) if panel.platform == "slack" else await panel.discord.delete(asked)  # type: ignore[arg-type]
         async with asyncio.timeout(20):
             while panel.stored("SELECT 1 FROM messages WHERE role = 'user' AND NOT deleted"):
                 await asyncio.sleep(0.02)

@@ -226,9 +226,9 @@ async def test_an_answer_grows_while_the_model_writes(on_stage: Stage) -> None:
     async with on_stage.worker():
         question = await slack.say(ada, general, "slowly", mention=True)
         await discord.say(bob, studio, "slowly", mention=True)
-        began = time.monotonic()
         [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
-        assert time.monotonic() - began < 2.5
+        # How soon in seconds is told where many ask at once; here a busy machine may take its time.
+        assert any(call.finished is None for call in openai.calls)
         await slack.wait_for(lambda: slack.visible_text(answer) == text)
         [other] = discord.bot_messages(studio)
         await discord.wait_for(lambda: other.content == text)

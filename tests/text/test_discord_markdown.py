@@ -54,6 +54,7 @@ _PING = re.compile(r"<@[!&]?(\d+)")
         ("[label](https://e.com/a_(b))", "[label](https://e.com/a_%28b%29)"),
         ("[**bold** [x]](https://e.com)", r"[**bold** \[x\]](https://e.com)"),
         ("[https://e.com](https://e.com)", "https://e.com"),
+        ("[ask <ada@e.com> now](https://e.com) or not", "[ask ada@e.com now](https://e.com) or not"),
         ("[see https://a.b](https://e.com)", "see https://a.b (https://e.com)"),
         ("[rel](/path) [top](#top)", "rel (/path) top"),
         ("<a@b.org> [mail](mailto:a@b.org)", "a@b.org mail (a@b.org)"),

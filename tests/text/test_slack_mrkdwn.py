@@ -59,6 +59,7 @@ WJ = "\u2060"
         ("[label](https://e.com)", "<https://e.com|label>"),
         ("[a & <b>](https://e.com/?a=1&b=2)", "<https://e.com/?a=1&amp;b=2|a &amp; &lt;b&gt;>"),
         ("[**bold** label](https://e.com)", "<https://e.com|bold label>"),
+        ("[ask <ada@e.com> now](https://e.com) or not", "<https://e.com|ask ada@e.com now> or not"),
         ("**[label](https://e.com)**", "*<https://e.com|label>*"),
         ("[p|q](https://e.com/a|b)", "<https://e.com/a%7Cb|p|q>"),
         ("[](https://e.com)", "<https://e.com>"),

@@ -42,6 +42,7 @@ def native(markdown: str, people: dict[str, str] | None = None) -> str:
         ("#### Four **b**\n\ntext", "**Four b**\n\ntext"),
         ("Title\n=====", "# Title"),
         ("# [Site](https://e.com)", "**[Site](https://e.com)**"),
+        ("[ask <ada@e.com> *now*](https://e.com) or not", "[ask ada@e.com _now_](https://e.com) or not"),
         ("# C#", "# C\\#"),
         (f"# {'long ' * 40}", f"**{('long ' * 40).strip()}**"),
         ("- # in a list", "- **in a list**"),
@@ -124,6 +125,7 @@ def test_no_crowd_and_no_stranger_is_pinged_from_anywhere(place: str, ping: str)
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["<!channel>", "@here", "<@U99>", "<!subteam^S1|@x>"]))),
 )
 @example("``", [(1, "<!channel>")])
+@example("[a label](https://example.com)", [(8, "<!subteam^S1|@x>")])
 def test_pings_injected_into_any_text_never_survive(text: str, pings: list[tuple[int, str]]) -> None:
     for place, ping in pings:
         text = text[:place] + ping + text[place:]
