@@ -86,12 +86,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One set of emulators and one database, and the processes that live on them one after the other."""
+    """One set of emulators and one database, and the processes that live on them one after the other.
+
+    Answers without `buttons` grow on Slack by its native streams, those with them by edits.
+    """
 
     number: int
     seed: str
     drop_unconnected: bool
     limits: Literal["published", "none"]
+    buttons: bool
     steps: tuple[Step, ...]
 
 
@@ -118,6 +122,7 @@ def _round(number: int, seed: str, endings: Sequence[Death]) -> Round:
         seed,
         drop_unconnected=number % 2 == 1,
         limits="published" if number // 2 % 2 == 0 else "none",
+        buttons=(number + number // 2) % 2 == 0,
         steps=tuple(_step(dice, ending, point) for ending, point in endings),
     )
 

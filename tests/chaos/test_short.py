@@ -29,7 +29,7 @@ def test_every_death_is_planned_at_least_once_on_both_platforms() -> None:
     plan = rounds(len(ONCE), SEED, LANES)
     steps = [step for each in plan for step in each.steps]
     assert sorted((s.ending, s.point or "") for s in steps) == sorted((e, p or "") for e, p in ONCE)
-    assert {each.drop_unconnected for each in plan} == {True, False}
+    assert {each.drop_unconnected for each in plan} == {each.buttons for each in plan} == {True, False}
     assert {platform for each in plan for platform in _spoken_on(each)} == {"slack", "discord"}
 
 
