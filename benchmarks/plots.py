@@ -21,7 +21,8 @@ from bot.charts import CARD, COLOURS, FAINT, INK
 # 1500 × 720 pixels: as wide as a page of text shows them, twice as fine.
 SIZE, DOTS = (10.0, 4.8), 150
 BLUE, RED, GREEN, GREY = COLOURS[0], COLOURS[1], COLOURS[2], "#777777"
-MARKS = ("o", "s", "^", "D")
+HEADROOM = 1.12
+"""Room above the greatest value, in which the words of a goal find a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,6 @@ class Panel:
     x_ticks: Sequence[float] = ()
     y_ticks: Sequence[float] = ()
     goal: tuple[float, str] | None = None
-    from_zero: bool = True
 
 
 def save(path: Path, title: str, panels: Sequence[Panel]) -> None:
@@ -98,13 +98,19 @@ def _draw(axes: Any, panel: Panel) -> None:
     _scale(axes.yaxis, axes.set_yscale, panel.y_ticks)
     if panel.y_ticks:
         axes.set_ylim(panel.y_ticks[0], panel.y_ticks[-1])
-    elif panel.from_zero:
-        axes.set_ylim(bottom=0)
+    else:
+        axes.set_ylim(0, HEADROOM * max(_heights(panel)))
     axes.tick_params(colors=INK, length=0)
     axes.grid(color=FAINT, linewidth=0.7, zorder=0)
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
         spine.set_color(INK)
+
+
+def _heights(panel: Panel) -> list[float]:
+    """All values that the vertical axis has to show."""
+    goal = [panel.goal[0]] if panel.goal else []
+    return [*goal, *(value for curve in panel.curves for value in (*curve.ys, *curve.most))]
 
 
 def _scale(axis: Any, set_scale: Callable[[str], None], ticks: Sequence[float]) -> None:
@@ -116,7 +122,7 @@ def _scale(axis: Any, set_scale: Callable[[str], None], ticks: Sequence[float]) 
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1 or value == 0 else f"{value:g}"
+    return f"{value:,.0f}" if value == round(value) else f"{value:.3g}"
 
 
 def decades(least: float, most: float) -> list[float]:
