@@ -53,8 +53,8 @@ def main(
     for platform in PLATFORMS:
         console.print(report.table(runs, platform, size))
         for line in report.calls_lines(runs, platform):
-            console.print(line, markup=False)
-    console.print(report.counts_table(taken), lengths.table(measured), sep="\n\n", markup=False)
+            console.print(line, markup=False, soft_wrap=True)
+    console.print(report.counts_table(taken), lengths.table(measured), sep="\n\n", markup=False, soft_wrap=True)
     console.print(f"{seconds:.0f} s in all")
     if not quick:
         rounds = rounds_of(runs)

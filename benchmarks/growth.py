@@ -83,7 +83,7 @@ def main(
             console.print(str(failure), style="red", markup=False)
             raise typer.Exit(1) from None
     seconds = time.monotonic() - began
-    console.print("\n\n".join(growth_page.sections(found)), markup=False)
+    console.print("\n\n".join(growth_page.sections(found)), markup=False, soft_wrap=True)
     console.print(f"{seconds:.0f} s in all")
     if not quick and not part:
         page.write_text(growth_page.page(found, machine.facts(COMMAND, f"{seconds:.0f} s", cores)))
