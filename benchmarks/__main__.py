@@ -44,6 +44,7 @@ def main(
         try:
             runs = asyncio.run(benchmark(size, cores, status.update))
             taken = asyncio.run(_counts(status.update))
+            report.add_counts(runs, taken)
             status.update("threads")
             measured = asyncio.run(threads.measure(QUICK_LENGTHS, QUICK_TIMES) if quick else threads.measure())
         except RuntimeError as failure:

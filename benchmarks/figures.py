@@ -81,7 +81,8 @@ def measures(size: Size) -> list[Measure]:
         Measure("first answer", "first answer after start, ms", 0),
         Measure("platform calls", "platform calls per answer", 2),
         Measure("model calls", "model calls per answer", 2),
-        Measure("commits", "database commits per answer", 2),
+        Measure("round trips", "database round trips per answer", 1),
+        Measure("commits", "  of them commits", 2),
         Measure("stand-ins' cpu", "stand-ins' own CPU per answer, ms", 1),
         Measure("stand-ins' load", "stand-ins' load at 16 lanes, % of a core", 0),
     ]

@@ -74,6 +74,13 @@ def page(
     return "\n\n".join(parts) + "\n"
 
 
+def add_counts(runs: Sequence[Run], taken: Mapping[Platform, Taken]) -> None:
+    """Give Parley's runs the figures that are counted apart, since they can't be seen from outside."""
+    for run in runs:
+        if run.bot == "parley":
+            run.figures["round trips"] = taken[run.platform].transactions
+
+
 def latency_panels(runs: Sequence[Run]) -> list[Panel]:
     """Latency against load, a panel for each platform."""
     curves = {
@@ -112,7 +119,8 @@ def latency_panels(runs: Sequence[Run]) -> list[Panel]:
 def counts_table(taken: Mapping[Platform, Taken]) -> str:
     """What an answer takes, in counts that do not depend on the machine."""
     lines = [
-        f"Mean of {ANSWERS} answers, each the beginning of a conversation; these figures are the same on any machine.",
+        f"Mean of {ANSWERS} answers, each the beginning of a conversation. They do not depend on how fast the machine "
+        "is, but for a look or two into an empty queue.",
         "",
         f"| | {' | '.join(TITLES[platform] for platform in taken)} |",
         f"|---|{'---:|' * len(taken)}",
@@ -199,8 +207,9 @@ def _method(rounds: int, size: Size, *, pinned: bool) -> str:
             f"- **memory** is resident memory; between the two looks lie all {size.answers} answers of a run.",
             "- **start** goes from the process being asked for to its socket being identified at the platform; the "
             "very first start also makes the database.",
-            "- **database commits** are transactions that changed something, counted in SQLite's write-ahead log "
-            "from outside.",
+            "- **database round trips** are transactions, each one hop to the database's thread, counted apart with "
+            "Parley in the process that counts (see *What an answer of Parley's takes*); **commits** are those that "
+            "changed something, counted in SQLite's write-ahead log from outside.",
             "- The stand-ins' own cost is in the table: where their load comes near 100 %, they and not the bot "
             "would be what is measured. They forget what they recorded before each part, and all but the newest "
             f"{KEPT_MESSAGES} messages of each channel; they stand anew in each run.",

@@ -1,14 +1,16 @@
 """The figures that a benchmark makes of what it saw, and the pictures it draws of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from benchmarks import plots
 from benchmarks.bots import BOTS
+from benchmarks.counts import Taken
 from benchmarks.figures import Spread, load_curve, rows, shown
 from benchmarks.places import PLATFORMS
-from benchmarks.report import LATENCY, latency_panels
+from benchmarks.report import LATENCY, add_counts, counts_table, latency_panels
 from benchmarks.runs import FULL, Run
 
 
@@ -40,6 +42,18 @@ def test_a_point_of_the_load_curve_is_the_spread_over_the_rounds() -> None:
     curve = load_curve(runs(), "discord", "parley", 50)
     assert list(curve) == [1, 16, 64]
     assert curve[16] == Spread(240.0, 192.0, 288.0)
+
+
+def test_what_is_counted_apart_stands_in_the_table_of_its_platform() -> None:
+    counted = Taken(2, 1, 1_300, commits=6, transactions=11, statements=25, characters_counted=812, bytes_hashed=45)
+    found = runs()
+    add_counts(found, {"slack": counted, "discord": replace(counted, transactions=9)})
+    for platform, trips in zip(PLATFORMS, (11.0, 9.0), strict=True):
+        [row] = [row for row in rows(found, platform, FULL) if row.measure.key == "round trips"]
+        assert row.bare is None
+        assert row.parley == Spread(trips, trips, trips)
+    table = counts_table({"slack": counted, "discord": counted})
+    assert "| bytes hashed | 45 | 45 |" in table
 
 
 def test_a_spread_is_shown_with_its_ends_where_they_differ() -> None:
