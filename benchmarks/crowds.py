@@ -19,7 +19,8 @@ WARM_SHARE = 0.01
 GOAL_GROWN_MIB = 20.0
 
 IDLE_THREADS, STREAMS = 1_000, 500
-STREAM_MS = 40_000.0
+STREAM_MS = 75_000.0
+"""Long enough that the last one has begun before the first one ends, on a slow machine too."""
 STREAM_PATIENCE_SECONDS = 300.0
 LOOK_SECONDS = 0.25
 GOAL_STREAMS_MIB = 300.0
