@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test fuzz chaos lint bench
+.PHONY: install demo test fuzz chaos lint bench growth
 .DEFAULT_GOAL := install
 
 install: $(READY)
@@ -39,6 +39,10 @@ fuzz: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+ANSWERS ?= 100000
+growth: $(READY)
+	$(BIN)/python -m benchmarks.growth --answers $(ANSWERS)
 
 KILLS ?= 100
 SEED ?= 1

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
-from benchmarks.stands import Platform
+from benchmarks.places import Platform
 
 ROOT = Path(__file__).resolve().parents[1]
 BotName = Literal["bare", "parley"]
@@ -22,8 +24,27 @@ BOTS: tuple[BotName, ...] = ("bare", "parley")
 DATABASE = "parley.db"
 """Parley's database, in its working directory."""
 
+BEYOND_REACH = {
+    "PARLEY_PLATFORM_LIMITS": "none",
+    "PARLEY_USER_MESSAGES_PER_MINUTE": "100000",
+    "PARLEY_THREAD_MESSAGES_PER_MINUTE": "100000",
+    "PARLEY_CHANNEL_MESSAGES_PER_MINUTE": "100000",
+    "PARLEY_WORKSPACE_MESSAGES_PER_MINUTE": "1000000",
+}
+"""Every limit that would refuse a load test, put out of its reach. None is turned off: each is looked at for every
+question, as with the defaults."""
+
 _OURS = ("SLACK_", "DISCORD_", "OPENAI_", "PARLEY_", "DATABASE_URL")
 _END_SECONDS = 15.0
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for a bot, gone afterwards: on the disk where its database is by default, not in memory."""
+    data = ROOT / "data"
+    data.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=data) as folder:
+        yield Path(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +94,7 @@ class Bot:
                     **inherited, **environment,
                     "PYTHONPATH": str(ROOT),
                     "DATABASE_URL": f"sqlite:///{folder / DATABASE}",
-                    "PARLEY_PLATFORM_LIMITS": "none",
+                    **BEYOND_REACH,
                     "PARLEY_LOG_LEVEL": "warning",
                 },
             )  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.bots import BotName
-from benchmarks.runs import CROWD, LANES, Run, Size
-from benchmarks.stands import Platform
+from benchmarks.places import Platform
+from benchmarks.runs import CROWD, LANES, Run, Size, percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def measures(size: Size) -> list[Measure]:
     return [
         Measure("alone p50", "alone, p50, ms", 1, Goal("ratio", "≤ 1.5×", lambda value: value <= 1.5)),
         Measure("alone p95", "alone, p95, ms", 1),
+        Measure("buttons p50", "  its buttons there, p50, ms", 1),
         Measure("crowd p95", f"{CROWD} at once, p95, ms", 0, Goal("parley", "≤ 700 ms", lambda value: value <= 700)),
         Measure("rate", f"{LANES} lanes, answers/s", 1, Goal("ratio", "≥ 1.0×", lambda value: value >= 1.0)),
         Measure("cpu", "CPU per answer, ms", 1, Goal("ratio", "≤ 1.2×", lambda value: value <= 1.2)),
@@ -80,7 +81,8 @@ def measures(size: Size) -> list[Measure]:
         Measure("first answer", "first answer after start, ms", 0),
         Measure("platform calls", "platform calls per answer", 2),
         Measure("model calls", "model calls per answer", 2),
-        Measure("commits", "database commits per answer", 2),
+        Measure("round trips", "database round trips per answer", 1),
+        Measure("commits", "  of them commits", 2),
         Measure("stand-ins' cpu", "stand-ins' own CPU per answer, ms", 1),
         Measure("stand-ins' load", "stand-ins' load at 16 lanes, % of a core", 0),
     ]
@@ -107,6 +109,16 @@ def calls(runs: Sequence[Run], platform: Platform, bot: BotName) -> dict[str, fl
     return {kind: sum(run.calls.get(kind, 0.0) for run in chosen) / len(chosen) for kind in kinds}
 
 
+def load_curve(runs: Sequence[Run], platform: Platform, bot: BotName, percent: int) -> Mapping[int, Spread]:
+    """For so many questions at the same time, the percentile of milliseconds to the whole answer: its spread over the
+    rounds."""
+    chosen = [run for run in runs if (run.platform, run.bot) == (platform, bot)]
+    return {
+        load: Spread.of([percentile(run.loads[load], percent) * 1000 for run in chosen])
+        for load in sorted({load for run in chosen for load in run.loads})
+    }
+
+
 def _values(runs: Sequence[Run], platform: Platform, bot: BotName, measure: Measure) -> list[float]:
     chosen = [run for run in runs if (run.platform, run.bot) == (platform, bot)]
     return [run.figures[measure.key] for run in chosen if measure.key in run.figures]
@@ -114,3 +126,11 @@ def _values(runs: Sequence[Run], platform: Platform, bot: BotName, measure: Meas
 
 def _spread(values: Sequence[float]) -> Spread | None:
     return Spread.of(values) if values else None
+
+
+def shown(spread: Spread | None, digits: int, unit: str = "") -> str:
+    """Such as 12.1 (10.4 – 14.5); a dash where there is none."""
+    if spread is None:
+        return "–"
+    middle, least, most = (f"{value:.{digits}f}" for value in (spread.middle, spread.least, spread.most))
+    return f"{middle}{unit}" if least == most else f"{middle}{unit} ({least} – {most})"

@@ -6,9 +6,8 @@ What the figures mean side by side is `figures`'.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,9 @@ from statistics import quantiles
 from typing import Any
 
 from benchmarks import bots
-from benchmarks.bots import BOTS, ROOT, Bot, BotName, Cores, pin
+from benchmarks.bots import BOTS, Bot, BotName, Cores, pin, scratch
+from benchmarks.places import PLATFORMS, Platform
 from benchmarks.stand_ins import StandIns
-from benchmarks.stands import PLATFORMS, Platform
 from benchmarks.wal import write_transactions
 
 PAUSE_MS = 15.0  # between two questions asked alone, so that what is left to do of one does not meet the next
@@ -26,6 +25,9 @@ SETTLE_MS = 50.0  # after these an answer is written down as ended as well
 CROWD = 40
 CROWD_STREAM_MS = 200.0
 LANES = 16
+LOADS = (1, 2, 4, 8, 16, 32, 64)
+"""Questions at the same time: the points of the curve of latency against load."""
+LEAST_AT_A_LOAD = 40  # answers for one point; or four to a lane, where there are so many lanes
 COUNTED = 5  # answers whose commits are counted: few enough that the write-ahead log does not begin anew meanwhile
 
 
@@ -39,6 +41,7 @@ class Size:
     crowds: int
     sustained: int
     first_start: bool = True
+    loads: tuple[int, ...] = LOADS
 
     @property
     def answers(self) -> int:
@@ -46,18 +49,22 @@ class Size:
         return 1 + CROWD + COUNTED + self.alone + CROWD * self.crowds + self.sustained
 
 
-FULL = Size(rounds=4, seconds=160.0, alone=60, crowds=2, sustained=220)
-QUICK = Size(rounds=1, seconds=0.0, alone=20, crowds=1, sustained=94, first_start=False)
+FULL = Size(rounds=4, seconds=400.0, alone=60, crowds=2, sustained=220)
+QUICK = Size(rounds=1, seconds=0.0, alone=20, crowds=1, sustained=94, first_start=False, loads=(1, 8))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The figures of one run: milliseconds, answers a second, MiB, and calls of one answer."""
+    """The figures of one run: milliseconds, answers a second, MiB, and calls of one answer.
+
+    `loads`: for so many questions at the same time, the seconds to each whole answer.
+    """
 
     platform: Platform
     bot: BotName
     figures: dict[str, float] = field(default_factory=dict)
     calls: dict[str, float] = field(default_factory=dict)
+    loads: dict[int, list[float]] = field(default_factory=dict)
 
 
 async def benchmark(size: Size, cores: Cores, progress: Callable[[str], None]) -> list[Run]:
@@ -80,16 +87,13 @@ async def benchmark(size: Size, cores: Cores, progress: Callable[[str], None]) -
 
 
 async def _run(stand_ins: StandIns, platform: Platform, name: BotName, size: Size, cores: Cores) -> Run:
-    data = ROOT / "data"  # where a bot's database is by default: the same disk, not a file system in memory
-    data.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=data) as place:
-        folder = Path(place)
+    with scratch() as folder:
         run = Run(platform, name)
         # A first start makes the database and fills the disk's cache; later ones are what a deploy waits for.
         if size.first_start:
-            async with _started(stand_ins, platform, name, folder, cores) as (bot, seconds):
+            async with started(stand_ins, platform, name, folder, cores) as (bot, seconds):
                 run.figures["first start"] = seconds * 1000
-        async with _started(stand_ins, platform, name, folder, cores) as (bot, seconds):
+        async with started(stand_ins, platform, name, folder, cores) as (bot, seconds):
             run.figures["start"] = seconds * 1000
             run.figures["memory"] = bot.memory_mib()
             first = await stand_ins.order("ask", count=1, lanes=1, pause_ms=SETTLE_MS)
@@ -111,18 +115,28 @@ async def _run(stand_ins: StandIns, platform: Platform, name: BotName, size: Siz
             run.figures["cpu"] = (bot.cpu_seconds() - used) * 1000 / size.sustained
             run.figures["memory later"] = bot.memory_mib()
             run.figures["memory grown"] = run.figures["memory later"] - run.figures["memory"]
+            await _loads(run, stand_ins, size)
         return run
 
 
 @asynccontextmanager
-async def _started(
-    stand_ins: StandIns, platform: Platform, name: BotName, folder: Path, cores: Cores
+async def started(
+    stand_ins: StandIns,
+    platform: Platform,
+    name: BotName,
+    folder: Path,
+    cores: Cores,
+    *,
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[Bot, float]]:
-    """The bot in front of a fresh stand, and how many seconds it took to connect. A failure shows the bot's log."""
+    """The bot in front of a fresh stand, and how many seconds it took to connect; `more` are variables of its own.
+
+    A failure shows the bot's log.
+    """
     opened = await stand_ins.order("open", platform=platform)
-    bot = await Bot.start(name, platform, opened["environment"], folder, cores.bot)
+    bot = await Bot.start(name, platform, {**opened["environment"], **(more or {})}, folder, cores.bot)
     try:
-        yield bot, await _ready(stand_ins, bot) - bot.started
+        yield bot, await ready(stand_ins, bot) - bot.started
     except RuntimeError as failure:
         raise RuntimeError(f"{name} on {platform}: {failure}\n{bot.last_words()}") from None
     else:
@@ -132,7 +146,7 @@ async def _started(
         await bot.end()
 
 
-async def _ready(stand_ins: StandIns, bot: Bot) -> float:
+async def ready(stand_ins: StandIns, bot: Bot) -> float:
     """When the bot was connected. Raises RuntimeError at once where it ended instead."""
     ready = asyncio.create_task(stand_ins.order("ready"))
     ended = asyncio.create_task(bot.process.wait())
@@ -147,9 +161,22 @@ async def _ready(stand_ins: StandIns, bot: Bot) -> float:
         await asyncio.gather(ready, ended, return_exceptions=True)
 
 
+async def _loads(run: Run, stand_ins: StandIns, size: Size) -> None:
+    """The curve of latency against load, from a model that answers at once."""
+    if not size.loads:
+        return
+    most = max(size.loads)
+    await stand_ins.order("ask", count=most, lanes=most)  # channels that were never asked in before
+    for lanes in size.loads:
+        asked = await stand_ins.order("ask", count=max(LEAST_AT_A_LOAD, 4 * lanes), lanes=lanes)
+        run.loads[lanes] = asked["seconds"]
+
+
 def _alone(run: Run, asked: dict[str, Any]) -> None:
     run.figures["alone p50"] = percentile(asked["seconds"], 50) * 1000
     run.figures["alone p95"] = percentile(asked["seconds"], 95) * 1000
+    if asked["offered"]:
+        run.figures["buttons p50"] = percentile(asked["offered"], 50) * 1000
 
 
 def _crowd(run: Run, crowds: Sequence[dict[str, Any]]) -> None:

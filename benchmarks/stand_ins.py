@@ -1,6 +1,7 @@
 """The stands as a process of their own, told what to do by JSON lines on its standard input, one answer line to each.
 
-`open` a platform, wait until the bot is `ready`, `ask` it, `close`. A line that fails is answered by `{"error": …}`.
+`open` a platform, name its `rooms`, wait until the bot is `ready`, `ask` it, `close`. A line that fails is answered by
+`{"error": …}`.
 """
 
 from __future__ import annotations
@@ -77,8 +78,10 @@ class _Service:
             gc.freeze()
             return {"environment": self._stand.environment}
         assert self._stand is not None, "nothing is open"
+        if order == "rooms":
+            return {"workspace": self._stand.place.workspace, "channels": self._stand.place.rooms(details["count"])}
         if order == "ready":
-            return {"at": await self._stand.ready()}
+            return {"at": await self._stand.ready(**details)}
         if order == "ask":
             before = _cpu_seconds()
             asked = await self._stand.ask(**details)

@@ -7,29 +7,25 @@ is a whole answer. Which process this runs in is its caller's choice; `stand_ins
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
 
-from emulators.discord import Channel as DiscordChannel
+from benchmarks.places import (
+    NUMBER,
+    DiscordPlace,
+    Ear,
+    HeardSessions,
+    Place,
+    Platform,
+    SlackPlace,
+    Workspace,
+)
 from emulators.discord import DiscordServer, DiscordTiming
-from emulators.discord.sessions import Sessions
-from emulators.openai import ChatRequest, OpenAIService, Speed
-from emulators.recording import RecordedRequest
-from emulators.slack import SlackWorkspace
-from emulators.slack.model import Channel as SlackChannel
-from emulators.slack.model import Message as SlackMessage
-
-Platform = Literal["slack", "discord"]
-PLATFORMS: tuple[Platform, ...] = ("slack", "discord")
+from emulators.openai import Call, ChatRequest, OpenAIService, Speed
 
 MODEL = "gpt-5.4-mini"
-NUMBER = re.compile(r"#(\d+)\.$")
-IDENTIFIER = re.compile(r"\d{6,}")
 # About 60 words, a usual length for an answer in a chat.
 WORDS = (
     "The rollout needs three things before Friday: the migration has to run on the replica first, the dashboards "
@@ -39,166 +35,24 @@ WORDS = (
 UNANSWERED_SECONDS = 30.0
 
 
-class Unanswered(Exception):
+class Unanswered(RuntimeError):
     """The bot left a question without its whole answer, or answered one twice."""
-
-
-class Ear:
-    """Who waits for which answer. Guards the open questions and where each was answered."""
-
-    def __init__(self) -> None:
-        self._asked = 0
-        self._open: dict[str, asyncio.Future[float]] = {}
-        self._answers: dict[str, str] = {}
-        self.stray = 0
-
-    def forget(self) -> None:
-        """Begin anew; numbers go on, so that no answer of before is taken for one of now."""
-        self._open.clear()
-        self._answers.clear()
-        self.stray = 0
-
-    def question(self) -> tuple[str, asyncio.Future[float]]:
-        """A new question's text, and the moment (monotonic seconds) at which its answer was whole, once it is."""
-        self._asked += 1
-        answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._open[str(self._asked)] = answered
-        return f"Is there anything we should look at before the rollout? #{self._asked}.", answered
-
-    def heard(self, message_id: str, text: str) -> None:
-        """The bot's message says `text` now. A second message with the same answer is a stray one."""
-        found = NUMBER.search(text)
-        if found is None:
-            return
-        self.stray += self._answers.setdefault(found[1], message_id) != message_id
-        answered = self._open.pop(found[1], None)
-        if answered is not None and not answered.done():
-            answered.set_result(time.monotonic())
-
-
-class _Workspace(SlackWorkspace):
-    """Slack that tells the ear what the bot's messages say."""
-
-    ear: Ear
-
-    def note(self, message: SlackMessage, via: str, *, link_names: bool = False) -> None:
-        super().note(message, via, link_names=link_names)
-        if message.user == self.bot.id:
-            self.ear.heard(message.ts, self.visible_text(message))
-
-
-class _Sessions(Sessions):
-    """Discord's events, of which the ear hears those about the bot's messages."""
-
-    ear: Ear
-
-    def dispatch(self, name: str, channel: DiscordChannel | None, data: dict[str, Any], **to: Any) -> None:
-        super().dispatch(name, channel, data, **to)
-        if name in {"MESSAGE_CREATE", "MESSAGE_UPDATE"} and data["author"]["id"] == str(self.bot.id):
-            self.ear.heard(data["id"], data["content"])
-
-
-class Place(Protocol):
-    """What a stand needs of a platform."""
-
-    environment: dict[str, str]
-
-    async def connected(self, within: float) -> None:
-        """Wait until the bot's socket is open and identified; AssertionError after `within` seconds."""
-
-    def prepare(self, lanes: int) -> None:
-        """Have a channel for each lane, and forget the traffic so far."""
-
-    async def ask(self, lane: int, text: str) -> None:
-        """Somebody mentions the bot with `text`, outside any thread."""
-
-    def calls(self) -> Counter[str]:
-        """The bot's HTTP requests since `prepare`, by method and path without ids."""
-
-    def complaints(self) -> list[str]:
-        """What the bot did off protocol."""
-
-
-class SlackPlace:
-    """Questions on Slack, each a thread of its own."""
-
-    def __init__(self, workspace: SlackWorkspace) -> None:
-        self._slack = workspace
-        self._ada = workspace.add_user("ada")
-        self._channels: list[SlackChannel] = []
-        self.environment = {
-            "SLACK_BOT_TOKEN": workspace.bot_token,
-            "SLACK_APP_TOKEN": workspace.app_token,
-            "SLACK_API_URL": workspace.url,
-        }
-
-    async def connected(self, within: float) -> None:
-        await self._slack.wait_connected(timeout=within)
-
-    def prepare(self, lanes: int) -> None:
-        slack = self._slack
-        for number in range(len(self._channels), lanes):
-            self._channels.append(slack.add_channel(f"room-{number}"))
-        for kept in (slack.requests, slack.statuses, slack.pings, slack.socket.deliveries, slack.socket.acks):
-            kept.clear()
-
-    async def ask(self, lane: int, text: str) -> None:
-        await self._slack.say(self._ada, self._channels[lane], text, mention=True)
-
-    def calls(self) -> Counter[str]:
-        return _calls(self._slack.requests, "slack")
-
-    def complaints(self) -> list[str]:
-        return self._slack.complaints
-
-
-class DiscordPlace:
-    """Questions on Discord, each the beginning of a chain of replies."""
-
-    def __init__(self, server: DiscordServer) -> None:
-        self._discord = server
-        self._ada = server.add_user("ada")
-        self._channels: list[DiscordChannel] = []
-        self.environment = {
-            "DISCORD_BOT_TOKEN": server.token,
-            "DISCORD_API_URL": server.url,
-            "DISCORD_GATEWAY_URL": server.gateway_url,
-        }
-
-    async def connected(self, within: float) -> None:
-        await self._discord.wait_for(lambda: self._discord.connected, timeout=within)
-
-    def prepare(self, lanes: int) -> None:
-        discord = self._discord
-        for number in range(len(self._channels), lanes):
-            self._channels.append(discord.add_channel(f"room-{number}"))
-        for kept in (discord.requests, discord.frames, discord.world.pings, discord.world.typing):
-            kept.clear()
-        for session in discord.sessions:
-            session.log.clear()
-
-    async def ask(self, lane: int, text: str) -> None:
-        await self._discord.say(self._ada, self._channels[lane], text, mention=True)
-
-    def calls(self) -> Counter[str]:
-        return _calls(self._discord.requests, "discord")
-
-    def complaints(self) -> list[str]:
-        return self._discord.complaints
-
-
-def _calls(requests: Iterable[RecordedRequest], service: str) -> Counter[str]:
-    return Counter(f"{r.method} {IDENTIFIER.sub('{id}', r.path)}" for r in requests if r.service == service)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came of a number of questions: seconds to each whole answer, seconds for all, and the calls they took."""
+    """What came of a number of questions: seconds to each whole answer, seconds for all, and the calls they took.
+
+    `offered` are the seconds to the buttons under each answer that had them by the end; `most_streams` is how many
+    answers of the model were on their way at the same moment at most.
+    """
 
     seconds: tuple[float, ...]
+    offered: tuple[float, ...]
     elapsed: float
     platform_calls: Mapping[str, int]
     model_calls: int
+    most_streams: int
 
 
 @dataclass(slots=True)
@@ -224,10 +78,19 @@ class Stand:
         await self.place.connected(within)
         return time.monotonic()
 
-    async def ask(self, count: int, *, lanes: int, stream_ms: float = 0.0, pause_ms: float = 0.0) -> Asked:
+    async def ask(
+        self,
+        count: int,
+        *,
+        lanes: int,
+        stream_ms: float = 0.0,
+        pause_ms: float = 0.0,
+        patience: float = UNANSWERED_SECONDS,
+    ) -> Asked:
         """Ask `count` questions, `lanes` at a time: each lane waits for its answer, pauses and asks again.
 
-        The model streams each answer over `stream_ms` milliseconds. Raises `Unanswered`.
+        The model streams each answer over `stream_ms` milliseconds. Raises `Unanswered` where one is not whole after
+        `patience` seconds.
         """
         self.place.prepare(lanes)
         self.ear.forget()
@@ -239,10 +102,10 @@ class Stand:
 
         async def lane(number: int) -> None:
             for _ in numbers:
-                text, answered = self.ear.question()
-                asked = time.monotonic()
-                await self.place.ask(number, text)
-                seconds.append(await asyncio.wait_for(answered, UNANSWERED_SECONDS) - asked)
+                asking = self.ear.question()
+                asking.asked = time.monotonic()
+                await self.place.ask(number, asking.text)
+                seconds.append(await asyncio.wait_for(asking.answered, patience) - asking.asked)
                 await asyncio.sleep(pause_ms / 1000)
 
         began = time.monotonic()
@@ -255,7 +118,29 @@ class Stand:
         elapsed = time.monotonic() - began
         if self.ear.stray or self.place.complaints():
             raise Unanswered(f"{self.ear.stray} answers too many; off protocol: {self.place.complaints()[:3]}")
-        return Asked(tuple(seconds), elapsed, dict(self.place.calls()), len(self.openai.requests))
+        offered = [each.offered - each.asked for each in self.ear.questions.values() if each.offered is not None]
+        return Asked(
+            tuple(seconds),
+            tuple(offered),
+            elapsed,
+            dict(self.place.calls()),
+            len(self.openai.requests),
+            _most_at_once(self.openai.calls),
+        )
+
+
+def _most_at_once(calls: Iterable[Call]) -> int:
+    """How many answers were on their way at the same moment at most."""
+    spans: Sequence[tuple[float, float]] = [
+        (call.first_byte, call.finished) for call in calls if call.first_byte is not None and call.finished is not None
+    ]
+    # At one moment, what ends is out before what begins.
+    changes = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
+    most = now = 0
+    for _, change in changes:
+        now += change
+        most = max(most, now)
+    return most
 
 
 def _answer(request: ChatRequest) -> str:
@@ -269,13 +154,13 @@ async def stand(platform: Platform) -> AsyncIterator[Stand]:
     ear = Ear()
     async with OpenAIService(limits="none", responder=_answer) as openai:
         if platform == "slack":
-            workspace = _Workspace(limits="none")
+            workspace = Workspace(limits="none")
             workspace.ear = ear
             async with workspace:
                 yield Stand(SlackPlace(workspace), openai, ear)
         else:
             server = DiscordServer(limits="none", timing=DiscordTiming(identify_spacing=0))
-            sessions = _Sessions(server.world, server.bot, server.encode)
+            sessions = HeardSessions(server.world, server.bot, server.encode)
             sessions.ear = ear
             server.sessions_store = sessions
             async with server:

@@ -166,11 +166,8 @@ def build(
     images = [tuple(p for p in shown.get(message.id, ()) if isinstance(p, Picture)) for message in history]
     notes = ["".join(f"\n{p}" for p in shown.get(message.id, ()) if isinstance(p, str)) for message in history]
     lines = [line + note for line, note in zip(in_lines(history, began), notes, strict=True)]
-    sizes = [
-        budget.count(line) + FRAMING + sum(picture.tokens for picture in each)
-        for line, each in zip(lines, images, strict=True)
-    ]
     room = max(budget.tokens - FRAMING, 1)
+    sizes = _sizes(lines, images, budget, room)
     first, start = 0, None
     told = _told(memory.before(memory.start), budget, room)
     if sum(sizes) + _size(told, budget) > room:
@@ -215,6 +212,18 @@ def first_kept(history: Sequence[StoredMessage], sizes: Sequence[int], room: int
         taken += sizes[first]
     # An answer stands at its question's position: a window that began with it would hold the question too.
     return _next_question(history, first) if history[first].role == "assistant" else first
+
+
+def _sizes(lines: Sequence[str], images: Sequence[Sequence[Picture]], budget: Budget, room: int) -> list[int]:
+    """How many tokens each message takes. Of those that stand before more than the room, no window holds any: they are
+    not counted, and said to take more than it. A thread may have thousands."""
+    sizes, taken = [room + 1] * len(lines), 0
+    for index in reversed(range(len(lines))):
+        if taken > room:
+            break
+        sizes[index] = budget.count(lines[index]) + FRAMING + sum(picture.tokens for picture in images[index])
+        taken += sizes[index]
+    return sizes
 
 
 def _window(

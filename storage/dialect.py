@@ -21,8 +21,9 @@ T = TypeVar("T")
 Upsert = sqlite.Insert | postgresql.Insert
 
 BUSY_TIMEOUT_SECONDS = 5
-# SQLite's default page cache is 2 MB; -16000 is 16 MB, which holds the hot end of a busy team's history.
-CACHE_KIB = 16_000
+# SQLite's default page cache is 2 MB; -8000 is 8 MB, which holds the hot end of a busy team's history: some 2,000
+# answers. Each of the two connections fills its own over the first thousands of answers: a small host pays for both.
+CACHE_KIB = 8_000
 # Set on the one connection that writes.
 WRITES = "parley_writes"
 _WAL_RETRY_SECONDS = 0.02

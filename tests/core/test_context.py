@@ -153,6 +153,22 @@ def test_what_is_over_the_budget_goes_oldest_first_and_in_a_large_step() -> None
     assert taken <= 100, "half of the budget is left free for what comes"
 
 
+def test_what_stands_before_more_than_the_budget_takes_is_not_even_counted() -> None:
+    history = [message(n, "one two three") for n in range(1, 10_001)]
+    counted: list[str] = []
+
+    def counting(text: str) -> int:
+        counted.append(text)
+        return words(text)
+
+    limited = context.Budget(700, counting, cut)
+    prompt = context.build("system", history, limited)
+    assert prompt.start == 9_952, "half of the room, at seven tokens each"
+    assert len(counted) < 110, "a hundred fill the room"
+    summed_up = context.Memory(0, [Summary(9_990, "They said three words each.")])
+    assert context.build("system", history, limited, memory=summed_up).start == 9_990
+
+
 def test_a_window_does_not_begin_with_an_answer_whose_question_is_gone() -> None:
     history = [message(1, "w " * 50), message(1, "a " * 20, "assistant"), message(2, "b"), message(2, "c", "assistant")]
     history.append(message(3, "last"))

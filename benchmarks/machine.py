@@ -1,0 +1,50 @@
+"""On what a benchmark ran: the machine, the versions, the load; for the pages that are kept."""
+
+from __future__ import annotations
+
+import os
+import platform as system
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from benchmarks.bots import ROOT, Cores
+
+PACKAGES = ("aiohttp", "discord.py", "openai", "orjson", "slack-bolt", "slack-sdk", "sqlalchemy", "uvloop")
+
+
+def facts(command: str, took: str, cores: Cores) -> Mapping[str, str]:
+    """What a reader needs to judge the figures by. Asked at the end of a run: the load is of then."""
+    disk = max(
+        (part for part in psutil.disk_partitions(all=True) if str(ROOT).startswith(part.mountpoint)),
+        key=lambda part: len(part.mountpoint),
+        default=None,
+    )
+    busy = ", ".join(f"{load:.1f}" for load in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "command": f"`{command}`, {took}",
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{system.system()} {system.release()}, database on {disk.fstype if disk else 'an unknown disk'}",
+        "Python": system.python_version(),
+        "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "load averages at the end": f"{busy} (1, 5, 15 min)",
+        "pinned": f"bot on core {cores.bot}, stand-ins on core {cores.stand_ins}" if cores.bot is not None else "no",
+    }
+
+
+def table(found: Mapping[str, str]) -> str:
+    """The facts in Markdown."""
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in found.items())])
+
+
+def _processor() -> str:
+    """The model's name as the system tells it."""
+    source = Path("/proc/cpuinfo")
+    lines = source.read_text().splitlines() if source.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, system.processor() or system.machine())
