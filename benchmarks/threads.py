@@ -125,7 +125,7 @@ class _Scene:
             app.build_enclosures(settings, store),
             claim,
             self.adapter,
-            surroundings=Surroundings(store, settings, desk.paces),
+            surroundings=Surroundings(store, settings, desk.paces, desk.lately),
         )
 
     async def _request(self, claim: Claim, question: Question) -> CompletionRequest:

@@ -136,6 +136,10 @@ class Sink(Protocol):
         """Whether every message of a channel is for the bot, not only those that mention it. Never raises."""
         ...
 
+    def overhears(self, address: Address) -> bool:
+        """Whether what people say in a channel is kept for a while, so that it needs their names."""
+        ...
+
     def connected(self, description: Description, missed: Missed) -> None:
         """Events flow and messages can be sent: after the first connection and after each reconnection.
 

@@ -43,6 +43,7 @@ from bot.intake import Intake
 from bot.key_checks import KeyCheck
 from bot.key_files import KeyFiles
 from bot.lag import LoopLag
+from bot.lately import Lately
 from bot.limits import Limits
 from bot.messages import ReactionAdded, ReactionRemoved
 from bot.model_checks import ModelCheck
@@ -289,12 +290,14 @@ async def build(
             controls = HeldControls(store.controls, settings)
             limits = limits_of(settings)
             # The last one may ask the provider.
-            asked = ModelCheck(backend, store.usage, reservations)
-            checks = (KeyCheck(lambda: backend.secrets), budgets.price_check, asked)
+            checks = (
+                KeyCheck(lambda: backend.secrets), budgets.price_check, ModelCheck(backend, store.usage, reservations)
+            )  # fmt: skip
             trying = Trying(controls, settings, backend, store.usage, limits, connected, reservations, checks)
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings, checks), others)
             attaching = Attaching(store.files, paces)
+            lately = Lately()
             runner = TurnRunner(
                 store,
                 asker,
@@ -306,7 +309,7 @@ async def build(
                 alerts,
                 build_enclosures(settings, store),
                 attaching,
-                Surroundings(store, settings, paces),
+                Surroundings(store, settings, paces, lately),
             )
             engine = Engine(
                 store.turns,
@@ -370,6 +373,7 @@ async def build(
                 },
                 alerts=alerts,
                 notices=Notices(connected),
+                lately=lately,
             )
             lag = LoopLag()
             heartbeat = Heartbeat(

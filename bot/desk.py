@@ -19,6 +19,7 @@ from bot.engine import Engine
 from bot.errors import ParleyError, StorageFailed
 from bot.home import Home
 from bot.interactions import CommandAnswer, FormSubmitted, HomePage, HomeSection
+from bot.lately import Lately
 from bot.messages import (
     Address,
     Author,
@@ -59,11 +60,14 @@ class Desk:
     catch_ups: Mapping[str, CatchUp]
     alerts: Alerts
     notices: Notices
+    lately: Lately
 
     async def receive(
         self, event: IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
     ) -> None:
         """Take an event in. Raises `StorageFailed`: then it must not be acknowledged."""
+        if not isinstance(event, ReactionAdded | ReactionRemoved):
+            self.lately.hear(event)
         await self.backlog.receive(event)
 
     async def command(self, command: CommandInvoked) -> CommandAnswer:
@@ -106,6 +110,10 @@ class Desk:
         except StorageFailed:
             return False
 
+    def overhears(self, address: Address) -> bool:
+        """Whether what people say in a channel is kept for a while."""
+        return self.lately.follows(address)
+
     def connected(self, description: Description, missed: Missed) -> None:
         """A platform's events flow: its turns may be claimed from now on, and what was missed is read."""
         platform = description.platform
@@ -117,6 +125,8 @@ class Desk:
                 if isinstance(adapter, LearnsLimits)
                 else Pace(description.limits, planned=planned)
             )
+        if missed != "nothing":
+            self.lately.lose(platform)
         log.info("connected", platform=platform, bot=description.bot_name, mode=description.mode, missed=missed)
         if platform in self.catch_ups:
             self.catch_ups[platform].ask(missed)

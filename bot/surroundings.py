@@ -16,7 +16,8 @@ import structlog
 from bot.adapter import Adapter, FollowsReplies
 from bot.controls.effective import Effective
 from bot.errors import DeliveryDelayed, DeliveryFailure
-from bot.messages import IncomingMessage
+from bot.lately import Lately
+from bot.messages import Address, IncomingMessage
 from bot.pacing import Pace
 from bot.policy import is_heard
 from bot.settings import Settings
@@ -31,11 +32,12 @@ WITHIN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Reads what was said before. `paces` plan the calls of each platform."""
+    """Reads what was said before. `paces` plan the calls of each platform; `lately` knows what need not be asked."""
 
     store: Store
     settings: Settings
     paces: Mapping[str, Pace]
+    lately: Lately
 
     async def read(
         self, claim: Claim, adapter: Adapter, effective: Effective, known: Sequence[StoredMessage], *, since: int
@@ -76,25 +78,14 @@ class Surroundings:
         self, claim: Claim, adapter: Adapter, first: StoredMessage, effective: Effective, since: int
     ) -> bool:
         """The last messages of the channel in which a mention began a conversation."""
-        channel, pace = replace(claim.address, thread=None), self.paces[claim.address.platform]
-        slot = pace.spare("read", channel)
-        if slot is None:
-            return False
-        try:
-            with slot:
-                async with asyncio.timeout(WITHIN_SECONDS):
-                    said = await adapter.fetch_history(
-                        channel, before=first.platform_id, limit=effective.channel_messages
-                    )
-        except TimeoutError:
-            log.info("channel_unread", code="timeout")
-            return False
-        except DeliveryFailure as failure:
-            if isinstance(failure, DeliveryDelayed):
-                pace.hold("read", channel, failure.retry_after)
-            log.info("channel_unread", code=failure.code)
-            return False
+        channel, most = replace(claim.address, thread=None), effective.channel_messages
+        own_id = adapter.describe().bot_id
         oldest = max(since, first.sent_at - micros_of(self.settings.parley_channel_minutes * 60))
+        said = self.lately.before(channel, first.sent_at, most, oldest, own_id)
+        if said is None:
+            said = await self._ask(adapter, channel, first.platform_id, most)
+        if said is None:
+            return False
         heard = [
             message
             for message in said
@@ -102,10 +93,32 @@ class Surroundings:
             and (message.whole_text or message.attachments)
             and is_heard(message.author, effective, self.settings)
         ]
-        own_id = adapter.describe().bot_id
         kept = await self.store.overheard.keep(claim.conversation_id, heard, own_id) if heard else 0
         log.info("channel_read", messages=kept)
         return kept > 0
+
+    async def _ask(
+        self, adapter: Adapter, channel: Address, before: str, most: int
+    ) -> Sequence[IncomingMessage] | None:
+        """A channel's last messages before one, from the platform; None where that can't be had in a moment."""
+        pace = self.paces[channel.platform]
+        slot = pace.spare("read", channel)
+        if slot is None:
+            return None
+        try:
+            with slot:
+                async with asyncio.timeout(WITHIN_SECONDS):
+                    said = await adapter.fetch_history(channel, before=before, limit=most)
+        except TimeoutError:
+            log.info("channel_unread", code="timeout")
+            return None
+        except DeliveryFailure as failure:
+            if isinstance(failure, DeliveryDelayed):
+                pace.hold("read", channel, failure.retry_after)
+            log.info("channel_unread", code=failure.code)
+            return None
+        self.lately.read(channel, before, said, most)
+        return said
 
 
 def _begins(claim: Claim, first: StoredMessage, known: Sequence[StoredMessage]) -> bool:

@@ -25,7 +25,7 @@ from bot.files.enclosures import Enclosures
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
-from bot.messages import Button
+from bot.messages import Author, Button
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.presence import Presence
@@ -281,6 +281,9 @@ class TurnRunner:
             failure=outcome.failure,
             reserved=self._reserves(question),
         )
+        if stored:
+            author = Author(description.bot_id, description.bot_name, is_bot=True)
+            self.surroundings.lately.answered(claim.address, answer.first_id, author, outcome.said or "")
         log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
 
     def _reserves(self, question: Question) -> bool:

@@ -48,8 +48,11 @@ class Reception:
         patience = loop.time() + self._timing.lookup
         address = said.address
         async with self._order.setdefault(address.channel, asyncio.Lock()):
-            if is_aside and isinstance(event, IncomingMessage) and await self._sink.hears_all(address):
-                ids = people_in(payload, self._me)
+            if is_aside and isinstance(event, IncomingMessage):
+                if await self._sink.hears_all(address):
+                    ids = people_in(payload, self._me)
+                elif self._sink.overhears(address):
+                    ids, named, author = people_in(payload, self._me), channels_in(payload), ()
             people = await self._people.find(ids, within=max(0.0, patience - loop.time()), fresh=author)
             channels = await self._channels.find(named, within=max(0.0, patience - loop.time()))
             spoken = parse_event(payload, self._me, people, channels)

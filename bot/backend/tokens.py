@@ -16,6 +16,8 @@ from typing import Any
 from bot.backend.completion import ModelMessage
 
 _CL100K = re.compile(r"(^|/|:)(gpt-4($|-(?!o)|:)|gpt-3\.5|gpt-35)")
+MOST_KNOWN_CHARACTERS = 1_000
+"""The counts of 8,192 texts are kept, about 2 MB of usual chat; longer ones are counted anew."""
 PER_MESSAGE = 3
 """Tokens around each message, and again for the beginning of the answer: the OpenAI cookbook, "How to count tokens"."""
 
@@ -26,8 +28,12 @@ def load(model: str = "") -> None:
 
 
 def count(text: str, model: str) -> int:
-    """Tokens in `text`. About 25 million characters a second, so fit for the event loop."""
-    return int(_encoding(_name(model)).count(_encodable(text)))
+    """Tokens in `text`. About 25 million characters a second, so fit for the event loop.
+
+    What was counted lately is known: a conversation's lines come again with every question in it.
+    """
+    name = _name(model)
+    return _known(text, name) if len(text) <= MOST_KNOWN_CHARACTERS else _count(text, name)
 
 
 def count_messages(messages: Sequence[ModelMessage], model: str) -> int:
@@ -58,6 +64,16 @@ def truncate(text: str, tokens: int, model: str) -> str:
     return text[:short]
 
 
+@functools.lru_cache(maxsize=8192)
+def _known(text: str, name: str) -> int:
+    return _count(text, name)
+
+
+def _count(text: str, name: str) -> int:
+    return int(_encoding(name).count(_encodable(text)))
+
+
+@functools.lru_cache(maxsize=64)
 def _name(model: str) -> str:
     return "cl100k_base" if _CL100K.search(model.lower()) else "o200k_base"
 

@@ -132,6 +132,10 @@ class Desk:
         """Nobody asks for it here."""
         return HomePage(())
 
+    def overhears(self, address: Address) -> bool:
+        """Nothing is kept."""
+        return False
+
     async def hears_all(self, address: Address) -> bool:
         """No channel wants everything answered."""
         return False

@@ -16,9 +16,10 @@ from emulators.faults import Fault
 from emulators.openai import ChatRequest, Reply, errors
 from emulators.openai.summing import summing_up
 from emulators.slack.model import Message as SlackMessage
+from emulators.slack.model import User as SlackUser
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import idle
-from tests.e2e.team import Team
+from tests.e2e.team import Person, Said, Team
 
 RAW = re.compile(r"\b[UWCB][A-Z0-9]{8,}\b|\b\d{16,}\b|<[@#!:t]")
 FACT = "the launch code is HERON-42"
@@ -142,6 +143,70 @@ async def test_what_was_overheard_is_edited_and_deleted_with_the_message(team: T
         await answered(worker, team, 2)
     said = str(prompt(team.stage))
     assert "at ten" in said and "at nine" not in said and "forget this one" not in said
+
+
+async def edit(team: Team, person: Person, message: Said, text: str) -> None:
+    """Somebody gives their message another wording."""
+    if isinstance(message, SlackMessage):
+        assert isinstance(person, SlackUser)
+        await team.slack.edit(person, message, text)
+    else:
+        await team.discord.edit(message, text)
+
+
+async def delete(team: Team, message: Said) -> None:
+    """A message is taken back."""
+    await (team.slack.delete(message) if isinstance(message, SlackMessage) else team.discord.delete(message))
+
+
+def reads_of_channel(team: Team) -> int:
+    """How often the channel's messages were asked for."""
+    if team.platform == "slack":
+        return sum(request.path.endswith("conversations.history") for request in team.slack.requests)
+    path = f"/channels/{team.general.id}/messages"
+    return sum(request.method == "GET" and request.path.endswith(path) for request in team.discord.requests)
+
+
+async def test_a_channels_last_words_are_asked_for_once_and_then_known_by_events(team: Team) -> None:
+    eve = team.person("eve")
+    async with team.stage.worker() as worker:
+        await team.say(eve, "the build is red", mention=False)
+        await team.say(team.bob, "why?")
+        await answered(worker, team, 1)
+        reads = reads_of_channel(team)
+        fay = team.person("fay")
+        one = await team.say(fay, "it's yellow", mention=False)
+        two = await team.say(team.lead, "never mind", mention=False)
+        await edit(team, fay, one, f"it's green, says {fay.name}")
+        await delete(team, two)
+        await team.say(team.bob, "and now?")
+        await answered(worker, team, 2)
+        assert reads_of_channel(team) == reads
+    said = [text for text in asked(team.stage) if not text.startswith("Parley (")]
+    assert said == [
+        "eve (in the channel, before): the build is red",
+        "bob (in the channel, before): why?",
+        "fay (in the channel, before): it's green, says fay",
+        "bob: and now?",
+    ]
+
+
+async def test_a_channels_last_words_are_asked_for_again_after_a_gap(team: Team) -> None:
+    async with team.stage.worker() as worker:
+        await team.say(team.bob, "why?")
+        await answered(worker, team, 1)
+        reads, passes = reads_of_channel(team), worker.desk.catch_ups[team.platform].passes
+        if team.platform == "slack":
+            team.slack.drop_connections()
+        else:
+            await team.discord.invalidate_sessions()
+        await until(lambda: worker.desk.catch_ups[team.platform].passes > passes)
+        caught_up = reads_of_channel(team)
+        await team.say(team.lead, "since then", mention=False)
+        await team.say(team.bob, "and now?")
+        await answered(worker, team, 2)
+        assert reads_of_channel(team) == caught_up + 1 > reads
+    assert "lead (in the channel, before): since then" in asked(team.stage)
 
 
 # Threads, quotations, names

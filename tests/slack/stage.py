@@ -57,6 +57,7 @@ class RecordingSink:
         self.visitors: list[tuple[Author, str]] = []
         self.page: HomePage | Exception = HomePage(())
         self.all_heard: set[str] = set()
+        self.followed: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         self._changed = asyncio.Condition()
@@ -102,6 +103,9 @@ class RecordingSink:
         if isinstance(self.page, Exception):
             raise self.page
         return self.page
+
+    def overhears(self, address: Address) -> bool:
+        return address.channel in self.followed
 
     async def hears_all(self, address: Address) -> bool:
         return address.channel in self.all_heard
