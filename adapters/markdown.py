@@ -16,6 +16,7 @@ from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
 from adapters import html_tags, latex
+from bot.stretches import settled_length, stretches
 
 _URL = re.compile(r"://[^\s<>\"`\\^{}|\u2018-\u201f\u3000-\u303f\uff00-\uffef]+")
 _URL_TAIL = ".,;:!?'*_~"
@@ -23,6 +24,7 @@ _BACKTICKS = re.compile(r"`+")
 _ASTERISKS = re.compile(r"\*{2,}")
 _OPENS = "([{<\"'“‘«„‚「『（［｛《〈【"
 _ENDS = ".,;:!?…%)]}>\"'”’»」』）］｝》〉】。、，：；！？"
+_DEFINITION = re.compile(r"^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*\[(?:[^\[\]\\]|\\.)+\]:", re.MULTILINE | re.DOTALL)
 LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 """The tag that models write where they want a new line."""
 
@@ -124,7 +126,14 @@ def _parser() -> MarkdownIt:
     return parser
 
 
+def _block_parser() -> MarkdownIt:
+    parser = _parser()
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
 _PARSER = _parser()
+_BLOCKS = _block_parser()
 
 
 def parse(markdown: str) -> list[Token]:
@@ -134,6 +143,23 @@ def parse(markdown: str) -> list[Token]:
     `inline` or `block`) and, among the block tokens, `math_block` (content: the LaTeX).
     """
     return _PARSER.parse(markdown, {_READS_LEFT: _LABEL_READS * len(markdown) + 2_000})
+
+
+def stretches_of(markdown: str) -> list[str]:
+    """Take a text apart into stretches: the tokens of each alone are, put together, those of the text.
+
+    All but the last are the first ones of any longer text too. A text that defines links is one stretch: they may be
+    used anywhere in it.
+    """
+    return [markdown] if _DEFINITION.search(markdown) else stretches(markdown, _settled)
+
+
+@lru_cache(maxsize=256)
+def _settled(window: str) -> int:
+    """Remembered, because the head of a growing text is taken apart again and again; a window has about 1,000
+    characters. So do 30 answers of 8,000 characters grow side by side."""
+    tokens = _BLOCKS.parse(window)
+    return settled_length(window, tokens, latex.first_open_line(window, tokens))
 
 
 def plain_text(tokens: list[Token]) -> str:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bot.stretches import settled_length, stretches
+
 
 def _block_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table")
@@ -25,6 +27,18 @@ _PARSER = _block_parser()
 def parse_blocks(markdown: str) -> list[Token]:
     """markdown-it's tokens of the blocks of a text, what stands within lines unread."""
     return _PARSER.parse(markdown)
+
+
+def stretches_of(markdown: str) -> list[str]:
+    """The stretches of a text whose blocks are found without the others: see `stretches`."""
+    return stretches(markdown, _settled)
+
+
+@lru_cache(maxsize=256)
+def _settled(window: str) -> int:
+    """Remembered, because the head of a growing text is taken apart again and again; a window has about 1,000
+    characters. So do 30 answers of 8,000 characters grow side by side."""
+    return settled_length(window, parse_blocks(window))
 
 
 _LIST_ITEM = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])(?:[ \t]{1,4}|$))+")
