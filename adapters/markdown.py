@@ -136,8 +136,11 @@ _PARSER = _parser()
 _BLOCKS = _block_parser()
 
 
+@lru_cache(maxsize=4)
 def parse(markdown: str) -> list[Token]:
     """Return markdown-it's flat block tokens; the inline ones are in `children` of each `inline` token.
+
+    They are shared: do not change them. Remembered for a moment, because Slack is sent a text in two notations.
 
     Besides markdown-it's own types there are `bare_url` (content: the address), `math` (content: the LaTeX, markup:
     `inline` or `block`) and, among the block tokens, `math_block` (content: the LaTeX).
@@ -151,7 +154,8 @@ def stretches_of(markdown: str) -> list[str]:
     All but the last are the first ones of any longer text too. A text that defines links is one stretch: they may be
     used anywhere in it.
     """
-    return [markdown] if _DEFINITION.search(markdown) else stretches(markdown, _settled)
+    defines_links = "]:" in markdown and _DEFINITION.search(markdown)
+    return [markdown] if defines_links else stretches(markdown, _settled)
 
 
 @lru_cache(maxsize=256)

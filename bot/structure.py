@@ -214,15 +214,18 @@ def open_fence(markdown: str) -> OpenFence | None:
     """Return the fenced block that is still open at the end of the text."""
     if "```" not in markdown and "~~~" not in markdown:
         return None
-    lines = markdown.rstrip("\n").split("\n")
-    fences = [token for token in parse_blocks(markdown) if token.type == "fence"]
+    *head, tail = stretches_of(markdown)
+    lines = tail.rstrip("\n").split("\n")
+    fences = [token for token in parse_blocks(tail) if token.type == "fence"]
     if not fences or fences[-1].map is None or fences[-1].map[1] < len(lines):
         return None
     start, end = fences[-1].map
     if end - 1 > start and end <= len(lines) and closes(lines[end - 1], fences[-1].markup):
         return None
     before = lines[start].partition(fences[-1].markup)[0]
-    return OpenFence(start, re.sub(r"[^>\s]", " ", before) + fences[-1].markup)
+    return OpenFence(
+        sum(stretch.count("\n") for stretch in head) + start, re.sub(r"[^>\s]", " ", before) + fences[-1].markup
+    )
 
 
 def content_indent(line: Line) -> int:

@@ -14,7 +14,8 @@ from adapters.markdown import parse
 from adapters.slack import mrkdwn, native, rendering
 from bot import stretches as stretching
 from bot.numbering import numbered
-from bot.splitting import Fits, Growing, split, split_stable
+from bot.settled import settled
+from bot.splitting import Fits, Growing, close_open, split, split_stable
 from bot.structure import parse_blocks, stretches_of
 from tests.text.examples import EXAMPLES, MARKDOWN
 
@@ -150,3 +151,13 @@ def test_what_was_measured_before_changes_no_cut(name: str, text: str, data: st.
         assert growing.split_stable(text[:end]) == split_stable(text[:end], FITS[name])
         assert growing.split(text[:end]) == split(text[:end], FITS[name])
     assert growing.split(text[3:]) == split(text[3:], FITS[name])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(TEXTS, MARKDOWN), st.sampled_from([1, 20, 60]), st.data())
+def test_a_preview_is_closed_as_if_its_text_were_read_whole(text: str, characters: int, data: st.DataObject) -> None:
+    text = text[: data.draw(st.integers(0, len(text)))]
+    with looking_at(characters):
+        by_stretches = close_open(text).rstrip(), settled(text)
+    with looking_at(1 << 30):
+        assert (close_open(text).rstrip(), settled(text)) == by_stretches
