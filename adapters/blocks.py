@@ -4,13 +4,13 @@ Spacing, nesting and numbering are the same for every platform and live here; ho
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from markdown_it.token import Token
 
-from adapters.markdown import TASK_BOX
+from adapters.markdown import TASK_BOX, parse
 from bot.numbering import Count
 
 RULE = "─" * 12
@@ -53,6 +53,21 @@ class _Item:
     started: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A stretch of a text as it is laid out, and what the line between it and the next one depends on.
+
+    `opens_close`, `ends_close`: whether there is room before and behind it as it is (None: there is nothing in it).
+    `opens_in`, `ends_in`: in how many quotes its first and its last block stand.
+    """
+
+    text: str
+    opens_close: bool | None
+    opens_in: int
+    ends_close: bool
+    ends_in: int
+
+
 @dataclass(slots=True)
 class _Layout:
     style: Style
@@ -64,6 +79,8 @@ class _Layout:
     last_quotes: int = 0
     after_heading: bool = False
     after_code: bool = False
+    opens_close: bool | None = None
+    opens_in: int = 0
 
     def container(self, token: Token) -> None:
         match token.type:
@@ -119,6 +136,8 @@ class _Layout:
 
         Around code there is none: every platform leaves room there.
         """
+        if self.opens_close is None:
+            self.opens_close, self.opens_in = code or self.after_heading, self.quotes
         start, end = token.map or (self.source_end, self.source_end)
         beside_code = code or self.after_code
         self.after_code = code
@@ -146,11 +165,27 @@ class _Layout:
         return item.marker
 
 
-def lay_out(tokens: list[Token], style: Style) -> str:
-    """Write the block tokens of `adapters.markdown.parse` in a platform's style."""
+def join(stretches: Iterable[Laid], style: Style) -> str:
+    """Put the stretches of a text below each other; the source has an empty line between them."""
+    pieces: list[str] = []
+    before: Laid | None = None
+    for laid in stretches:
+        if laid.opens_close is None:
+            continue
+        if before is not None:
+            shared = min(before.ends_in, laid.opens_in)
+            close = before.ends_close or laid.opens_close
+            pieces.append("\n" if close else f"\n{style.quote(shared, code=False).rstrip() if shared else ''}\n")
+        pieces.append(laid.text)
+        before = laid
+    return "".join(pieces).strip("\n")
+
+
+def lay_out(markdown: str, style: Style) -> Laid:
+    """Write a stretch of a text, or all of it, in a platform's style."""
     layout = _Layout(style)
     table: list[Token] = []
-    for token, inline in _with_inline(tokens):
+    for token, inline in _with_inline(parse(markdown)):
         if table or token.type == "table_open":
             table.append(token)
             if token.type == "table_close":
@@ -166,7 +201,13 @@ def lay_out(tokens: list[Token], style: Style) -> str:
             layout.write(token, [RULE])
         else:
             layout.container(token)
-    return "\n".join(layout.lines).strip("\n")
+    return Laid(
+        "\n".join(layout.lines),
+        layout.opens_close,
+        layout.opens_in,
+        layout.after_heading or layout.after_code or layout.source_end >= markdown.count("\n"),
+        layout.last_quotes,
+    )
 
 
 def _with_inline(tokens: list[Token]) -> Iterator[tuple[Token, Token | None]]:

@@ -5,10 +5,12 @@ that no line of a formula is taken for a list, a heading or a table.
 """
 
 import re
+from collections.abc import Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 
 _INLINE = re.compile(
     r"\\\((?P<round>[^\n]{1,1000}?)\\\)"
@@ -22,12 +24,29 @@ _LONGEST = 2_000
 _BLOCK = re.compile(r"(?P<bracket>\\\[)|(?P<dollars>\$\$)|\\begin\{(?P<name>[A-Za-z]{1,30}\*?)\}")
 _MOST_LINES = 80
 """Lines within which the end of a block of LaTeX is looked for."""
+_OPENER = re.compile(r"[ \t>*+\-\d.)]*(?:\\\[|\$\$|\\begin\{)")
+_WHOLE = frozenset({"math_block", "fence", "code_block"})
 
 
 def enable(parser: MarkdownIt) -> None:
     """Teach a parser LaTeX: tokens `math` within lines, `math_block` for blocks, the LaTeX as their content."""
     parser.inline.ruler.before("escape", "math", _inline)
     parser.block.ruler.before("fence", "math_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+
+
+def first_open_line(markdown: str, tokens: Sequence[Token]) -> int | None:
+    """The first line that may begin a block of LaTeX whose end is not there yet, by a text's block tokens; None: none.
+
+    Such a line is read as words of a paragraph as long as its formula has no end.
+    """
+    if not any(mark in markdown for mark in ("\\[", "$$", "\\begin{")):
+        return None
+    lines = markdown.split("\n")
+    whole = {n for token in tokens if token.type in _WHOLE and token.map for n in range(*token.map)}
+    for number in range(max(0, len(lines) - _MOST_LINES), len(lines)):
+        if number not in whole and _OPENER.match(lines[number]):
+            return number
+    return None
 
 
 def _inline(state: StateInline, silent: bool) -> bool:

@@ -16,6 +16,7 @@ from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
 from adapters import html_tags, latex
+from bot.stretches import settled_length, stretches
 
 _URL = re.compile(r"://[^\s<>\"`\\^{}|\u2018-\u201f\u3000-\u303f\uff00-\uffef]+")
 _URL_TAIL = ".,;:!?'*_~"
@@ -23,6 +24,7 @@ _BACKTICKS = re.compile(r"`+")
 _ASTERISKS = re.compile(r"\*{2,}")
 _OPENS = "([{<\"'“‘«„‚「『（［｛《〈【"
 _ENDS = ".,;:!?…%)]}>\"'”’»」』）］｝》〉】。、，：；！？"
+_DEFINITION = re.compile(r"^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*\[(?:[^\[\]\\]|\\.)+\]:", re.MULTILINE | re.DOTALL)
 LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 """The tag that models write where they want a new line."""
 
@@ -124,16 +126,44 @@ def _parser() -> MarkdownIt:
     return parser
 
 
+def _block_parser() -> MarkdownIt:
+    parser = _parser()
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
 _PARSER = _parser()
+_BLOCKS = _block_parser()
 
 
+@lru_cache(maxsize=4)
 def parse(markdown: str) -> list[Token]:
     """Return markdown-it's flat block tokens; the inline ones are in `children` of each `inline` token.
+
+    They are shared: do not change them. Remembered for a moment, because Slack is sent a text in two notations.
 
     Besides markdown-it's own types there are `bare_url` (content: the address), `math` (content: the LaTeX, markup:
     `inline` or `block`) and, among the block tokens, `math_block` (content: the LaTeX).
     """
     return _PARSER.parse(markdown, {_READS_LEFT: _LABEL_READS * len(markdown) + 2_000})
+
+
+def stretches_of(markdown: str) -> list[str]:
+    """Take a text apart into stretches: the tokens of each alone are, put together, those of the text.
+
+    All but the last are the first ones of any longer text too. A text that defines links is one stretch: they may be
+    used anywhere in it.
+    """
+    defines_links = "]:" in markdown and _DEFINITION.search(markdown)
+    return [markdown] if defines_links else stretches(markdown, _settled)
+
+
+@lru_cache(maxsize=256)
+def _settled(window: str) -> int:
+    """Remembered, because the head of a growing text is taken apart again and again; a window has about 1,000
+    characters. So do 30 answers of 8,000 characters grow side by side."""
+    tokens = _BLOCKS.parse(window)
+    return settled_length(window, tokens, latex.first_open_line(window, tokens))
 
 
 def plain_text(tokens: list[Token]) -> str:

@@ -6,7 +6,7 @@ For previews of a stream only; the finished text is shown as the model wrote it.
 import re
 from collections.abc import Sequence
 
-from bot.structure import Line, closes, open_fence, prose, read_lines
+from bot.structure import Line, closes, open_fence, prose, read_lines, stretches_of
 
 _BARE_MARK = re.compile(r"[ \t>]*(?:[-*+=_#~`|]+|\d{1,9}[.)]|[-*+] \[[ xX]?\]?)[ \t]*")
 _HALF_IMAGE = re.compile(r"!\[[^\[\]]{0,300}(?:\](?:\([^()\s]*)?)?$")
@@ -27,6 +27,16 @@ def close_open(markdown: str) -> str:
 
     The result renders without broken markup; it may be empty. Never raises.
     """
+    *settled, last = stretches_of(markdown)
+    head = "".join(settled)
+    if head and not _may_hold_formula(head):
+        closed = _close(last)
+        if closed:  # else white space before it goes too
+            return head + closed
+    return _close(markdown)
+
+
+def _close(markdown: str) -> str:
     fence = open_fence(markdown)
     if fence is not None:
         body = markdown.rstrip("\n").split("\n")
@@ -51,9 +61,13 @@ def close_open(markdown: str) -> str:
     return before + newline + last
 
 
+def _may_hold_formula(markdown: str) -> bool:
+    return any(mark in markdown for mark in ("\\[", "$$", "\\begin{"))
+
+
 def _close_formula(markdown: str) -> str | None:
     """Close the block of LaTeX that is open at the end, or leave it out where nothing of it is there; None: none is."""
-    if not any(mark in markdown for mark in ("\\[", "$$", "\\begin{")):
+    if not _may_hold_formula(markdown):
         return None
     text = prose(read_lines(markdown))
     position = 0

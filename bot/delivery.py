@@ -22,7 +22,7 @@ from bot.messages import Button, Reply
 from bot.pacing import Pace, Share, Slot, Urgency
 from bot.parts import Parts
 from bot.settled import settled
-from bot.splitting import close_open, split, split_stable
+from bot.splitting import Growing, close_open, split
 from storage.records import StoredPart
 from storage.turns import Turns
 
@@ -94,6 +94,7 @@ class LiveAnswer:
         """How many messages the whole answer takes, once it has landed."""
         self._preface = preface
         self._text = ""
+        self._growing = Growing(self._fits)
         self._outcome: str | None = None
         self._notice = ""
         self._complete = False
@@ -214,7 +215,7 @@ class LiveAnswer:
 
     async def _preview(self, share: Share) -> None:
         if self._text:
-            finished, growing = split_stable(self._preface + self._text, self._fits)
+            finished, growing = self._growing.split_stable(self._preface + self._text)
         else:
             finished, growing = [], self._notice
         try:
@@ -310,7 +311,7 @@ class LiveAnswer:
     async def _land(self) -> None:
         if self._outcome is not None:
             await self._parts.keep(self._outcome)
-        parts = split(self._text, self._fits)
+        parts = self._growing.split(self._text)
         self.length = len(parts)
         texts = at_most(parts, self._most, self._fits, self._file)
         for index, (text, buttons) in enumerate(_over(texts, self._after)):

@@ -4,8 +4,9 @@ Markdown counts such items itself, from the first one's number; cut apart, each 
 """
 
 import re
+from functools import lru_cache
 
-from bot.structure import parse_blocks
+from bot.structure import parse_blocks, stretches_of
 
 _MARKER = re.compile(r"([ \t>]*)(\d{1,9})(?=[.)](?:[ \t]|$))")
 _MARKERS = re.compile(rf"^{_MARKER.pattern}", re.MULTILINE)
@@ -18,6 +19,12 @@ def numbered(markdown: str) -> str:
     """
     if not _may_repeat(markdown):
         return markdown
+    return "".join(_numbered(stretch) if _may_repeat(stretch) else stretch for stretch in stretches_of(markdown))
+
+
+@lru_cache(maxsize=64)
+def _numbered(markdown: str) -> str:
+    """The same of one stretch of a text: no list goes beyond it."""
     lines = markdown.split("\n")
     rewritten: set[int] = set()
     lists: list[Count | None] = []

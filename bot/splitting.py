@@ -19,7 +19,7 @@ from bot.spans import emphasised, is_boundary, sentences, together, words
 from bot.structure import Level, Line, content_indent, prose, read_lines
 from bot.windows import Rest, Window, skip_blank, window_of
 
-__all__ = ["Fits", "close_open", "split", "split_stable"]
+__all__ = ["Fits", "Growing", "close_open", "split", "split_stable"]
 
 Fits = Callable[[str], bool]
 """Tells whether a Markdown text is one message once rendered. A prefix of what fits should fit too; where it does not
@@ -39,7 +39,7 @@ def split(markdown: str, fits: Fits) -> list[str]:
     The parts put together are the text, but for white space at the cuts and for what a part closes or opens again
     (fences, table headers, quote marks, the indent of a list item) and the numbers of a list numbered `1. 1. 1.`.
     """
-    return [part for part, _ in _parts(markdown, fits)]
+    return Growing(fits).split(markdown)
 
 
 def split_stable(markdown: str, fits: Fits) -> tuple[list[str], str]:
@@ -49,12 +49,84 @@ def split_stable(markdown: str, fits: Fits) -> tuple[list[str], str]:
     function and in `split`; the growing part fits and may be empty. A cut is decided with a look-ahead of about a
     sixteenth of a part: until then the characters behind the growing part are held back.
     """
-    finished: list[str] = []
-    for part, is_final in _parts(markdown, fits):
-        if not is_final:
-            return finished, part
-        finished.append(part)
-    return finished, ""
+    return Growing(fits).split_stable(markdown)
+
+
+class Growing:
+    """One text that grows and is cut again and again: what was measured of it before is not measured anew.
+
+    It may be given any text: only what that has in common with the one before is remembered. Holds that text and its
+    finished parts, once each.
+    """
+
+    def __init__(self, fits: Fits) -> None:
+        self._fits = fits
+        self._text = ""
+        self._finished: list[_Finished] = []
+        self._probed = _Probed(Rest(-1))
+
+    def split(self, markdown: str) -> list[str]:
+        """What `split` makes of it."""
+        return [part for part, _ in self._parts(markdown)]
+
+    def split_stable(self, markdown: str) -> tuple[list[str], str]:
+        """What `split_stable` makes of it."""
+        finished: list[str] = []
+        for part, is_final in self._parts(markdown):
+            if not is_final:
+                return finished, part
+            finished.append(part)
+        return finished, ""
+
+    def _parts(self, markdown: str) -> Iterator[tuple[str, bool]]:
+        """Yield each part with whether it is final: no text that may follow could change it."""
+        text = numbered(markdown.replace("\r\n", "\n").replace("\r", "\n"))
+        if not text.startswith(self._text):
+            self._finished.clear()
+            self._probed = _Probed(Rest(-1))
+        self._text = text
+        rest = skip_blank(text, Rest(0))
+        for finished in self._finished:
+            yield finished.part, True
+            rest = skip_blank(text, finished.rest)
+        final = True
+        while rest.position < len(text):
+            probed = self._probed if self._probed.rest == rest else _Probed(rest)
+            if final:
+                self._probed = probed
+            overflow = _overflow(text, probed, self._fits)
+            if overflow is None:
+                yield window_of(text, rest, len(text)).text.rstrip(), False
+                return
+            window = overflow.window
+            final = final and overflow.is_decided
+            lines = read_lines(window.text)
+            cut = _between_words(overflow, lines, self._fits) or _between_characters(window, lines, self._fits)
+            if cut is None:
+                rest = Rest(rest.position, "", rest.indent)  # no room beside the fence or header: go on without it
+                continue
+            following = Rest(window.source(cut.offset), cut.opener, cut.indent)
+            if final:
+                self._finished.append(_Finished(cut.part, following))
+            yield cut.part, final
+            rest = skip_blank(text, following)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A part that no longer changes, and what is left behind it."""
+
+    part: str
+    rest: Rest
+
+
+@dataclass(slots=True)
+class _Probed:
+    """How much of a rest is known to fit: the length to be tried next, and that of the window that fitted last."""
+
+    rest: Rest
+    length: int = _FIRST_PROBE
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,42 +157,21 @@ class _Place:
     is_sentence: bool = False
 
 
-def _parts(markdown: str, fits: Fits) -> Iterator[tuple[str, bool]]:
-    """Yield each part with whether it is final: no text that may follow could change it."""
-    text = numbered(markdown.replace("\r\n", "\n").replace("\r", "\n"))
-    rest = skip_blank(text, Rest(0))
-    final = True
-    while rest.position < len(text):
-        overflow = _overflow(text, rest, fits)
-        if overflow is None:
-            yield window_of(text, rest, len(text)).text.rstrip(), False
-            return
-        window = overflow.window
-        final = final and overflow.is_decided
-        lines = read_lines(window.text)
-        cut = _between_words(overflow, lines, fits) or _between_characters(window, lines, fits)
-        if cut is None:
-            rest = Rest(rest.position, "", rest.indent)  # no room beside the fence or header: go on without it
-            continue
-        yield cut.part, final
-        rest = skip_blank(text, Rest(window.source(cut.offset), cut.opener, cut.indent))
-
-
-def _overflow(text: str, rest: Rest, fits: Fits) -> _Overflow | None:
-    """Find a stretch of the rest that is too long for a part; None if all of it fits.
+def _overflow(text: str, probed: _Probed, fits: Fits) -> _Overflow | None:
+    """Find a stretch of the rest that is too long for a part; None if all of it fits. Goes on from what was probed.
 
     The lengths tried do not depend on how much text there is: that is what makes a cut final.
     """
+    rest = probed.rest
     available = len(text) - rest.position
-    length, known = _FIRST_PROBE, 0
-    while length <= available:
-        window = window_of(text, rest, length)
+    while probed.length <= available:
+        window = window_of(text, rest, probed.length)
         if not fits(window.text):
-            return _Overflow(window, known, is_decided=True)
-        known = len(window.text)
-        length += length if length < _FINE_PROBES else length // _FINE_STEP
+            return _Overflow(window, probed.known, is_decided=True)
+        probed.known = len(window.text)
+        probed.length += probed.length if probed.length < _FINE_PROBES else probed.length // _FINE_STEP
     window = window_of(text, rest, available)
-    return None if fits(window.text.rstrip()) else _Overflow(window, known, is_decided=False)
+    return None if fits(window.text.rstrip()) else _Overflow(window, probed.known, is_decided=False)
 
 
 def _between_words(overflow: _Overflow, lines: Sequence[Line], fits: Fits) -> _Cut | None:

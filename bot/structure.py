@@ -12,6 +12,8 @@ from functools import lru_cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from bot.stretches import settled_length, stretches
+
 
 def _block_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table")
@@ -25,6 +27,18 @@ _PARSER = _block_parser()
 def parse_blocks(markdown: str) -> list[Token]:
     """markdown-it's tokens of the blocks of a text, what stands within lines unread."""
     return _PARSER.parse(markdown)
+
+
+def stretches_of(markdown: str) -> list[str]:
+    """The stretches of a text whose blocks are found without the others: see `stretches`."""
+    return stretches(markdown, _settled)
+
+
+@lru_cache(maxsize=256)
+def _settled(window: str) -> int:
+    """Remembered, because the head of a growing text is taken apart again and again; a window has about 1,000
+    characters. So do 30 answers of 8,000 characters grow side by side."""
+    return settled_length(window, parse_blocks(window))
 
 
 _LIST_ITEM = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])(?:[ \t]{1,4}|$))+")
@@ -200,15 +214,18 @@ def open_fence(markdown: str) -> OpenFence | None:
     """Return the fenced block that is still open at the end of the text."""
     if "```" not in markdown and "~~~" not in markdown:
         return None
-    lines = markdown.rstrip("\n").split("\n")
-    fences = [token for token in parse_blocks(markdown) if token.type == "fence"]
+    *head, tail = stretches_of(markdown)
+    lines = tail.rstrip("\n").split("\n")
+    fences = [token for token in parse_blocks(tail) if token.type == "fence"]
     if not fences or fences[-1].map is None or fences[-1].map[1] < len(lines):
         return None
     start, end = fences[-1].map
     if end - 1 > start and end <= len(lines) and closes(lines[end - 1], fences[-1].markup):
         return None
     before = lines[start].partition(fences[-1].markup)[0]
-    return OpenFence(start, re.sub(r"[^>\s]", " ", before) + fences[-1].markup)
+    return OpenFence(
+        sum(stretch.count("\n") for stretch in head) + start, re.sub(r"[^>\s]", " ", before) + fences[-1].markup
+    )
 
 
 def content_indent(line: Line) -> int:

@@ -14,9 +14,9 @@ from typing import ClassVar
 
 from markdown_it.token import Token
 
-from adapters.blocks import BOXES, lay_out, without_task_box
+from adapters.blocks import BOXES, Laid, join, lay_out, without_task_box
 from adapters.discord.inline import ZERO_WIDTH_SPACE, allow_mentions, defuse, escape, render_inline, without_marks
-from adapters.markdown import parse
+from adapters.markdown import stretches_of
 from adapters.tables import aligned, records
 
 __all__ = ["LIMIT", "escape", "fits", "measure", "mentioned_ids", "render", "to_markdown"]
@@ -56,10 +56,23 @@ def fits(markdown: str, mentions: Mapping[str, str] = _NO_NAMES) -> bool:
 @lru_cache(maxsize=128)
 def _render(markdown: str, mentions: tuple[tuple[str, str], ...]) -> str:
     markdown = without_marks(markdown)
-    text = lay_out(parse(markdown), _DiscordMarkdown(dict(mentions)))
+    *head, tail = stretches_of(markdown)
+    text = join(
+        [*(_kept(stretch, mentions) for stretch in head), _laid(tail, mentions)], _DiscordMarkdown(dict(mentions))
+    )
     if not text.strip():
         text = escape(markdown.strip())  # link definitions alone: better shown than an empty message
     return allow_mentions(defuse(text))  # here again: pieces that were harmless alone now stand side by side
+
+
+def _laid(markdown: str, mentions: tuple[tuple[str, str], ...]) -> Laid:
+    return lay_out(markdown, _DiscordMarkdown(dict(mentions)))
+
+
+@lru_cache(maxsize=256)
+def _kept(stretch: str, mentions: tuple[tuple[str, str], ...]) -> Laid:
+    """The same of what stays as it is while a text grows: remembered, unlike what does not."""
+    return _laid(stretch, mentions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from markdown_it.token import Token
 
-from adapters.blocks import BOXES, lay_out, without_task_box
-from adapters.markdown import parse
+from adapters.blocks import BOXES, Laid, join, lay_out, without_task_box
+from adapters.markdown import stretches_of
 from adapters.slack.mrkdwn_inline import ZERO_WIDTH_SPACE, defuse, escape, render_inline
 from adapters.tables import aligned, records
 
@@ -43,10 +43,22 @@ def length(text: str) -> int:
 
 @lru_cache(maxsize=128)
 def _render(markdown: str, mentions: tuple[tuple[str, str], ...]) -> str:
-    text = lay_out(parse(markdown), _Mrkdwn(dict(mentions)))
+    *head, tail = stretches_of(markdown)
+    laid = [*(_kept(stretch, mentions) for stretch in head), _laid(tail, mentions)]
+    text = join(laid, _Mrkdwn(dict(mentions)))
     if not text.strip():
         text = escape(markdown.strip())  # link definitions alone: better shown than an empty message
     return defuse(text)  # here again: pieces that were harmless alone now stand side by side
+
+
+def _laid(markdown: str, mentions: tuple[tuple[str, str], ...]) -> Laid:
+    return lay_out(markdown, _Mrkdwn(dict(mentions)))
+
+
+@lru_cache(maxsize=256)
+def _kept(stretch: str, mentions: tuple[tuple[str, str], ...]) -> Laid:
+    """The same of what stays as it is while a text grows: remembered, unlike what does not."""
+    return _laid(stretch, mentions)
 
 
 @dataclass(frozen=True, slots=True)

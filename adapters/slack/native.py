@@ -14,7 +14,7 @@ from functools import lru_cache
 from markdown_it.token import Token
 
 from adapters.blocks import language_of, without_task_box
-from adapters.markdown import parse, plain_text
+from adapters.markdown import parse, plain_text, stretches_of
 from adapters.slack.native_inline import escape, harmless, in_cell, render_inline
 from adapters.tables import records, rows_of, sides_of
 from bot.numbering import Count
@@ -31,6 +31,9 @@ _BACKTICKS = re.compile(r"`{3,}")
 _DELIMITERS = {"left": ":---", "right": "---:", "center": ":---:"}
 
 
+Mentions = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Native:
     """A text for a `markdown` block, and what Slack counts of its tables: characters in cells, rows of the longest."""
@@ -41,16 +44,28 @@ class Native:
 
 
 @lru_cache(maxsize=64)
-def as_native(markdown: str, mentions: tuple[tuple[str, str], ...] = ()) -> Native:
+def as_native(markdown: str, mentions: Mentions = ()) -> Native:
     """Write `markdown` for a `markdown` block; `mentions` pairs display names with the user ids `@Name` may become.
 
     Never raises; never pings anyone else. Empty only where `markdown` is blank.
     """
-    writer = _Writer(parse(markdown), dict(mentions))
-    text = "\n".join(_apart(writer.blocks(None)))
+    *head, tail = stretches_of(markdown)
+    written = [*(_kept(stretch, mentions) for stretch in head), _written(tail, mentions)]
+    text = "\n\n".join(each.text for each in written if each.text)
     if not text.strip():
         text = escape(markdown.strip(), at_line_start=True)  # link definitions alone: better shown than nothing
-    return Native(text, writer.cells, writer.rows)
+    return Native(text, sum(each.cells for each in written), max(each.rows for each in written))
+
+
+def _written(markdown: str, mentions: Mentions) -> Native:
+    writer = _Writer(parse(markdown), dict(mentions))
+    return Native("\n".join(_apart(writer.blocks(None))), writer.cells, writer.rows)
+
+
+@lru_cache(maxsize=256)
+def _kept(stretch: str, mentions: Mentions) -> Native:
+    """The same of what stays as it is while a text grows: remembered, unlike what does not."""
+    return _written(stretch, mentions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from adapters.slack.blockkit import Block, sections
 from adapters.slack.mrkdwn import TEXT_LIMIT, as_mrkdwn, length
 from adapters.slack.native import as_native
-from bot.splitting import split
+from bot.splitting import split_stable
 
 MARKDOWN_LIMIT = 11_900
 """Characters of Markdown that `fits` allows. All `markdown` blocks of a message may have 12,000 together
@@ -69,8 +69,9 @@ def text_of(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> str:
 def _beginning(markdown: str, mentions: tuple[tuple[str, str], ...]) -> str:
     """The beginning of a long text; remembered, because it stays the same while the rest of an answer grows."""
     people = dict(mentions)
-    parts = split(markdown, lambda part: length(as_mrkdwn(part, people)) <= TEXT_LIMIT)
-    return f"{as_mrkdwn(parts[0], people)}\n{CUT}" if parts else ""
+    finished, growing = split_stable(markdown, lambda part: length(as_mrkdwn(part, people)) <= TEXT_LIMIT)
+    first = finished[0] if finished else growing
+    return f"{as_mrkdwn(first, people)}\n{CUT}" if first else ""
 
 
 def measure(markdown: str, mentions: Mapping[str, str] = _NO_MENTIONS) -> int:
