@@ -77,8 +77,7 @@ async def measure(scene: Stand, database: Path, around: int = DEFAULT_AROUND) ->
     # anew, and a slow answer may show a status and a preview.
     polls = int(asked.elapsed / POLL_SECONDS) + int(asked.elapsed / FRESH_SECONDS)
     calls = sum(asked.platform_calls.values())
-    due = ANSWERS if around == 0 else 2 * ANSWERS
-    luxuries = min(calls - due, 2 * sum(seconds > FIRST_PREVIEW_SECONDS for seconds in asked.seconds))
+    luxuries = min(calls - ANSWERS, 2 * sum(seconds > FIRST_PREVIEW_SECONDS for seconds in asked.seconds))
     return Taken(
         platform_calls=(calls - luxuries) / ANSWERS,
         model_calls=asked.model_calls / ANSWERS,

@@ -180,7 +180,12 @@ class _Line:
             self._add(f"[{_unbracketed(text)}]({scheme}:{mail})")
 
     def _emphasis(self, children: list[Token], index: int) -> str:
-        """Choose the mark of emphasis: `*` within a word, where `_` is none; else `_`, to be told from `**`."""
+        """Choose the mark of emphasis: `*` within a word, where `_` is none; else `_`, to be told from `**`.
+
+        What parts it from a mark just closed counts as a word's character.
+        """
+        if self.closed >= 0:
+            return "*"
         depth = 0
         for end in range(index, len(children)):
             depth += (children[end].type == "em_open") - (children[end].type == "em_close")

@@ -36,6 +36,11 @@ def count(text: str, model: str) -> int:
     return _known(text, name) if len(text) <= MOST_KNOWN_CHARACTERS else _count(text, name)
 
 
+def forget() -> None:
+    """Know no counts any more."""
+    _known.cache_clear()
+
+
 def count_messages(messages: Sequence[ModelMessage], model: str) -> int:
     """Tokens of a prompt: each text and image, its role, 3 around each message, and 3 for the answer's beginning."""
     return PER_MESSAGE + sum(

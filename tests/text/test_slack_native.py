@@ -35,6 +35,7 @@ def native(markdown: str, people: dict[str, str] | None = None) -> str:
         ("**bold** and __bold__", "**bold** and **bold**"),
         ("*it* and _it_ and ***both***", "_it_ and _it_ and _**both**_"),
         ("un*frigging*believable **a***b*", f"un*frigging*believable **a**{ZWS}*b*"),
+        ("**.***word**", f"**.{ZWS}**{ZWS}*word*\\*"),
         ("**Note:**text", f"**Note:{ZWS}**text"),
         ("これは**「太字」**です", f"これは**{ZWS}「太字」{ZWS}**です"),
         ("**a **b** c** ~~gone~~", "**a b c** ~~gone~~"),
