@@ -172,10 +172,12 @@ async def _events(
     client: openai.AsyncOpenAI, body: dict[str, Any], state: _State
 ) -> AsyncGenerator[Accepted | Chunk, None]:
     async with asyncio.timeout_at(state.deadline):
-        opening = client.chat.completions.with_streaming_response.create(**body)
-        response = await opening.__aenter__()
+        # `chat.completions.create` would walk through each message of a thread to rename keys that have no other name.
+        stream = await client.post(
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object]
+        )
     try:
-        http = response.http_response
+        http = stream.response
         state.accepted = True
         state.request_id = http.headers.get("x-request-id", "")
         yield Accepted(http.headers)
@@ -199,7 +201,7 @@ async def _events(
                 elif event.data:
                     yield _parsed(event.data, event.event)
     finally:
-        await opening.__aexit__(None, None, None)
+        await stream.close()
 
 
 def _parsed(data: str | bytes, event: str = "") -> Chunk:
