@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from bot.files.out import FEW_MESSAGES
 from bot.late import late_word
+from emulators.slack.model import Attempt
 from tests.chaos import rows, shown
 from tests.chaos.answers import HEAD, WORD, tokens_said
 from tests.chaos.people import People, Question
@@ -72,7 +73,7 @@ def read(scene: Scene, questions: dict[str, Question]) -> Reading:
     reading.flaws += [Flaw("doubled", "", f"{name} stands {n} times") for name, n in reading.files.items() if n > 1]
     unanswered = questions.keys() - reading.answered.keys() - {flaw.token for flaw in reading.flaws}
     reading.flaws += [Flaw("lost", token, "no answer at all") for token in sorted(unanswered)]
-    reading.flaws += _disordered(questions.values(), reading.answered)
+    reading.flaws += _disordered(scene, questions.values(), reading.answered)
     return reading
 
 
@@ -114,19 +115,32 @@ def _first_wrong(words: Sequence[str], expected: Sequence[str]) -> str:
     return f"{len(expected)} words were expected, it ends with {words[-1]}"
 
 
-def _disordered(questions: Iterable[Question], answered: dict[str, Shown]) -> list[Flaw]:
-    """Within a conversation, answers stand in the order of their questions."""
+def _disordered(scene: Scene, questions: Iterable[Question], answered: dict[str, Shown]) -> list[Flaw]:
+    """Within a conversation, answers stand in the order of their questions, as far as the platform told of it."""
     flaws: list[Flaw] = []
-    latest: dict[int, tuple[tuple[int, ...], str]] = {}
+    latest: dict[int, tuple[tuple[int, ...], Question]] = {}
     for question in questions:
         if question.token not in answered:
             continue
         stands = tuple(int(number) for number in answered[question.token].id.split("."))
         before = latest.get(question.conversation)
-        if before is not None and stands < before[0]:
-            flaws.append(Flaw("disordered", question.token, f"its answer stands before that to {before[1]}"))
-        latest[question.conversation] = max(before or ((), ""), (stands, question.token))
+        if before is None or stands > before[0]:
+            latest[question.conversation] = stands, question
+        elif not _told_apart(scene, before[1], question):
+            flaws.append(Flaw("disordered", question.token, f"its answer stands before that to {before[1].token}"))
     return flaws
+
+
+def _told_apart(scene: Scene, earlier: Question, later: Question) -> bool:
+    """Whether Slack told of two questions by two connections, or of the earlier one again: so that whoever heard of the
+    later one can't have known that there was another before it."""
+    taken: dict[object, Attempt] = {}
+    for delivery in scene.slack.deliveries:
+        for attempt in delivery.attempts:
+            if attempt.fate == "acked":
+                taken.setdefault(delivery.event.get("ts"), attempt)
+    first, second = taken.get(earlier.id), taken.get(later.id)
+    return bool(first and second and (first.connection != second.connection or first.at > second.at))
 
 
 @lru_cache(maxsize=100_000)
