@@ -124,7 +124,7 @@ def _disordered(scene: Scene, questions: Iterable[Question], answered: dict[str,
             continue
         stands = tuple(int(number) for number in answered[question.token].id.split("."))
         before = latest.get(question.conversation)
-        if before is None or stands > before[0]:
+        if before is None or stands >= before[0]:
             latest[question.conversation] = stands, question
         elif not _told_apart(scene, before[1], question):
             flaws.append(Flaw("disordered", question.token, f"its answer stands before that to {before[1].token}"))
