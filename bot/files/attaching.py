@@ -56,7 +56,7 @@ class Attaching:
         if not outcome.said or not isinstance(adapter, Uploads):
             return ()
         key = lease.claim.wording
-        wanted = out.beside(outcome.said, "\n".join(message.text for message in question.own), key)
+        wanted = out.beside(outcome.said, "\n".join(out.own_words(message.text) for message in question.own), key)
         if answer.length > min(out.FEW_MESSAGES, question.controls.max_messages):
             wanted = [out.whole(outcome.said, key), *wanted]
         refused = [
