@@ -87,11 +87,8 @@ class TurnRunner:
             adapter, answer = self.adapters[claim.address.platform], None
             try:
                 while True:
-                    question = await self._read(lease, adapter)
-                    if answer is None:
-                        await self._in_its_thread(lease, question)
-                    presence = Presence(adapter, lease.claim.address)
-                    answer = await self._begin(lease, question, presence, instead_of=answer)
+                    presence = Presence(adapter, lease)
+                    question, answer = await self._prepare(lease, adapter, presence, instead_of=answer)
                     try:
                         await self._run_as_asked(lease, question, answer, presence)
                     except QuestionChanged:
@@ -101,6 +98,21 @@ class TurnRunner:
             finally:
                 if isinstance(adapter, HearsEnds):
                     adapter.ended(lease.claim.address)
+
+    async def _prepare(
+        self, lease: Lease, adapter: Adapter, presence: Presence, *, instead_of: LiveAnswer | None
+    ) -> tuple[Question, LiveAnswer]:
+        """What is asked now, and the answer to it. What is to be answered at once needs no sign of life before."""
+        claim, reading = lease.claim, self._read(lease, adapter)
+        waits = claim.kind == "answer" and claim.outcome is None and instead_of is None
+        try:
+            question = await (presence.during(reading) if waits else reading)
+            if instead_of is None:
+                await self._in_its_thread(lease, question)
+            return question, await self._begin(lease, question, presence, instead_of=instead_of)
+        except BaseException:
+            await presence.clear(posted=False, left_behind=False)
+            raise
 
     async def _read(self, lease: Lease, adapter: Adapter) -> Question:
         """What is asked now."""
