@@ -373,10 +373,11 @@ class HearsEnds(Protocol):
 class Uploads(Protocol):
     """Can put a file into a channel or a thread."""
 
-    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> None:
-        """Post the file, with `text` (Markdown that fits one message) beside it. Raises a `DeliveryFailure`.
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> str:
+        """Post the file, with `text` (Markdown that fits one message) beside it, and return the id it is known by.
 
-        Where the adapter `RepeatsSafely`, doing it again with the same `key` posts nothing more.
+        Where the adapter `RepeatsSafely`, doing it again with the same `key` posts nothing more. Raises a
+        `DeliveryFailure`.
         """
         ...
 
@@ -385,8 +386,23 @@ class Uploads(Protocol):
 class FindsFiles(Protocol):
     """Can look into the channel for a file of our own whose fate is not known."""
 
-    async def find_file(self, address: Address, name: str, after: str | None) -> bool:
-        """Whether a message of ours after another one shows a file of that name. Raises a `DeliveryFailure`."""
+    async def find_file(self, address: Address, name: str, after: str | None) -> str | None:
+        """The id of our file of that name that a message after another one shows, None where none does.
+
+        Raises a `DeliveryFailure`.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesFilesBack(Protocol):
+    """Can take one of the bot's own files back."""
+
+    async def take_file_back(self, address: Address, file_id: str, after: str | None) -> None:
+        """Remove the file that `upload` or `find_file` gave the id of, and the message that shows it after another one.
+
+        What is gone already is no error. Raises a `DeliveryFailure`.
+        """
         ...
 
 

@@ -35,6 +35,7 @@ from bot.files.attaching import Attaching
 from bot.files.enclosures import Enclosures
 from bot.files.opener import Opener
 from bot.files.reading import FileLimits, FileReader
+from bot.files.taking_back import TakingBack
 from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
 from bot.home import Home
@@ -309,6 +310,7 @@ async def build(
                 alerts,
                 build_enclosures(settings, store),
                 attaching,
+                TakingBack(store.files),
                 Surroundings(store, settings, paces, lately),
             )
             engine = Engine(

@@ -1,5 +1,7 @@
 """A sign of life while a question has no word of answer yet: Slack's status line, Discord's typing, else a sentence.
 
+It begins while the question is still being read, what came with it and was said before it: that may take long too.
+
 Nothing of it is left behind: no call of it is under way when the answer is posted, and what may have been shown
 without our knowledge is taken away at the end.
 """
@@ -7,10 +9,13 @@ without our knowledge is taken away at the end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from bot.adapter import Adapter, ShowsStatus
-from bot.messages import Address
+from bot.lease import Lease
+
+T = TypeVar("T")
 
 # An answer that comes at once needs no status, and Slack's would cost a call.
 FIRST_STATUS_SECONDS = 0.3
@@ -22,15 +27,28 @@ STILL_THINKING = "_I'm still thinking about this._"
 
 
 class Presence:
-    """Shows the status from `run` until `end`, and never after: no call of it is under way once `end` returns."""
+    """Shows the status where a turn is answered, from `during` or `run` until `end`, and never after.
 
-    def __init__(self, adapter: Adapter, address: Address) -> None:
+    No call of it is under way once `end` returns.
+    """
+
+    def __init__(self, adapter: Adapter, lease: Lease) -> None:
         self._adapter = adapter
-        self._address = address
+        self._lease = lease
+        self._again_at: float | None = None
         self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
         self._shown = False
         self._unsure = False
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` returns. The status is shown meanwhile, and stays for `run` to go on with."""
+        showing = asyncio.create_task(self.run(lambda _: None), name="presence")
+        try:
+            return await work
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
 
     async def run(self, say: Callable[[str], None]) -> None:
         """Show the status, again before it fades, until `end`; where there is none, say that the bot is at work.
@@ -38,10 +56,12 @@ class Presence:
         `say` shows a sentence in the answer's place until there is something better.
         """
         loop = asyncio.get_running_loop()
-        began, pause, said = loop.time(), FIRST_STATUS_SECONDS, False
+        began, said = loop.time(), False
+        pause = FIRST_STATUS_SECONDS if self._again_at is None else max(0.0, self._again_at - began)
         while not await self._ends_within(pause):
             visible = await self._show()
             pause = self._status_seconds if visible else min(AGAIN_SECONDS, self._status_seconds)
+            self._again_at = loop.time() + pause if visible else None
             if visible or said:
                 continue
             silent = loop.time() - began
@@ -65,7 +85,7 @@ class Presence:
         await self.end()
         stays = self._unsure if posted else self._shown or left_behind
         if stays and isinstance(self._adapter, ShowsStatus):
-            await self._adapter.show_status(self._address, "")
+            await self._adapter.show_status(self._lease.claim.address, "")
 
     async def _show(self) -> bool:
         """Whether the status is known to be shown. A call that was begun comes to its end, also where the turn ends."""
@@ -75,7 +95,7 @@ class Presence:
             if self._ended.is_set():
                 return True
             self._shown = True
-            call = asyncio.ensure_future(self._adapter.show_status(self._address, THINKING))
+            call = asyncio.ensure_future(self._adapter.show_status(self._lease.claim.address, THINKING))
             try:
                 visible = await asyncio.shield(call)
             except asyncio.CancelledError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -22,6 +22,7 @@ from bot.delivery import LiveAnswer
 from bot.errors import DeliveryFailure, DeliveryRefused, QuestionChanged, TurnAbandoned, TurnGivenUp
 from bot.files.attaching import Attaching
 from bot.files.enclosures import Enclosures
+from bot.files.taking_back import TakingBack
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
@@ -68,6 +69,7 @@ class TurnRunner:
     alerts: Alerts
     enclosures: Enclosures
     attaching: Attaching
+    taking_back: TakingBack
     surroundings: Surroundings
 
     async def run(self, lease: Lease) -> None:
@@ -85,11 +87,8 @@ class TurnRunner:
             adapter, answer = self.adapters[claim.address.platform], None
             try:
                 while True:
-                    question = await self._read(lease, adapter)
-                    if answer is None:
-                        await self._in_its_thread(lease, question)
-                    presence = Presence(adapter, lease.claim.address)
-                    answer = await self._begin(lease, question, presence, instead_of=answer)
+                    presence = Presence(adapter, lease)
+                    question, answer = await self._prepare(lease, adapter, presence, instead_of=answer)
                     try:
                         await self._run_as_asked(lease, question, answer, presence)
                     except QuestionChanged:
@@ -99,6 +98,21 @@ class TurnRunner:
             finally:
                 if isinstance(adapter, HearsEnds):
                     adapter.ended(lease.claim.address)
+
+    async def _prepare(
+        self, lease: Lease, adapter: Adapter, presence: Presence, *, instead_of: LiveAnswer | None
+    ) -> tuple[Question, LiveAnswer]:
+        """What is asked now, and the answer to it. What is to be answered at once needs no sign of life before."""
+        claim, reading = lease.claim, self._read(lease, adapter)
+        waits = claim.kind == "answer" and claim.outcome is None and instead_of is None
+        try:
+            question = await (presence.during(reading) if waits else reading)
+            if instead_of is None:
+                await self._in_its_thread(lease, question)
+            return question, await self._begin(lease, question, presence, instead_of=instead_of)
+        except BaseException:
+            await presence.clear(posted=False, left_behind=False)
+            raise
 
     async def _read(self, lease: Lease, adapter: Adapter) -> Question:
         """What is asked now."""
@@ -148,11 +162,12 @@ class TurnRunner:
         if not question.own:
             # Every question of it was deleted: what has been shown goes too.
             await answer.withdraw()
+            await self.taking_back.others(lease, question)
             await presence.clear(posted=False, left_behind=claim.attempt > 1)
             await self.store.turns.finish(claim, "cancelled", reserved=self._reserves(question))
             return
         try:
-            outcome = await revisions.unless_changed(lease, self._carry_out(lease, question, answer, presence))
+            outcome, files = await revisions.unless_changed(lease, self._carry_out(lease, question, answer, presence))
         except asyncio.CancelledError:
             if lease.handing_back:
                 await self._hand_over(answer)
@@ -171,18 +186,21 @@ class TurnRunner:
                 reserved=self._reserves(question),
             )
         else:
+            await self.taking_back.others(lease, question, files)
             await self._finish(claim, question, answer, outcome)
         finally:
             await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
 
-    async def _carry_out(self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence) -> Outcome:
+    async def _carry_out(
+        self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence
+    ) -> tuple[Outcome, Collection[str]]:
+        """What came of the question once it stands whole, and the names of the files below it."""
         await asyncio.sleep(revisions.pause(lease.times_changed))
         if lease.claim.kind == "command" and lease.claim.outcome is None:
             outcome = await self.commands.run(lease, question, answer)
         else:
             outcome = await self._answer(lease, question, answer, presence)
-        await self.attaching.beside(lease, question, answer, outcome)
-        return outcome
+        return outcome, await self.attaching.beside(lease, question, answer, outcome)
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""

@@ -25,7 +25,7 @@ KEEP_TEXTS = (
     .values(file_texts=bindparam("to_texts"))
 )
 UPLOADS = (
-    select(uploads.c.name, uploads.c.state, uploads.c.intended_at)
+    select(uploads.c.name, uploads.c.state, uploads.c.intended_at, uploads.c.platform_id)
     .where(uploads.c.turn_id == bindparam("of_turn"))
     .order_by(uploads.c.name)
 )
@@ -44,7 +44,7 @@ INTEND_UPLOAD = upsert(
 SETTLE_UPLOAD = (
     update(uploads)
     .where(uploads.c.turn_id == bindparam("of_turn"), uploads.c.name == bindparam("of_name"))
-    .values(state=bindparam("to_state"))
+    .values(state=bindparam("to_state"), platform_id=bindparam("to_platform_id"))
 )
 
 
@@ -66,9 +66,12 @@ class Files:
         """Write down, before it is sent, that a file of the answer is about to be. Raises `LeaseLost`."""
         await self._database.insist(_intend_upload, claim, name)
 
-    async def settle_upload(self, claim: Claim, name: str, state: UploadState) -> None:
-        """Write down what became of it. Unfenced: it is a fact, whoever holds the turn now."""
-        await self._database.insist(_settle_upload, claim, name, state)
+    async def settle_upload(self, claim: Claim, name: str, state: UploadState, platform_id: str | None = None) -> None:
+        """Write down what became of it, and the platform's id of it where it stands there.
+
+        Unfenced: it is a fact, whoever holds the turn now.
+        """
+        await self._database.insist(_settle_upload, claim, name, state, platform_id)
 
 
 def _keep_texts(
@@ -89,5 +92,8 @@ def _intend_upload(connection: Connection, claim: Claim, name: str) -> None:
     connection.execute(INTEND_UPLOAD[connection.dialect.name], row)
 
 
-def _settle_upload(connection: Connection, claim: Claim, name: str, state: UploadState) -> None:
-    connection.execute(SETTLE_UPLOAD, {"of_turn": claim.turn_id, "of_name": name, "to_state": state})
+def _settle_upload(
+    connection: Connection, claim: Claim, name: str, state: UploadState, platform_id: str | None
+) -> None:
+    settled = {"of_turn": claim.turn_id, "of_name": name, "to_state": state, "to_platform_id": platform_id}
+    connection.execute(SETTLE_UPLOAD, settled)

@@ -22,7 +22,7 @@ Pressed = Literal["queued", "repeated", "busy", "unasked"]
 Reported = Literal["everywhere", "workspace", "channel", "user"]
 Part = Literal["all", "user", "channel", "model", "key"]
 Whose = Literal["user", "channel", "workspace", "everywhere"]
-UploadState = Literal["intended", "sent", "refused"]
+UploadState = Literal["intended", "sent", "refused", "taken_back"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
 
 # How much of a turn's key people are shown to refer to it by.
@@ -217,11 +217,15 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """One file of an answer: `state` is `intended` as long as it is not known whether it landed."""
+    """One file of an answer: `state` is `intended` as long as it is not known whether it landed.
+
+    `platform_id`: by which the platform knows what was posted, None where that is not known.
+    """
 
     name: str
     state: UploadState
     intended_at: int
+    platform_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

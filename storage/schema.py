@@ -304,8 +304,10 @@ uploads = Table(
     metadata,
     Column("turn_id", ForeignKey("turns.id"), primary_key=True),
     Column("name", Name(128), primary_key=True),
-    Column("state", String(16), nullable=False),  # intended | sent | refused
+    Column("state", String(16), nullable=False),  # intended | sent | refused | taken_back
     Column("intended_at", BigInteger, nullable=False),
+    # The platform's id of what was posted, once it is known: the message's, or the file's own.
+    Column("platform_id", Name(64)),
 )
 
 settings = Table(

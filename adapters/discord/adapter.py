@@ -261,13 +261,20 @@ class DiscordAdapter:
             raise DeliveryUncertain("no_channel")
         return Address(PLATFORM, "", channel)
 
-    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> None:
-        """Post a file with a text beside it, once for a key; pings nobody. Raises a `DeliveryFailure`."""
-        with self._telling_of_refusals():
-            await uploads.upload(self._now().client.http, channel_of(address), file, text, key)
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> str:
+        """Post a file with a text beside it, once for a key, and return its message's id; pings nobody.
 
-    async def find_file(self, address: Address, name: str, after: str | None) -> bool:
-        """Whether a file of ours of that name stands in the channel. Raises a `DeliveryFailure`."""
+        Raises a `DeliveryFailure`.
+        """
+        with self._telling_of_refusals():
+            return await uploads.upload(self._now().client.http, channel_of(address), file, text, key)
+
+    async def take_file_back(self, address: Address, file_id: str, after: str | None) -> None:
+        """Delete the message that carries a file, which is what its id is; `after` is not needed for that."""
+        await self.delete(address, file_id)
+
+    async def find_file(self, address: Address, name: str, after: str | None) -> str | None:
+        """The id of our message in the channel with a file of that name. Raises a `DeliveryFailure`."""
         login = self._now()
         with self._telling_of_refusals():
             return await find_own_file(login.client.http, address, name, after, login.identity.user_id)

@@ -110,19 +110,22 @@ async def find_own(http: HTTPClient, address: Address, trace: Trace, own_id: str
     return [] if await _exists(http, address, trace.reply_to) else plain
 
 
-async def find_own_file(http: HTTPClient, address: Address, name: str, after: str | None, own_id: str) -> bool:
-    """Whether the bot has posted a file of this name since a message. Raises a `DeliveryFailure`."""
+async def find_own_file(http: HTTPClient, address: Address, name: str, after: str | None, own_id: str) -> str | None:
+    """The id of the bot's message since another one that carries a file of this name, None where there is none.
+
+    Raises a `DeliveryFailure`.
+    """
     after = after or "0"
     for _ in range(SEARCHED_PAGES):
         page = await rest.call(http, http.logs_from(channel_of(address), PAGE, after=after))
         entries = sorted(
             (entry for entry in objects(page) if identifier(entry.get("id"))), key=lambda entry: int(entry["id"])
         )
-        own = [entry for entry in entries if _wrote(own_id, entry)]
-        if any(file.get("filename") == name for entry in own for file in objects(entry.get("attachments"))):
-            return True
+        for entry in entries:
+            if _wrote(own_id, entry) and any(f.get("filename") == name for f in objects(entry.get("attachments"))):
+                return identifier(entry["id"])
         if len(entries) < PAGE:
-            return False
+            return None
         after = identifier(entries[-1]["id"])
     raise DeliveryRefused("too_much_to_search")
 

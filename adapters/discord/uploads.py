@@ -15,7 +15,7 @@ from discord.http import HTTPClient, MultipartParameters
 
 from adapters.discord import markdown, rest
 from adapters.discord.outgoing import NOBODY, SUPPRESS_EMBEDS, nonce
-from adapters.discord.parsing import attachments, is_object
+from adapters.discord.parsing import attachments, identifier, is_object
 from adapters.files import read_file
 from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile
@@ -43,23 +43,30 @@ def with_file(message: dict[str, Any], file: OutgoingFile) -> MultipartParameter
     return MultipartParameters(payload=None, multipart=form, files=[sent])
 
 
-async def upload(http: HTTPClient, channel: str, file: OutgoingFile, text: str, key: PartKey | None = None) -> None:
-    """Post a file into a channel or thread, with a key once for some minutes. Raises a `DeliveryFailure`."""
+async def upload(http: HTTPClient, channel: str, file: OutgoingFile, text: str, key: PartKey | None = None) -> str:
+    """Post a file into a channel or thread, with a key once for some minutes, and return its message's id.
+
+    Raises a `DeliveryFailure`.
+    """
     # By its nonce it stays one message, however often it is sent: here, or by discord.py within one request.
     once = secrets.token_hex(12) if key is None else nonce(key)
     message: dict[str, Any] = {"allowed_mentions": NOBODY, "nonce": once, "enforce_nonce": True}
     if content := markdown.render(text):
         message |= {"content": content, "flags": SUPPRESS_EMBEDS}
     try:
-        await _post(http, channel, message, file)
+        return await _post(http, channel, message, file)
     except DeliveryUncertain as failure:
         log.info("upload_repeated", code=failure.code)
-        await _post(http, channel, message, file)
+        return await _post(http, channel, message, file)
 
 
-async def _post(http: HTTPClient, channel: str, message: dict[str, Any], file: OutgoingFile) -> None:
+async def _post(http: HTTPClient, channel: str, message: dict[str, Any], file: OutgoingFile) -> str:
     with with_file(message, file) as params:
-        await rest.call(http, http.send_message(channel, params=params))
+        sent = await rest.call(http, http.send_message(channel, params=params))
+    message_id = identifier(sent.get("id")) if is_object(sent) else ""
+    if not message_id:
+        raise DeliveryUncertain("no_id")
+    return message_id
 
 
 async def download(file: Attachment, api_url: str, most_bytes: int) -> bytes:

@@ -22,7 +22,7 @@ from adapters.slack.buttons import set_buttons
 from adapters.slack.connection import Timing, stay_connected
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
-from adapters.slack.history import find_own, find_own_file, metadata_of, read_rows
+from adapters.slack.history import find_own, find_own_file, find_sharing, metadata_of, read_rows
 from adapters.slack.inbound import to_markdown
 from adapters.slack.interactive import Interactive
 from adapters.slack.missed import read_missed
@@ -42,7 +42,7 @@ from adapters.slack.rendering import fits
 from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.streams import StreamedMessages
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
-from adapters.slack.uploads import download, upload
+from adapters.slack.uploads import download, remove, upload
 from adapters.slack.web import open_session, web_client
 from adapters.slack.whispers import open_direct, whisper
 from adapters.vitals import Pulse
@@ -77,7 +77,8 @@ class SlackAdapter:
 
     `planned`: calls wait until the published limits have room for them. `streams`: messages may grow by Slack's own.
     Implements `Adapter`, `ShowsStatus`, `ShowsButtons`, `Streams`, `Deletes`, `FindsReplies`, `ReadsMissed`,
-    `KnowsPlaces`, `ReachesPeople`, `Whispers`, `Uploads`, `FindsFiles`, `ReadsFiles` and `ReportsVitals`.
+    `KnowsPlaces`, `ReachesPeople`, `Whispers`, `Uploads`, `FindsFiles`, `TakesFilesBack`, `ReadsFiles` and
+    `ReportsVitals`.
     """
 
     status_seconds = STATUS_SECONDS
@@ -241,18 +242,29 @@ class SlackAdapter:
         with self._delivery():
             await whisper(self._web, address, user_id, reply)
 
-    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> None:
-        """Post a file into the thread; needs the scope files:write. Raises a `DeliveryFailure`.
+    async def upload(self, address: Address, file: OutgoingFile, text: str = "", *, key: PartKey | None = None) -> str:
+        """Post a file into the thread and return its id; needs the scope files:write. Raises a `DeliveryFailure`.
 
         Slack takes no key with a file: `find_file` tells whether one is there.
         """
         with self._delivery():
-            await upload(self._web, address, file, text)
+            return await upload(self._web, address, file, text)
 
-    async def find_file(self, address: Address, name: str, after: str | None) -> bool:
-        """Whether a file of ours of that name stands in the thread; raises a `DeliveryFailure`."""
+    async def find_file(self, address: Address, name: str, after: str | None) -> str | None:
+        """The id of our file of that name in the thread; raises a `DeliveryFailure`."""
         with self._delivery():
             return await find_own_file(self._web, address, name, after, self._identity)
+
+    async def take_file_back(self, address: Address, file_id: str, after: str | None) -> None:
+        """Delete a file of ours, and the message in the thread that shares it. Raises a `DeliveryFailure`.
+
+        Without the file Slack may leave that message, or remove it: what is there was seen before.
+        """
+        with self._delivery():
+            sharing = await find_sharing(self._web, address, file_id, after, self._identity)
+            await remove(self._web, file_id)
+        if sharing is not None:
+            await self.delete(address, sharing)
 
     async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
         """The bytes of a file that came with a message; needs the scope files:read. Raises a `DeliveryFailure`."""

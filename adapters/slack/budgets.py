@@ -35,6 +35,7 @@ TIERS: Mapping[str, int] = {
     "conversations.open": 50,
     "conversations.replies": 50,
     "files.completeUploadExternal": 100,
+    "files.delete": 50,
     "files.getUploadURLExternal": 100,
     "reactions.add": 50,
     "reactions.get": 50,

@@ -12,7 +12,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.failures import SlackFault, ask
-from adapters.slack.parsing import Identity, is_ours, order_of
+from adapters.slack.parsing import Identity, clean, is_ours, order_of
 from bot.adapter import Trace
 from bot.messages import Address, PartKey
 
@@ -67,15 +67,43 @@ async def find_own(web: AsyncWebClient, address: Address, trace: Trace, me: Iden
     return unmarked
 
 
-async def find_own_file(web: AsyncWebClient, address: Address, name: str, after: str | None, me: Identity) -> bool:
-    """Whether the bot has posted a file of this name since a message; raises `SlackFault`."""
+async def find_own_file(
+    web: AsyncWebClient, address: Address, name: str, after: str | None, me: Identity
+) -> str | None:
+    """The id of the file of this name that the bot has posted since a message, None where it has not.
+
+    Raises `SlackFault`.
+    """
+    async for _, file in _own_files(web, address, after, me):
+        if file.get("name") == name and (file_id := clean(file.get("id"))):
+            return file_id
+    return None
+
+
+async def find_sharing(
+    web: AsyncWebClient, address: Address, file_id: str, after: str | None, me: Identity
+) -> str | None:
+    """The `ts` of the bot's message since another one that shows a file, or that it was deleted; raises `SlackFault`.
+
+    A deleted file keeps its id there: {"id": "F…", "mode": "tombstone"}.
+    """
+    async for ts, file in _own_files(web, address, after, me):
+        if file.get("id") == file_id:
+            return ts
+    return None
+
+
+async def _own_files(
+    web: AsyncWebClient, address: Address, after: str | None, me: Identity
+) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
+    """The files that the bot's messages since another one show, each with its message's `ts`."""
     async for page in _pages(web, address, _searched(address), {"oldest": after, "limit": PAGE}):
         for row in page:
             files = row.get("files")
-            named = (file.get("name") for file in (files if isinstance(files, list) else []) if isinstance(file, dict))
-            if is_ours(row, me) and name in named:
-                return True
-    return False
+            if is_ours(row, me) and isinstance(files, list):
+                for file in files:
+                    if isinstance(file, dict):
+                        yield str(row["ts"]), file
 
 
 def _searched(address: Address) -> int:

@@ -1,4 +1,4 @@
-"""Putting a file into a channel or a thread, in Slack's three steps, and reading one that came with a message.
+"""Putting a file into a channel or a thread, in Slack's three steps; removing it; reading one that came along.
 
 Nobody sees anything of an upload before its last step:
 https://docs.slack.dev/messaging/working-with-files#upload
@@ -24,10 +24,11 @@ from bot.messages import Address, Attachment
 # https://docs.slack.dev/reference/methods/files.getUploadURLExternal#errors (alt_txt_too_large)
 _DESCRIPTION_LIMIT = 1_000
 FILE_HOSTS = frozenset({"files.slack.com"})
+_FILE_GONE = frozenset({"file_deleted", "file_not_found"})
 
 
-async def upload(web: AsyncWebClient, address: Address, file: OutgoingFile, text: str = "") -> None:
-    """Post the file, with `text` (Markdown) beside it. Raises `SlackFault`.
+async def upload(web: AsyncWebClient, address: Address, file: OutgoingFile, text: str = "") -> str:
+    """Post the file, with `text` (Markdown) beside it, and return its id. Raises `SlackFault`.
 
     A comment to a file takes mrkdwn alone: github.com/slackapi/python-slack-sdk/issues/1756.
     """
@@ -48,6 +49,20 @@ async def upload(web: AsyncWebClient, address: Address, file: OutgoingFile, text
             initial_comment=as_mrkdwn(text) if text.strip() else None,
         )
     )
+    return file_id
+
+
+async def remove(web: AsyncWebClient, file_id: str) -> None:
+    """Delete one of the bot's own files; one that is gone already is no error. Raises `SlackFault`.
+
+    It is gone then wherever it was shared; a message that shared it may stay, and says that it was deleted.
+    https://docs.slack.dev/reference/methods/files.delete
+    """
+    try:
+        await ask(web.files_delete(file=file_id))
+    except SlackFault as fault:
+        if fault.code not in _FILE_GONE:
+            raise
 
 
 async def _post(session: aiohttp.ClientSession | None, url: str, file: OutgoingFile) -> None:

@@ -7,7 +7,7 @@ Where a place takes no files that is one line below the answer, which then stand
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -46,17 +46,17 @@ class Attaching:
     files: Files
     paces: Mapping[str, Pace]
 
-    async def beside(self, lease: Lease, question: Question, answer: LiveAnswer, outcome: Outcome) -> None:
-        """Give an answer that has landed its files.
+    async def beside(self, lease: Lease, question: Question, answer: LiveAnswer, outcome: Outcome) -> Collection[str]:
+        """Give an answer that has landed its files; the names of those it comes with.
 
         Raises `LeaseLost`, `StorageFailed`, and the last `DeliveryFailure` of a platform that is down for long, where
         the answer is not whole without its file.
         """
         adapter: object = question.adapter
         if not outcome.said or not isinstance(adapter, Uploads):
-            return
+            return ()
         key = lease.claim.wording
-        wanted = out.beside(outcome.said, "\n".join(message.text for message in question.own), key)
+        wanted = out.beside(outcome.said, "\n".join(out.own_words(message.text) for message in question.own), key)
         if answer.length > min(out.FEW_MESSAGES, question.controls.max_messages):
             wanted = [out.whole(outcome.said, key), *wanted]
         refused = [
@@ -64,8 +64,12 @@ class Attaching:
             for number, file in enumerate(wanted)
             if not await self._attached(lease, question, file, needed=answer.goes_on and number == 0)
         ]
-        if not refused:
-            return
+        if refused:
+            await self._say(refused, answer, outcome)
+        return [file.name for file in wanted]
+
+    async def _say(self, refused: Sequence[str], answer: LiveAnswer, outcome: Outcome) -> None:
+        """Let an answer stand whole without its files, with a line on that."""
         named = listed([f"`{name}`" for name in refused])
         answer.complete_whole(with_lines(outcome.text, [REFUSED.format(named)]))
         try:
@@ -108,13 +112,14 @@ class Attaching:
             return
         if known is not None and known.state == "refused":
             raise DeliveryRefused("refused_before")
-        posting = _Posting(self, lease, adapter, address, file, after, known)
+        intended = known if known is not None and known.state == "intended" else None
+        posting = _Posting(self, lease, adapter, address, file, after, intended)
         try:
-            await insist(claim.key, posting.run, seconds)
+            platform_id = await insist(claim.key, posting.run, seconds)
         except DeliveryRefused:
             await self.files.settle_upload(claim, file.name, "refused")
             raise
-        await self.files.settle_upload(claim, file.name, "sent")
+        await self.files.settle_upload(claim, file.name, "sent", platform_id)
 
 
 @dataclass(slots=True)
@@ -129,16 +134,21 @@ class _Posting:
     after: str | None
     intended: StoredUpload | None
 
-    async def run(self) -> None:
-        """Post it, once it is sure that it does not stand there already. Raises a `DeliveryFailure` and `LeaseLost`."""
+    async def run(self) -> str:
+        """Post it, once it is sure that it does not stand there already; the platform's id of it.
+
+        Raises a `DeliveryFailure` and `LeaseLost`.
+        """
         adapter: object = self.adapter
         if not isinstance(adapter, Uploads):
             raise DeliveryRefused("no_files")
         claim = self.lease.claim
         if self.intended is None or not self._can_repeat(self.intended):
-            if self.intended is not None and await self._stands(self.intended):
-                log.info("file_reconciled", turn=claim.key)
-                return
+            if self.intended is not None:
+                found = await find(self.adapter, self.address, self.intended, self.after)
+                if found is not None:
+                    log.info("file_reconciled", turn=claim.key)
+                    return found
             await self.attaching.files.intend_upload(claim, self.file.name)
             self.intended = StoredUpload(self.file.name, "intended", now())
         pace = self.attaching.paces[self.address.platform]
@@ -146,7 +156,7 @@ class _Posting:
             with await pace.take("send", self.address):
                 # Waiting takes time, in which the process may have been stopped.
                 await self.lease.make_sure()
-                await adapter.upload(self.address, self.file, key=PartKey(f"{claim.key}/{self.file.name}", 1))
+                return await adapter.upload(self.address, self.file, key=PartKey(f"{claim.key}/{self.file.name}", 1))
         except DeliveryDelayed as delayed:
             pace.hold("send", self.address, delayed.retry_after)
             raise
@@ -156,10 +166,11 @@ class _Posting:
         adapter: object = self.adapter
         return isinstance(adapter, RepeatsSafely) and now() < intended.intended_at + micros_of(adapter.repeat_seconds)
 
-    async def _stands(self, intended: StoredUpload) -> bool:
-        adapter: object = self.adapter
-        if not isinstance(adapter, FindsFiles):
-            return False
-        on_its_way = intended.intended_at + micros_of(LANDS_WITHIN_SECONDS) - now()
-        await asyncio.sleep(max(0, on_its_way) / 1_000_000)
-        return await adapter.find_file(self.address, self.file.name, self.after)
+
+async def find(adapter: object, address: Address, intended: StoredUpload, after: str | None) -> str | None:
+    """The platform's id of a file that was intended, None where it did not land. Raises a `DeliveryFailure`."""
+    if not isinstance(adapter, FindsFiles):
+        return None
+    on_its_way = intended.intended_at + micros_of(LANDS_WITHIN_SECONDS) - now()
+    await asyncio.sleep(max(0, on_its_way) / 1_000_000)
+    return await adapter.find_file(address, intended.name, after)

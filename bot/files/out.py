@@ -80,6 +80,11 @@ def beside(said: str, asked: str, key: str) -> list[OutgoingFile]:
     ]
 
 
+def own_words(text: str) -> str:
+    """A message without what it quotes or forwards, which stands in it as quotes in Markdown."""
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(">"))
+
+
 def own_name(name: str, key: str) -> str:
     """A file's name with its turn's reference in it, so that no other answer's file has it: it is found again by it."""
     stem, dot, extension = name.rpartition(".")

@@ -44,7 +44,9 @@ def callback(core: Core, event: Json, event_id: str) -> Json:
 
 
 def file_json(core: Core, file: File) -> Json:
-    """A file object."""
+    """A file object; of a deleted file its id alone is left where it was shared."""
+    if file.deleted:
+        return {"id": file.id, "mode": "tombstone"}
     suffix = file.name.rpartition(".")[2]
     return {
         "id": file.id,

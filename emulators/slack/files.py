@@ -1,4 +1,4 @@
-"""Files: the two methods of an upload, the upload's POST, and downloads of url_private with the bot token."""
+"""Files: the two methods of an upload, the upload's POST, its deletion, downloads of url_private with the bot token."""
 
 from __future__ import annotations
 
@@ -103,13 +103,37 @@ def complete(core: Core, arguments: Json) -> Json:
     return {"files": [events.file_json(core, file) for file in found]}
 
 
+def delete(core: Core, arguments: Json) -> Json:
+    """Only who made a file may delete it, and only who can see it is told so.
+
+    What becomes of the messages that shared it Slack does not document. Here they stay and show a tombstone, as real
+    ones were seen to: https://github.com/sgratzl/slack-cleaner/issues/56
+    """
+    file = core.files.get(arguments["file"])
+    if file is None or not file.completed:
+        raise SlackError("file_not_found")
+    standing = [m for messages in core.store.values() for m in messages.values() if not m.deleted]
+    sharing = [message for message in standing if any(each is file for each in message.files)]
+    if file.user != core.bot.id and not any(core.bot.id in core.channels[m.channel].members for m in sharing):
+        raise SlackError("file_not_found")
+    if file.deleted:
+        raise SlackError("file_deleted")
+    if file.user != core.bot.id:
+        raise SlackError("cant_delete_file")
+    before = [events.message_json(core, message) for message in sharing]
+    file.deleted = True
+    for message, was in zip(sharing, before, strict=True):
+        core.change(message, "files.delete", edited_by=None, before=was)
+    return {}
+
+
 async def download(core: Core, request: web.Request) -> web.StreamResponse:
     """The bytes, or (without the bot token, or without files:read) the HTML of the login page with status 200."""
     file = core.files.get(request.match_info["file"].rpartition("-")[2])
     allowed = request.headers.get("Authorization") == f"Bearer {core.bot_token}" and "files:read" in core.scopes
     if not allowed:
         return web.Response(text=LOGIN_PAGE, content_type="text/html")
-    if file is None or request.match_info["name"] != file.name:
+    if file is None or file.deleted or request.match_info["name"] != file.name:
         return web.Response(status=404, text="file not found", content_type="text/html")
     return web.Response(body=file.data, content_type=file.media_type)
 
@@ -117,4 +141,5 @@ async def download(core: Core, request: web.Request) -> web.StreamResponse:
 METHODS = [
     Method("files.getUploadURLExternal", _GET_URL, get_upload_url, "t4", "files:write", json_input=False),
     Method("files.completeUploadExternal", _COMPLETE, complete, "t4", "files:write"),
+    Method("files.delete", {"file": "str!"}, delete, "t3", "files:write"),
 ]

@@ -112,6 +112,7 @@ class File:
     length: int = 0
     uploaded: bool = False
     completed: bool = False
+    deleted: bool = False
     alt_text: str = ""
 
 

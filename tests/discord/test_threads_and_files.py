@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.adapter import FindsFiles, OpensThreads, RenewsFiles, Uploads
+from bot.adapter import FindsFiles, OpensThreads, RenewsFiles, TakesFilesBack, Uploads
 from bot.errors import DeliveryRefused, MessageGone
 from bot.interactions import OutgoingFile
 from bot.messages import Address, PartKey, Reply
@@ -16,6 +16,7 @@ from emulators.faults import Fault
 from tests.discord.support import QUICK, address_of, bodies, running
 
 BEGIN = "POST /channels/{channel_id}/messages/{message_id}/threads"
+DELETE = "DELETE /channels/{channel_id}/messages/{message_id}"
 POST = "POST /channels/{channel_id}/messages"
 CHART = OutgoingFile("usage.png", "image/png", b"\x89PNG" + bytes(5_000), "A chart of what was asked in March")
 
@@ -136,13 +137,39 @@ async def test_a_file_is_posted_once_for_its_key_and_found_by_its_name() -> None
             question = await server.say(ada, channel, "draw", mention=True)
             here, before = address_of(channel), str(question.id)
             assert not await adapter.find_file(here, CHART.name, before)
-            for _ in range(2):
-                await adapter.upload(here, CHART, key=PartKey("t1/usage.png", 1))
-            assert await adapter.find_file(here, CHART.name, before)
+            ids = {await adapter.upload(here, CHART, key=PartKey("t1/usage.png", 1)) for _ in range(2)}
+            assert {await adapter.find_file(here, CHART.name, before)} == ids
             assert not await adapter.find_file(here, "other.png", before)
             [posted] = server.bot_messages(channel)
             assert not await adapter.find_file(here, CHART.name, str(posted.id))
     assert server.complaints == []
+
+
+async def test_a_file_is_taken_back_with_its_message_and_one_that_is_gone_is_no_trouble() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel = server.add_channel("general")
+        async with running(server) as (adapter, _):
+            assert isinstance(adapter, TakesFilesBack)
+            here = address_of(channel)
+            file_id = await adapter.upload(here, CHART)
+            server.faults.add(DELETE, Fault("answer", 403, body={"code": 50013, "message": "Missing Permissions"}))
+            with pytest.raises(DeliveryRefused) as refused:
+                await adapter.take_file_back(here, file_id, None)
+            assert refused.value.code == "50013"
+            for _ in range(2):
+                await adapter.take_file_back(here, file_id, None)
+        assert server.bot_messages(channel) == []
+    assert server.complaints == []
+
+
+async def test_a_file_whose_posting_is_answered_without_an_id_is_not_posted_twice() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        channel = server.add_channel("general")
+        async with running(server) as (adapter, _):
+            server.faults.add(POST, Fault("answer", 200, body={"content": ""}))
+            file_id = await adapter.upload(address_of(channel), CHART)
+        [posted] = server.bot_messages(channel)
+        assert file_id == str(posted.id)
 
 
 async def test_a_persons_file_of_the_same_name_is_not_taken_for_ours() -> None:

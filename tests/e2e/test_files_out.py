@@ -14,7 +14,7 @@ from emulators.discord.state import Permission
 from emulators.faults import Fault
 from emulators.openai import Reply
 from emulators.slack.model import Message as SlackMessage
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import POST, Talk, idle
 
 CODE = [f"    value_{n} = compute(value_{n - 1}, step={n})  # line {n}" for n in range(1, 161)]
@@ -139,6 +139,28 @@ async def test_a_table_comes_as_csv_for_who_asks_for_one(talk: Talk) -> None:
     assert stem(name) == "table-1.csv"
     rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
     assert rows == [["who", "age"], ["Ada", "36"], ["Änne, Jr.", "7"]]
+
+
+async def test_who_quotes_or_forwards_somebody_asking_for_csv_does_not_ask_for_it(on_stage: Stage) -> None:
+    slack, discord, table = on_stage.slack, on_stage.discord, "| who |\n|---|\n| Ada |"
+    ada, general, bob = slack.add_user("ada"), slack.add_channel("general"), discord.add_user("bob")
+    alone = discord.open_dm(bob)
+    on_stage.openai.script(table, "Hello.", table)
+    async with on_stage.worker() as worker:
+        wish = await slack.say(ada, general, "I need that as CSV")
+        await slack.say(ada, general, "why?\n> or as Excel", mention=True, forward=wish)
+        await slack.wait_for(lambda: slack.bot_messages(general))
+        await idle(worker)
+        wish_too = await discord.say(bob, alone, "I need that as CSV")
+        await discord.wait_for(lambda: discord.bot_messages(alone))
+        await idle(worker)
+        await discord.say(bob, alone, "why?", reply_to=wish_too)
+        await discord.wait_for(lambda: len(discord.bot_messages(alone)) > 1)
+        await idle(worker)
+    [forwarding, _, replying] = [str(list(user_texts(call.body))[-1]) for call in on_stage.openai.calls]
+    assert "as CSV" in forwarding and "as Excel" in forwarding and "as CSV" in replying
+    assert not [m for m in slack.bot_messages() if m.files]
+    assert not [m for m in discord.bot_messages(alone) if m.attachments]
 
 
 async def test_a_file_whose_posting_got_no_answer_stands_once(talk: Talk) -> None:

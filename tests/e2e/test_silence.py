@@ -13,9 +13,11 @@ import pytest
 from adapters.discord.adapter import DiscordAdapter
 from adapters.slack.adapter import SlackAdapter
 from bot import presence
+from emulators.discord.state import Upload as DiscordUpload
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from emulators.slack.model import Message
+from emulators.slack.model import Upload as SlackUpload
 from tests.e2e.stage import SLACK, Stage, stage
 from tests.e2e.talk import Said, Talk, idle
 
@@ -58,6 +60,20 @@ async def thinking(talk: Talk) -> Said:
     await talk.openai.wait_for(lambda: talk.openai.calls)
     await talk.place.wait_for(lambda: shown_at(talk))
     return question
+
+
+def slow_files(talk: Talk, seconds: float = 3.0) -> None:
+    """The platform takes its time with the next file."""
+    talk.place.faults.add("download" if talk.platform == "slack" else "cdn", Fault("delay", seconds=seconds))
+
+
+async def ask_with_file(talk: Talk) -> Said:
+    """A mention that comes with a file."""
+    if talk.platform == "slack":
+        files = [SlackUpload("notes.txt", b"notes")]
+        return await talk.slack.say(talk.ada, talk.general, "look", mention=True, files=files)
+    attached = [DiscordUpload("notes.txt", b"notes")]
+    return await talk.discord.say(talk.bob, talk.studio, "look", mention=True, attachments=attached)
 
 
 async def test_signs_of_life_go_on_for_as_long_as_the_model_is_silent(quiet: Talk) -> None:
@@ -104,6 +120,29 @@ async def test_a_process_that_ends_hands_them_over(quiet: Talk) -> None:
         await quiet.until("after all")
         await idle(app)
         await nothing_more(quiet, question)
+
+
+async def test_they_begin_while_the_files_of_a_question_are_read(quiet: Talk) -> None:
+    quiet.openai.script("read")
+    slow_files(quiet)
+    async with quiet.stage.worker() as app:
+        question = await ask_with_file(quiet)
+        await quiet.place.wait_for(lambda: shown_at(quiet))
+        assert not quiet.openai.calls
+        await quiet.until("read")
+        await idle(app)
+        await nothing_more(quiet, question)
+
+
+async def test_reading_that_is_broken_off_leaves_none_behind(quiet: Talk) -> None:
+    quiet.slack.timing = replace(quiet.slack.timing, status_life=600.0)
+    quiet.stage.extra["PARLEY_SHUTDOWN_GRACE"] = "0.2"
+    slow_files(quiet, 60.0)
+    async with quiet.stage.worker():
+        question = await ask_with_file(quiet)
+        await quiet.place.wait_for(lambda: shown_at(quiet))
+    await nothing_more(quiet, question)
+    assert not quiet.openai.calls
 
 
 async def test_a_process_that_was_killed_in_the_silence_leaves_none_once_the_next_has_answered(quiet: Talk) -> None:

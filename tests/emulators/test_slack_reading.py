@@ -246,3 +246,36 @@ async def test_an_upload_must_be_as_long_as_announced_and_done_before_it_is_comp
     assert done["files"][0]["id"] == announced["file_id"]
     twice = client.files_completeUploadExternal(files=files, channel_id=general.id)
     assert await error_of(twice) == "file_not_found"
+
+
+async def test_a_deleted_file_leaves_its_id_alone_where_it_was_shared(
+    slack: SlackWorkspace, client: AsyncWebClient, alice: User, general: Channel
+) -> None:
+    asked = await slack.say(alice, general, "send me the log")
+    await client.files_upload_v2(channel=general.id, thread_ts=asked.ts, content="a log", filename="run.log")
+    [message] = slack.bot_messages(general)
+    [file] = message.files
+    assert (await client.files_delete(file=file.id))["ok"]
+    page = await client.conversations_replies(channel=general.id, ts=asked.ts)
+    assert page["messages"][1]["files"] == [{"id": file.id, "mode": "tombstone"}]
+    assert await error_of(client.files_delete(file=file.id)) == "file_deleted"
+    await client.chat_delete(channel=general.id, ts=message.ts)
+    assert slack.bot_messages(general) == []
+
+
+async def test_only_ones_own_files_are_deleted_and_only_those_in_sight_are_known(
+    slack: SlackWorkspace, client: AsyncWebClient, alice: User, general: Channel
+) -> None:
+    outside = slack.add_channel("outside", bot=False)
+    mine = await slack.say(alice, general, "mine", files=[Upload("a.txt", b"a")])
+    hidden = await slack.say(alice, outside, "hidden", files=[Upload("b.txt", b"b")])
+    announced = await client.files_getUploadURLExternal(filename="c.txt", length=1)
+    for file, error in (
+        (mine.files[0].id, "cant_delete_file"),
+        (hidden.files[0].id, "file_not_found"),
+        (announced["file_id"], "file_not_found"),
+        ("F0NEVER", "file_not_found"),
+    ):
+        assert await error_of(client.files_delete(file=file)) == error
+    slack.scopes.discard("files:write")
+    assert await error_of(client.files_delete(file=mine.files[0].id)) == "missing_scope"

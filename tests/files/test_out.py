@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.files import out
-from bot.files.out import GOES_ON, at_most, beside, own_name, whole, whole_name
+from bot.files.out import GOES_ON, at_most, beside, own_name, own_words, whole, whole_name
 from bot.splitting import split
 
 KEY = "0123456789abcdef0123"
@@ -75,6 +75,21 @@ def test_a_small_table_that_nobody_asked_for_is_no_file_and_a_long_one_is() -> N
     long = "| n |\n|---|\n" + "".join(f"| {n} |\n" for n in range(out.MOST_TABLE_ROWS + 1))
     [file] = beside(long, "list them", KEY)
     assert len(read(file.data)) == out.MOST_TABLE_ROWS + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("as csv please\n\nForwarded from Ada:\n> the Excel file", "as csv please\n\nForwarded from Ada:"),
+        ("compare them\n\nIn reply to Bob:\n> as CSV?\n>\n> yes", "compare them\n\nIn reply to Bob:"),
+        ("> send a csv\nWhy?", "Why?"),
+        ("is 3 > 2, as csv?", "is 3 > 2, as csv?"),
+        ("  > indented csv", ""),
+        ("", ""),
+    ],
+)
+def test_what_a_question_quotes_is_not_its_own(text: str, own: str) -> None:
+    assert own_words(text) == own
 
 
 def test_csv_that_the_model_wrote_as_such_is_a_file_for_who_asked() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bot.adapter import FindsFiles, Uploads, Whispers
+from bot.adapter import FindsFiles, TakesFilesBack, Uploads, Whispers
 from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain
 from bot.interactions import OutgoingFile
 from bot.messages import Reply
@@ -112,11 +114,36 @@ async def test_a_file_of_ours_is_found_in_its_thread_by_its_name(slack: SlackWor
         asked = await slack.say(ada, general, "draw", mention=True, files=[Upload(PNG.name, PNG.data, "image/png")])
         here = thread_of(slack, asked)
         assert not await adapter.find_file(here, PNG.name, asked.ts)
-        await adapter.upload(here, PNG)
-        assert await adapter.find_file(here, PNG.name, asked.ts)
+        file_id = await adapter.upload(here, PNG)
+        assert await adapter.find_file(here, PNG.name, asked.ts) == file_id
         assert not await adapter.find_file(here, "other.png", asked.ts)
         elsewhere = await slack.say(ada, general, "draw", mention=True)
         assert not await adapter.find_file(thread_of(slack, elsewhere), PNG.name, elsewhere.ts)
+
+
+async def test_a_file_of_ours_is_taken_back_with_its_message(slack: SlackWorkspace, sink: RecordingSink) -> None:
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with running(slack, sink) as adapter:
+        assert isinstance(adapter, TakesFilesBack)
+        asked = await slack.say(ada, general, "draw", mention=True)
+        here = thread_of(slack, asked)
+        gone, stays = [await adapter.upload(here, file) for file in (PNG, replace(PNG, name="other.png"))]
+        slack.faults.add("chat.delete", Fault("answer", 200, {}, {"ok": False, "error": "message_not_found"}))
+        await adapter.take_file_back(here, gone, asked.ts)  # Slack may have removed the message itself
+        await adapter.take_file_back(here, gone, asked.ts)  # or not: then it is still seen what it was
+        await adapter.take_file_back(here, gone, asked.ts)
+        await adapter.take_file_back(here, "F0NEVER", asked.ts)
+        [left] = slack.bot_messages(general)
+        assert [file.id for file in left.files] == [stays]
+        for error in ("cant_delete_file", "delete_not_allowed", "file_deleting_disabled"):
+            slack.faults.add("files.delete", Fault("answer", 200, {}, {"ok": False, "error": error}))
+            with pytest.raises(DeliveryRefused) as refused:
+                await adapter.take_file_back(here, stays, asked.ts)
+            assert refused.value.code == error
+        slack.faults.add("files.delete", Fault("answer", 429, {"Retry-After": "7"}, {"ok": False}))
+        with pytest.raises(DeliveryDelayed):
+            await adapter.take_file_back(here, stays, asked.ts)
+        assert slack.bot_messages(general) == [left]
 
 
 async def test_a_file_of_ours_in_a_direct_conversation_is_not_taken_for_a_persons(

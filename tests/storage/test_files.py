@@ -109,8 +109,12 @@ async def test_a_file_is_intended_by_the_one_who_holds_the_turn_and_goes_with_it
     assert intended == StoredUpload("answer-1.md", "intended", intended.intended_at)
     with pytest.raises(LeaseLost):
         await store.files.intend_upload(replace(claim, attempt=7), "answer-1.md")
-    await store.files.settle_upload(claim, "answer-1.md", "sent")
-    assert [each.state for each in await store.files.uploads(claim.turn_id)] == ["sent"]
+    await store.files.settle_upload(claim, "answer-1.md", "sent", "F1")
+    [sent] = await store.files.uploads(claim.turn_id)
+    assert sent == StoredUpload("answer-1.md", "sent", intended.intended_at, "F1")
+    await store.files.settle_upload(claim, "answer-1.md", "taken_back")
+    [gone] = await store.files.uploads(claim.turn_id)
+    assert gone == StoredUpload("answer-1.md", "taken_back", intended.intended_at, None)
     await store.turns.finish(claim, "answered")
     await store.retention.remove_messages(round(EPOCH.timestamp() * 1e6) + 1)
     assert (await store.retention.remove_turns(2**62)).done == 1

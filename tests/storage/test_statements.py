@@ -162,7 +162,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.turns.drop_part(claim, 1)
     await store.files.keep_texts(claim.turn_id, (), (FileText("a.txt", "x"),))
     await store.files.intend_upload(claim, "a.md")
-    await store.files.settle_upload(claim, "a.md", "sent")
+    await store.files.settle_upload(claim, "a.md", "sent", "F1")
     await store.files.uploads(claim.turn_id)
     await store.turns.release(claim)
     again = await store.turns.claim("w", 60, ["slack"])

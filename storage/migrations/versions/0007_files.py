@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("intended_at", sa.BigInteger(), nullable=False),
+        sa.Column("platform_id", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_uploads_turn_id")),
         sa.PrimaryKeyConstraint("turn_id", "name", name=op.f("pk_uploads")),
     )
