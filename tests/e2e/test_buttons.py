@@ -66,8 +66,8 @@ async def test_a_stranger_is_refused_in_private_and_an_admin_is_not(panel: Panel
 
 async def test_the_newest_message_of_a_growing_answer_carries_stop(panel: Panel) -> None:
     panel.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
-    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(28))
-    panel.openai.script(Reply(whole, chunk_chars=60, chunk_delay=0.02))
+    whole = "\n\n".join(f"Paragraph {n}. " + "lorem ipsum dolor " * 30 for n in range(40))
+    panel.openai.script(Reply(whole, chunk_chars=60, chunk_delay=0.03))
     async with panel.stage.worker() as worker:
         await panel.say(panel.bob, "go")
         place = panel.slack if panel.platform == "slack" else panel.discord
