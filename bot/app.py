@@ -233,6 +233,15 @@ def takes_in(intake: Intake, rating: Rating) -> Callable[[Event], Awaitable[None
     return take_in
 
 
+def describing(connected: Mapping[str, Adapter]) -> Callable[[str], Description | None]:
+    """What tells who the bot is on a platform, by its name; None where that is not connected yet."""
+
+    def describe(platform: str) -> Description | None:
+        return connected[platform].describe() if platform in connected else None
+
+    return describe
+
+
 def build_backend(settings: Settings, keys: HostKeys, on_key_failed: KeyFailed | None = None) -> Backend:
     """The model's client, as the settings want it, with the named keys beside the host's own."""
     return Backend(
@@ -333,15 +342,13 @@ async def build(
             muting = Muting(controls, store.memory)
             others |= {"mute": muting.mute, "unmute": muting.unmute}
 
-            def describe(platform: str) -> Description | None:
-                return connected[platform].describe() if platform in connected else None
-
+            offering = Offering(store.answers, controls, connected)
             intake = Intake(
                 store.inbox,
-                Revising(store.revisions, store.marks, engine.leases),
+                Revising(store.revisions, store.marks, engine.leases, offering.edited),
                 controls,
                 Admission(settings, limits),
-                describe,
+                describing(connected),
                 engine.wake,
                 stopping.at_once,
                 forgetting.at_once,
@@ -358,7 +365,7 @@ async def build(
                     limits,
                     reservations,
                     stopping,
-                    Offering(store.answers, controls, connected),
+                    offering,
                     engine.wake,
                 ),
                 controls=controls,

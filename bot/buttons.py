@@ -14,7 +14,8 @@ WHILE_WRITING: tuple[Button, ...] = ("stop",)
 RATINGS: tuple[Button, ...] = ("good", "bad")
 ANSWERED: tuple[Button, ...] = ("regenerate", *RATINGS)
 CUT: tuple[Button, ...] = ("continue", *ANSWERED)
-EDITED: tuple[Button, ...] = ("again", *RATINGS)
+EDITED_UNRATED: tuple[Button, ...] = ("again",)
+EDITED: tuple[Button, ...] = (*EDITED_UNRATED, *RATINGS)
 
 
 def wanted(adapter: Adapter, controls: Effective) -> bool:

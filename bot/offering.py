@@ -19,6 +19,7 @@ from bot.errors import DeliveryFailure, StorageFailed
 from bot.insisting import insist
 from bot.messages import Address, Button
 from storage.answers import Answers
+from storage.records import ENDED_WITH_WORDS
 
 log = structlog.get_logger(__name__)
 
@@ -36,41 +37,51 @@ class _Offer:
 
 @dataclass(slots=True)
 class Offering:
-    """What is to be offered. `run` owns the changing; `adapters` are those connected by now."""
+    """What is to be offered: a change of buttons, or, by its id, a turn whose question has a new wording.
+
+    `run` owns the changing; `adapters` are those connected by now.
+    """
 
     answers: Answers
     controls: HeldControls
     adapters: Mapping[str, Adapter]
-    _queue: asyncio.Queue[_Offer] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    _queue: asyncio.Queue[_Offer | int] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
 
-    async def edited(self, turn_id: int) -> None:
-        """A question that was answered has a new wording: offer to answer it again. Never raises.
-
-        While the answer is still being written there is nothing to offer.
-        """
-        try:
-            shown = await self.answers.of_turn(turn_id)
-            if shown is None or shown.kind != "answer" or shown.state not in ("answered", "failed"):
-                return
-            if (await self.controls.at(shown.address)).buttons:
-                self.put(shown.address, shown.last_id, buttons.EDITED)
-        except StorageFailed as failure:
-            log.info("not_offered", turn=turn_id, reason=str(failure))
+    def edited(self, turn_id: int) -> None:
+        """A question that was answered has a new wording: offer to answer it again, soon. Never waits."""
+        self._put(turn_id)
 
     def put(self, address: Address, message_id: str, wanted: tuple[Button, ...]) -> None:
         """Put these buttons under a message, soon. Never waits."""
-        try:
-            self._queue.put_nowait(_Offer(address, message_id, wanted))
-        except asyncio.QueueFull:
-            log.warning("buttons_dropped", channel=address.channel)
+        self._put(_Offer(address, message_id, wanted))
 
     async def run(self) -> None:
         """Change buttons until cancelled."""
         while True:
-            offer = await self._queue.get()
-            adapter: object = self.adapters.get(offer.address.platform)
-            if isinstance(adapter, ShowsButtons):
+            next_one = await self._queue.get()
+            offer = await self._again(next_one) if isinstance(next_one, int) else next_one
+            adapter: object = self.adapters.get(offer.address.platform) if offer is not None else None
+            if offer is not None and isinstance(adapter, ShowsButtons):
                 await _change(adapter, offer)
+
+    def _put(self, wanted: _Offer | int) -> None:
+        try:
+            self._queue.put_nowait(wanted)
+        except asyncio.QueueFull:
+            log.warning("buttons_dropped")
+
+    async def _again(self, turn_id: int) -> _Offer | None:
+        """The offer to answer a turn again. None while it is being written, which takes the new wording anyway."""
+        try:
+            shown = await self.answers.of_turn(turn_id)
+            if shown is None or shown.kind != "answer" or shown.state not in ENDED_WITH_WORDS:
+                return None
+            if not (await self.controls.at(shown.address)).buttons:
+                return None
+        except StorageFailed as failure:
+            log.info("not_offered", turn=turn_id, reason=str(failure))
+            return None
+        return _Offer(shown.address, shown.last_id, buttons.EDITED if shown.remembered else buttons.EDITED_UNRATED)
 
 
 async def _change(adapter: ShowsButtons, offer: _Offer) -> None:

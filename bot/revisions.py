@@ -40,13 +40,13 @@ LONGEST_PAUSE_SECONDS = 8.0
 class Revising:
     """Takes edits and deletions in.
 
-    `on_edited` gets a message whose words were changed after it was answered, and the id of the turn that did.
+    `on_edited` gets the id of a turn that had ended when the words of a question of its were changed.
     """
 
     revisions: Revisions
     marks: Marks
     leases: Callable[[], Sequence[Lease]] = tuple
-    on_edited: Callable[[IncomingMessage, int], None] = lambda _message, _turn_id: None
+    on_edited: Callable[[int], None] = lambda _turn_id: None
 
     async def edit(self, message: IncomingMessage) -> bool:
         """Store a new wording; whether the message may ask something by it that it has not asked before.
@@ -58,7 +58,7 @@ class Revising:
             log.info("message_edited", platform=message.address.platform, message=message.id)
             self._tell(revised)
             if revised.answered and revised.turn_id is not None and message.edited:
-                self.on_edited(message, revised.turn_id)
+                self.on_edited(revised.turn_id)
         if not (message.mentions_bot or message.direct):
             return False
         return await self._is_fresh(message) if revised.outcome == "unknown" else revised.outcome != "stale"

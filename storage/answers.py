@@ -178,7 +178,8 @@ def _shown(connection: Connection, row: Any) -> Shown | None:
         return None
     address = Address(row.platform, row.workspace, row.channel, row.thread)
     askers = tuple(connection.scalars(ASKERS, of))
-    return Shown(row.id, row.state, row.kind, address, row.direct, askers, last_id)
+    remembered = connection.scalar(REMEMBERED, of) is not None
+    return Shown(row.id, row.state, row.kind, address, row.direct, askers, last_id, remembered)
 
 
 def _again(connection: Connection, turn_id: int, press: str) -> Pressed:
@@ -204,7 +205,7 @@ def _go_on(connection: Connection, turn_id: int, by: Author, words: str) -> Pres
         return "unasked"
     if standing.is_open:
         return "busy"
-    if connection.scalar(REMEMBERED, of) is None:
+    if not shown.remembered:
         return "unasked"
     key, moment = _key_of_next(standing.key, standing.attempts), now()
     turn = {

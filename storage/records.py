@@ -24,6 +24,8 @@ Part = Literal["all", "user", "channel", "model", "key"]
 Whose = Literal["user", "channel", "workspace", "everywhere"]
 UploadState = Literal["intended", "sent", "refused", "taken_back"]
 TurnState = Literal["queued", "running", "answered", "failed", "cancelled"]
+# A turn that ended so has shown something to who asked, be it only a sentence of what went wrong.
+ENDED_WITH_WORDS: frozenset[TurnState] = frozenset(("answered", "failed"))
 
 # How much of a turn's key people are shown to refer to it by.
 REFERENCE_LENGTH = 8
@@ -141,7 +143,7 @@ class Revised:
 
     `unknown`: no such message is stored, or it is none whose words count (an answer, a command); `stale`: what is
     stored is newer, or gone; `same`: nothing is new in it; `changed`: it was taken in. `turn_id`: the turn that answers
-    the message, `revision` its new one where it is still open, and `answered` whether it has answered already.
+    the message, `revision` its new one where it is still open, and `answered` whether it had ended with words.
     """
 
     outcome: Literal["unknown", "stale", "same", "changed"]
@@ -155,7 +157,7 @@ class Shown:
     """The turn of an answer that stands at a platform, found by one of its messages.
 
     `address` is where it stands; `askers` are the ids of those who asked, the last one last. `last_id` is the
-    platform's id of its last message.
+    platform's id of its last message. `remembered`: the conversation knows what was answered.
     """
 
     turn_id: int
@@ -165,6 +167,7 @@ class Shown:
     direct: bool
     askers: tuple[str, ...]
     last_id: str
+    remembered: bool
 
 
 @dataclass(frozen=True, slots=True)

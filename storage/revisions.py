@@ -14,7 +14,7 @@ from bot.messages import Address, Attachment, IncomingMessage
 from storage import overheard, summaries
 from storage.database import Database
 from storage.inbox import identity, this_message
-from storage.records import Revised, TurnKind, micros
+from storage.records import ENDED_WITH_WORDS, Revised, TurnKind, micros
 from storage.schema import is_open, messages, turns, wordless
 
 KNOWN = (
@@ -119,7 +119,8 @@ def _edit(connection: Connection, message: IncomingMessage, asks: bool) -> Revis
     revision = _revise(connection, known.turn_id, _ANSWERS)
     if revision is not None and not asks:
         connection.execute(LEAVE_TURN, {"of_row": known.id})
-    return Revised("changed", known.turn_id, revision, answered=known.kind == "answer" and known.state == "answered")
+    has_ended = known.kind == "answer" and known.state in ENDED_WITH_WORDS
+    return Revised("changed", known.turn_id, revision, answered=has_ended)
 
 
 def _delete(connection: Connection, address: Address, message_id: str) -> Revised:

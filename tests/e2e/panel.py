@@ -72,6 +72,15 @@ class Panel(Team):
         assert interaction.ephemeral
         return interaction.content
 
+    async def reword(self, said: Said, text: str, person: Person | None = None) -> None:
+        """Who asked gives a message other words."""
+        if isinstance(said, SlackMessage):
+            asker = person or self.bob
+            assert isinstance(asker, SlackUser)
+            await self.slack.edit(asker, said, text)
+        else:
+            await self.discord.edit(said, text)
+
     async def react(self, person: Person, emoji: Mapping[str, str], message: Said | None = None) -> None:
         """Somebody reacts; `emoji` by platform."""
         place: Any = self.slack if isinstance(person, SlackUser) else self.discord

@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from emulators.openai.reply import Reply
+from emulators.openai import Reply, errors
 from tests.e2e.panel import Panel
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import idle
 
+CHAT = "/chat/completions"
 SLOW = Reply("word " * 400, by_words=True, chunk_delay=0.05)
 CUT = Reply("one two three", finish_reason="length")
 AFTER = ["regenerate", "good", "bad"]
@@ -265,20 +266,27 @@ async def test_a_new_wording_of_an_answered_question_is_offered_an_answer_and_ge
     async with panel.stage.worker() as worker:
         asked = await panel.ask("cats?")
         await idle(worker)
-        if panel.platform == "slack":
-            await panel.slack.edit(panel.bob, asked, "dogs?")  # type: ignore[arg-type]
-        else:
-            await panel.discord.edit(asked, "dogs?")  # type: ignore[arg-type]
-        async with asyncio.timeout(20):
-            while panel.stored("SELECT 1 FROM messages WHERE role = 'user' AND NOT edited"):
-                await asyncio.sleep(0.02)
-        await worker.desk.pressing.offering.edited(1)
+        await panel.reword(asked, "dogs?")
         await panel.until_buttons(["again", "good", "bad"])
         assert panel.shown() == ["about cats"]
         await panel.press(panel.bob, "again")
         await panel.until(["about dogs"])
         await panel.until_buttons(AFTER)
     assert "dogs?" in list(user_texts(panel.openai.calls[1].body))[-1]
+
+
+async def test_a_new_wording_of_a_question_whose_answer_failed_is_offered_an_answer_too(panel: Panel) -> None:
+    panel.openai.faults.add(CHAT, errors.bad_request("no such thing"))
+    panel.openai.script("this time")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask("cats?")
+        await idle(worker)
+        assert panel.stored("SELECT state FROM turns") == [("failed",)]
+        await panel.reword(asked, "dogs?")
+        await panel.until_buttons(["again"])
+        await panel.press(panel.bob, "again")
+        await panel.until(["this time"])
+        await panel.until_buttons(AFTER)
 
 
 async def test_a_team_that_does_not_like_buttons_has_none(panel: Panel) -> None:

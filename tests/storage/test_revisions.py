@@ -11,7 +11,7 @@ import pytest
 from bot.errors import LeaseLost, QuestionChanged
 from bot.messages import Attachment, IncomingMessage
 from storage import Store
-from storage.records import Revised, Ruling
+from storage.records import Revised, Ruling, TurnState
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 from tests.storage.test_turns import ANSWER, USED, ask, take
@@ -124,9 +124,10 @@ async def test_the_next_owner_of_a_turn_takes_it_as_it_is_asked_now(store: Store
     assert await store.turns.revisions([turn_id, 99]) == {turn_id: 1}
 
 
-async def test_an_edit_after_the_answer_changes_the_words_and_says_who_answered(store: Store) -> None:
+@pytest.mark.parametrize("state", ["answered", "failed"])
+async def test_an_edit_after_the_end_changes_the_words_and_says_whose_end(store: Store, state: TurnState) -> None:
     turn_id = await ask(store, "1")
-    await store.turns.finish(await take(store), "answered", answer=ANSWER)
+    await store.turns.finish(await take(store), state)
     assert await store.revisions.edit(edited("1", "other words")) == Revised("changed", turn_id, answered=True)
     assert "other words" in await words(store, turn_id)
 
