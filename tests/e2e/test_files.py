@@ -17,10 +17,12 @@ from bot.files.reading import TOO_MANY
 from emulators.discord.state import Attachment
 from emulators.discord.state import Upload as DiscordUpload
 from emulators.faults import Fault
+from emulators.openai import Reply
 from emulators.slack.model import Message as SlackMessage
 from emulators.slack.model import Upload as SlackUpload
 from tests.e2e.stage import Stage
 from tests.e2e.talk import Said, Talk, idle
+from tests.e2e.test_catch_up import caught_up
 from tests.files import samples
 
 Sent = tuple[str, str, bytes]
@@ -225,6 +227,24 @@ async def test_a_file_that_the_platform_does_not_give_just_now_is_read_at_the_ne
         await talk.ask_on(first, "again?")
         await answers(talk, 2)
     assert "Thursday" not in texts(talk, 0)[0] and "Thursday" in texts(talk, 1)[0]
+
+
+async def test_a_file_that_slack_tells_of_after_the_mention_is_read_by_the_answer_under_way(on_stage: Stage) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.openai.script(Reply("I see no file here. " * 20, chunk_delay=0.2), "On Thursday.")
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        said = await talk.slack.say(
+            talk.ada, talk.general, "when is it?", files=[SlackUpload("notes.txt", NOTES[2], "text/plain")],
+            mention=True, order="mention_first", paired=False,
+        )  # fmt: skip
+        await talk.openai.wait_for(lambda: talk.openai.calls)
+        talk.slack.announce(said)
+        await talk.until("On Thursday.")
+        await idle(worker)
+    assert "Thursday" not in texts(talk, 0)[0]
+    assert "The launch is on Thursday" in texts(talk, 1)[0]
+    assert len(talk.openai.calls) == 2
 
 
 async def test_slack_without_the_scope_for_files_is_told_of_as_such(on_stage: Stage) -> None:
