@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, case, exists, insert, select, update
 
 from bot import crash
-from bot.messages import Address, IncomingMessage
+from bot.messages import Address, Attachment, IncomingMessage
 from storage import summaries
 from storage.changes import ANSWERS, contents, revise
 from storage.database import Database
@@ -136,6 +136,17 @@ ADD_FILES = (
     .values(attachments=bindparam("to_attachments"), file_texts=None)
 )
 
+# While it was asked what they are, the message may have been edited or forgotten.
+NAME_FILES = (
+    update(messages)
+    .where(
+        messages.c.id == bindparam("of_row"),
+        messages.c.deleted.is_(False),
+        messages.c.attachments == bindparam("of_attachments", type_=messages.c.attachments.type),
+    )
+    .values(attachments=bindparam("to_attachments"))
+)
+
 
 def turn_key(message: IncomingMessage, again: str = "") -> str:
     """The key of the turn that `message` starts: 20 hexadecimal digits made from its identity alone.
@@ -189,6 +200,10 @@ class Inbox:
         Of a conversation that is complete by now, nothing: somebody had it forgotten meanwhile.
         """
         await self._database.insist(_remember, conversation_id, earlier, own_id)
+
+    async def name_files(self, message_id: int, known: Sequence[Attachment], told: Sequence[Attachment]) -> None:
+        """Keep what the platform tells of a message's files, where they are still those that were `known`."""
+        await self._database.insist(_name_files, message_id, known, told)
 
 
 def _root_of(connection: Connection, address: Address, message_id: str) -> str | None:
@@ -248,6 +263,13 @@ def _add_files(connection: Connection, message: IncomingMessage, known: Row[*tup
     connection.execute(ADD_FILES, {"of_row": known.id, "to_attachments": message.attachments})
     summaries.drop_of_message(connection, identity(message.address, message.id))
     return revise(connection, known.turn_id, ANSWERS)
+
+
+def _name_files(
+    connection: Connection, message_id: int, known: Sequence[Attachment], told: Sequence[Attachment]
+) -> None:
+    row = {"of_row": message_id, "of_attachments": tuple(known), "to_attachments": tuple(told)}
+    connection.execute(NAME_FILES, row)
 
 
 def _conversation(connection: Connection, message: IncomingMessage, root: str, *, complete: bool) -> int:

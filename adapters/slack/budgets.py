@@ -36,6 +36,7 @@ TIERS: Mapping[str, int] = {
     "conversations.replies": 50,
     "files.completeUploadExternal": 100,
     "files.getUploadURLExternal": 100,
+    "files.info": 100,
     "reactions.add": 50,
     "reactions.get": 50,
     "reactions.remove": 20,
