@@ -416,6 +416,15 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
+class TellsOfFiles(Protocol):
+    """Hears of some files by their ids alone (`untold`), and is told what they are when it asks."""
+
+    async def file_told(self, file: Attachment) -> Attachment:
+        """The same file with its name, type, size and address, or why there is none. Raises a `DeliveryFailure`."""
+        ...
+
+
+@runtime_checkable
 class RenewsFiles(Protocol):
     """Its files' addresses expire, and can be had anew."""
 

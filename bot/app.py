@@ -207,7 +207,7 @@ def build_enclosures(settings: Settings, store: Store) -> Enclosures:
         types=settings.parley_files_types,
     )
     opener = Opener(settings.parley_files_seconds)
-    return Enclosures(FileReader(store.files, opener, limits), Pictures(opener, limits.bytes))
+    return Enclosures(store.inbox, FileReader(store.files, opener, limits), Pictures(opener, limits.bytes))
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -82,8 +82,9 @@ class Asking:
     async def run(self) -> Outcome:
         """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
         outcome = await self._ask()
-        if self._question.left_out and outcome.said:
-            outcome = replace(outcome, text=endings.with_lines(outcome.text, [self._question.left_out]))
+        unseen = [line for line in (self._question.left_out, self._question.unread) if line]
+        if unseen and outcome.said:
+            outcome = replace(outcome, text=endings.with_lines(outcome.text, unseen))
         if outcome.used is None:
             return outcome
         holds, cost = self._question.controls, outcome.used.cost_micros

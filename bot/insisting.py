@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from bot.errors import DeliveryDelayed, DeliveryUncertain
 
@@ -20,15 +27,18 @@ LAND_FOR_SECONDS = 600.0
 _BACKOFF = wait_random_exponential(multiplier=1, min=0.5, max=30)
 
 
-async def insist(what: str, call: Callable[[], Awaitable[T]], seconds: float = LAND_FOR_SECONDS) -> T:
+async def insist(
+    what: str, call: Callable[[], Awaitable[T]], seconds: float = LAND_FOR_SECONDS, *, within: bool = False
+) -> T:
     """What `call` returns, once a platform takes it; `what` names it in the log, by the key of its turn.
 
-    Raises the last `DeliveryFailure` after `seconds`, and at once what no waiting cures.
+    Raises the last `DeliveryFailure` after `seconds`, and at once what no waiting cures. `within`: no wait begins that
+    would go on past them, for somebody waits for what comes after.
     """
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((DeliveryDelayed, DeliveryUncertain)),
         wait=_wait,
-        stop=stop_after_delay(seconds),
+        stop=stop_before_delay(seconds) if within else stop_after_delay(seconds),
         before_sleep=lambda state: _log_retry(what, state),
         reraise=True,
     ):

@@ -123,6 +123,7 @@ class Intake:
             message=message.id,
             outcome=accepted.outcome,
         )
+        self.revising.tell(accepted.turn_id, accepted.revision)
         if accepted.outcome == "queued":
             if command is not None and accepted.turn_id is not None:
                 if command.name == "stop":

@@ -47,14 +47,24 @@ class Author:
     roles: frozenset[str] | None = None
 
 
+Missing = Literal["", "deleted", "hidden", "closed", "unscoped", "untold", "later"]
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that came with a message; `size` in bytes, `url` at the platform's own host."""
+    """A file that came with a message; `size` in bytes, `url` at the platform's own host.
+
+    `missing` says of one without an address why that is: it was `deleted`, the workspace's plan hides it (`hidden`), it
+    is `closed` to the bot, or the bot lacks the permission for files (`unscoped`). `untold`: the platform says what it
+    is when asked by its `id`, and could not just now where it is to be asked `later`.
+    """
 
     name: str
     media_type: str
     size: int
     url: str
+    missing: Missing = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

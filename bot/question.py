@@ -12,7 +12,7 @@ from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.files.enclosures import Enclosures, Seen
 from bot.messages import Place
-from bot.surroundings import Surroundings
+from bot.surroundings import Around, Surroundings
 from storage import Store
 from storage.records import Claim, StoredMessage
 
@@ -32,6 +32,8 @@ class Question:
     pictures: Mapping[int, Sequence[Picture | str]]
     left_out: str = ""
     """A line for the asker on what the model does not see of what came with the question."""
+    unread: str = ""
+    """A line for the asker where what was said before could not be read."""
 
 
 async def read_question(
@@ -49,10 +51,11 @@ async def read_question(
     What was said before `since` (microseconds since the epoch) is not read from the platform: it is to be forgotten.
     """
     effective = await controls.at(claim.address)
-    memory = context.NO_MEMORY
+    memory, around = context.NO_MEMORY, Around()
     if claim.kind == "answer":
         window = await store.history.window(claim.turn_id, claim.conversation_id, claim.context_start)
-        if await surroundings.read(claim, adapter, effective, window.messages, since=since):
+        around = await surroundings.read(claim, adapter, effective, window.messages, since=since)
+        if around.more:
             window = await store.history.window(claim.turn_id, claim.conversation_id, claim.context_start)
         seen = await enclosures.of(adapter, claim, window.messages, effective)
         history = seen.history
@@ -80,4 +83,5 @@ async def read_question(
         own=own,
         pictures=seen.pictures,
         left_out=seen.left_out,
+        unread=around.unread,
     )

@@ -19,7 +19,7 @@ from bot.messages import Address, IncomingMessage
 from bot.outcome import from_row
 from bot.retention import REMOVED_MARK
 from storage.marks import Marks
-from storage.records import Revised, micros, micros_of, now
+from storage.records import micros, micros_of, now
 from storage.revisions import Revisions
 from storage.turns import Turns
 
@@ -56,7 +56,7 @@ class Revising:
         revised = await self.revisions.edit(message, asks=_asks(message))
         if revised.outcome == "changed":
             log.info("message_edited", platform=message.address.platform, message=message.id)
-            self._tell(revised)
+            self.tell(revised.turn_id, revised.revision)
             if revised.answered and revised.turn_id is not None and message.edited:
                 self.on_edited(revised.turn_id)
         if not (message.mentions_bot or message.direct):
@@ -68,12 +68,13 @@ class Revising:
         revised = await self.revisions.delete(address, message_id)
         if revised.outcome == "changed":
             log.info("message_deleted", platform=address.platform, message=message_id)
-            self._tell(revised)
+            self.tell(revised.turn_id, revised.revision)
 
-    def _tell(self, revised: Revised) -> None:
-        for lease in self.leases() if revised.revision is not None else ():
-            if lease.claim.turn_id == revised.turn_id:
-                lease.change(revised.revision or 0)
+    def tell(self, turn_id: int | None, revision: int | None) -> None:
+        """Let a turn know that its questions have come to this revision, where it runs in this process."""
+        for lease in self.leases() if revision is not None else ():
+            if lease.claim.turn_id == turn_id:
+                lease.change(revision or 0)
 
     async def _is_fresh(self, message: IncomingMessage) -> bool:
         """Whether an edit of a message that is not known is new, and the message not one that was known once."""

@@ -15,7 +15,8 @@ import structlog
 
 from bot.adapter import Adapter, FollowsReplies
 from bot.controls.effective import Effective
-from bot.errors import DeliveryDelayed, DeliveryFailure
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused
+from bot.insisting import insist
 from bot.lately import Lately
 from bot.messages import Address, IncomingMessage
 from bot.pacing import Pace
@@ -26,8 +27,22 @@ from storage.records import Claim, StoredMessage, micros, micros_of
 
 log = structlog.get_logger(__name__)
 
+# How long a platform is asked again for the thread that a question belongs to.
+EARLIER_WITHIN_SECONDS = 12.0
 # The answer's first word waits no longer than this for what would be good to know.
 WITHIN_SECONDS = 2.0
+
+UNREAD = "I could not read the earlier messages here just now, so I answered without them."
+CLOSED = "I can't read the earlier messages here: a permission that I lack may stand against it."
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What came of reading: whether there is `more` of the conversation now, and a line for the asker, or nothing, on
+    what could not be read of it."""
+
+    more: bool = False
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +56,47 @@ class Surroundings:
 
     async def read(
         self, claim: Claim, adapter: Adapter, effective: Effective, known: Sequence[StoredMessage], *, since: int
-    ) -> bool:
-        """Read and keep what is missing of what is `known`; whether there is more to be read of the conversation now.
+    ) -> Around:
+        """Read and keep what is missing of what is `known`.
 
         What was said before `since` (microseconds since the epoch) is to be forgotten, and is not read. Raises
         `StorageFailed`.
         """
         first = next((message for message in known if message.turn_id is not None), None)
         if first is None:
-            return False
+            return Around()
         if not claim.complete:
             return await self._earlier(claim, adapter, first, effective.history_messages, since)
         if effective.channel_messages and _begins(claim, first, known):
-            return await self._channel(claim, adapter, first, effective, since)
-        return False
+            return Around(more=await self._channel(claim, adapter, first, effective, since))
+        return Around()
 
-    async def _earlier(self, claim: Claim, adapter: Adapter, first: StoredMessage, most: int, since: int) -> bool:
+    async def _earlier(self, claim: Claim, adapter: Adapter, first: StoredMessage, most: int, since: int) -> Around:
         """The thread or the chain of replies that the bot was called into."""
         earlier: Sequence[IncomingMessage] = ()
         try:
             if claim.address.thread is not None:
-                earlier = await adapter.fetch_history(claim.address, before=first.platform_id, limit=most)
+                earlier = await insist(
+                    claim.key,
+                    lambda: adapter.fetch_history(claim.address, before=first.platform_id, limit=most),
+                    EARLIER_WITHIN_SECONDS,
+                    within=True,
+                )
             elif isinstance(adapter, FollowsReplies):
                 chain = await adapter.fetch_chain(claim.address, first.platform_id, most)
                 earlier = [m for m in chain if m.id != first.platform_id]
+        except DeliveryRefused as refused:
+            log.warning("history_unread", code=refused.code)
+            # It stays so: who asks there is told at the first answer.
+            return Around(unread=CLOSED if first.turn_id == claim.turn_id else "")
         except DeliveryFailure as failure:
-            # An answer without what was said before is better than none.
+            # An answer without what was said before is better than none; the next turn tries again.
             log.warning("history_unread", code=failure.code)
-            return False
+            return Around(unread=UNREAD)
         earlier = [message for message in earlier if micros(message.sent_at) >= since]
         await self.store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
         log.info("history_read", messages=len(earlier))
-        return bool(earlier)
+        return Around(more=bool(earlier))
 
     async def _channel(
         self, claim: Claim, adapter: Adapter, first: StoredMessage, effective: Effective, since: int

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, insert, literal, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, exists, insert, select, update
 
 from bot import crash
-from bot.messages import Address, IncomingMessage
+from bot.messages import Address, Attachment, IncomingMessage
+from storage import summaries
+from storage.changes import ANSWERS, contents, revise
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Accepted, Role, Ruling, Spoken, Standing, micros, now
@@ -61,7 +64,13 @@ LATELY = (
     .limit(RECENT_MESSAGES)
 )
 KNOWN = select(
-    messages.c.id, messages.c.turn_id, messages.c.conversation_id, messages.c.role, messages.c.deleted
+    messages.c.id,
+    messages.c.turn_id,
+    messages.c.conversation_id,
+    messages.c.role,
+    messages.c.attachments,
+    messages.c.edited,
+    messages.c.deleted,
 ).where(this_message)
 CONVERSATION = upsert(
     conversations,
@@ -121,15 +130,21 @@ ADVANCE_CURSOR = upsert(
 REMEMBER = upsert(messages, lambda insert: insert.on_conflict_do_nothing())
 IS_COMPLETE = select(conversations.c.complete).where(conversations.c.id == bindparam("of_row"))
 COMPLETE = update(conversations).where(conversations.c.id == bindparam("of_row")).values(complete=True)
-# Of the two events of one post on Slack, the mention lacks the files.
 ADD_FILES = (
+    update(messages)
+    .where(messages.c.id == bindparam("of_row"))
+    .values(attachments=bindparam("to_attachments"), file_texts=None)
+)
+
+# While it was asked what they are, the message may have been edited or forgotten.
+NAME_FILES = (
     update(messages)
     .where(
         messages.c.id == bindparam("of_row"),
         messages.c.deleted.is_(False),
-        messages.c.attachments == literal((), messages.c.attachments.type),
+        messages.c.attachments == bindparam("of_attachments", type_=messages.c.attachments.type),
     )
-    .values(attachments=bindparam("to_attachments"), file_texts=None)
+    .values(attachments=bindparam("to_attachments"))
 )
 
 
@@ -186,6 +201,10 @@ class Inbox:
         """
         await self._database.insist(_remember, conversation_id, earlier, own_id)
 
+    async def name_files(self, message_id: int, known: Sequence[Attachment], told: Sequence[Attachment]) -> None:
+        """Keep what the platform tells of a message's files, where they are still those that were `known`."""
+        await self._database.insist(_name_files, message_id, known, told)
+
 
 def _root_of(connection: Connection, address: Address, message_id: str) -> str | None:
     of = identity(address, message_id)
@@ -214,10 +233,9 @@ def _accept(
 ) -> Accepted:
     known = connection.execute(KNOWN, identity(message.address, message.id)).first()
     if known is not None:
-        if message.attachments:
-            connection.execute(ADD_FILES, {"of_row": known.id, "to_attachments": message.attachments})
+        revision = _add_files(connection, message, known)
         if known.turn_id is not None or known.role != "user" or known.deleted:
-            return Accepted("duplicate", known.turn_id)
+            return Accepted("duplicate", known.turn_id, revision)
         ruling = rule()
         if ruling.kind is None and not ruling.decided:
             return Accepted("duplicate")
@@ -232,6 +250,26 @@ def _accept(
     _advance_cursors(connection, message)
     crash.point("before_commit")
     return accepted
+
+
+def _add_files(connection: Connection, message: IncomingMessage, known: Row[*tuple[Any, ...]]) -> int | None:
+    """Take in what the first event of a message left out; the new revision of the turn that answers it and is open.
+
+    Of the two events of one post on Slack, the mention may lack the files. What an edit took away is not put back.
+    """
+    lacks = set(contents(known.attachments)) < set(contents(message.attachments))
+    if known.edited or known.deleted or not lacks:
+        return None
+    connection.execute(ADD_FILES, {"of_row": known.id, "to_attachments": message.attachments})
+    summaries.drop_of_message(connection, identity(message.address, message.id))
+    return revise(connection, known.turn_id, ANSWERS)
+
+
+def _name_files(
+    connection: Connection, message_id: int, known: Sequence[Attachment], told: Sequence[Attachment]
+) -> None:
+    row = {"of_row": message_id, "of_attachments": tuple(known), "to_attachments": tuple(told)}
+    connection.execute(NAME_FILES, row)
 
 
 def _conversation(connection: Connection, message: IncomingMessage, root: str, *, complete: bool) -> int:

@@ -56,11 +56,13 @@ class Accepted:
     """What became of an incoming message.
 
     `queued`: a new turn will answer it; `joined`: a turn that had not begun will; `stored`: kept as context;
-    `duplicate`: it was known.
+    `duplicate`: it was known. `revision`: the new one of the open turn that answers it, where this event brought files
+    that the one before had left out.
     """
 
     outcome: Outcome
     turn_id: int | None = None
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,15 @@ said nor an end of an older count, so that an answer never stands to a wording t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import Connection, bindparam, exists, select, update
 
-from bot.messages import Address, Attachment, IncomingMessage
+from bot.messages import Address, IncomingMessage
 from storage import overheard, summaries
+from storage.changes import ANSWERS, TAKEN_BACK_WITH_THEIR_QUESTION, contents, revise
 from storage.database import Database
 from storage.inbox import identity, this_message
-from storage.records import ENDED_WITH_WORDS, Revised, TurnKind, micros
-from storage.schema import is_open, messages, turns, wordless
+from storage.records import ENDED_WITH_WORDS, Revised, micros
+from storage.schema import messages, turns, wordless
 
 KNOWN = (
     select(
@@ -60,16 +59,6 @@ WIPE_ANSWER = (
     )
     .values(**wordless, deleted=True)
 )
-REVISE = (
-    update(turns)
-    .where(turns.c.id == bindparam("of_turn"), is_open(turns), turns.c.kind.in_(bindparam("kinds", expanding=True)))
-    .values(revision=turns.c.revision + 1, outcome=None, stopped_by=None)
-    .returning(turns.c.revision)
-)
-
-# A command is carried out once, whatever becomes of its words.
-_ANSWERS: Sequence[TurnKind] = ("answer",)
-_TAKEN_BACK_WITH_ITS_QUESTION: Sequence[TurnKind] = ("answer", "notice")
 
 
 class Revisions:
@@ -107,7 +96,7 @@ def _edit(connection: Connection, message: IncomingMessage, asks: bool) -> Revis
     edited_at = known.edited_at if message.edited_at is None else micros(message.edited_at)
     if known.deleted or edited_at < known.edited_at:
         return Revised("stale", known.turn_id)
-    has_other_files = _contents(message.attachments) != _contents(known.attachments)
+    has_other_files = contents(message.attachments) != contents(known.attachments)
     is_new = message.whole_text != known.text or has_other_files
     # Also where nothing is new, the addresses of its files may be: Discord's expire.
     connection.execute(REWORD, {"of_row": known.id, "to_edited_at": edited_at, **wording})
@@ -116,7 +105,7 @@ def _edit(connection: Connection, message: IncomingMessage, asks: bool) -> Revis
     summaries.drop_of_message(connection, of)
     if has_other_files:
         connection.execute(FORGET_FILES, {"of_row": known.id})
-    revision = _revise(connection, known.turn_id, _ANSWERS)
+    revision = revise(connection, known.turn_id, ANSWERS)
     if revision is not None and not asks:
         connection.execute(LEAVE_TURN, {"of_row": known.id})
     has_ended = known.kind == "answer" and known.state in ENDED_WITH_WORDS
@@ -136,22 +125,9 @@ def _delete(connection: Connection, address: Address, message_id: str) -> Revise
     revision = None
     if known.role != "assistant" and known.turn_id is not None:
         connection.execute(WIPE_ANSWER, {"of_turn": known.turn_id})
-        revision = _revise(connection, known.turn_id, _TAKEN_BACK_WITH_ITS_QUESTION)
+        revision = revise(connection, known.turn_id, TAKEN_BACK_WITH_THEIR_QUESTION)
     return Revised("changed", known.turn_id, revision)
-
-
-def _revise(connection: Connection, turn_id: int | None, kinds: Sequence[TurnKind]) -> int | None:
-    """Count one more change of a turn's questions; None where it has ended, or is of another kind."""
-    if turn_id is None:
-        return None
-    revision: int | None = connection.scalar(REVISE, {"of_turn": turn_id, "kinds": kinds})
-    return revision
 
 
 def _wording(message: IncomingMessage) -> dict[str, object]:
     return {"to_text": message.whole_text, "to_attachments": message.attachments}
-
-
-def _contents(files: Sequence[Attachment]) -> Sequence[tuple[str, str, int]]:
-    """What tells files from each other; their addresses do not, being given anew each time."""
-    return [(file.name, file.media_type, file.size) for file in files]

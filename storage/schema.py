@@ -82,7 +82,7 @@ class Files(TypeDecorator[tuple[Attachment, ...]]):
 
     def process_bind_param(self, value: Sequence[Attachment] | None, dialect: Dialect) -> str:
         """The list as JSON."""
-        return json.dumps([asdict(attachment) for attachment in value], ensure_ascii=False) if value else NO_FILES
+        return json.dumps([_fields(attachment) for attachment in value], ensure_ascii=False) if value else NO_FILES
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Attachment, ...]:
         """The list as it was stored."""
@@ -90,6 +90,12 @@ class Files(TypeDecorator[tuple[Attachment, ...]]):
         if value is None or value == NO_FILES:
             return ()
         return tuple(Attachment(**fields) for fields in json.loads(value))
+
+
+def _fields(attachment: Attachment) -> dict[str, object]:
+    """An attachment as it is stored. Nearly every one has an address, and no word why it had none."""
+    unsaid = {name for name in ("missing", "id") if not getattr(attachment, name)}
+    return {name: value for name, value in asdict(attachment).items() if name not in unsaid}
 
 
 class FileTexts(TypeDecorator[tuple[FileText, ...]]):

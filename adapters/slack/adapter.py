@@ -42,7 +42,7 @@ from adapters.slack.rendering import fits
 from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.streams import StreamedMessages
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
-from adapters.slack.uploads import download, remove, upload
+from adapters.slack.uploads import download, remove, told, upload
 from adapters.slack.web import open_session, web_client
 from adapters.slack.whispers import open_direct, whisper
 from adapters.vitals import Pulse
@@ -269,6 +269,11 @@ class SlackAdapter:
     async def read_file(self, file: Attachment, most_bytes: int) -> bytes:
         """The bytes of a file that came with a message; needs the scope files:read. Raises a `DeliveryFailure`."""
         return await download(self._web, file, most_bytes)
+
+    async def file_told(self, file: Attachment) -> Attachment:
+        """A file of a channel shared with others, asked for by its id; needs files:read. Raises a `DeliveryFailure`."""
+        with self._delivery():
+            return await told(self._web, file)
 
     def is_person(self, user_id: str) -> bool:
         """Whether an id has the form of Slack's: https://docs.slack.dev/reference/objects/user-object"""

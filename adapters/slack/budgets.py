@@ -37,6 +37,7 @@ TIERS: Mapping[str, int] = {
     "files.completeUploadExternal": 100,
     "files.delete": 50,
     "files.getUploadURLExternal": 100,
+    "files.info": 100,
     "reactions.add": 50,
     "reactions.get": 50,
     "reactions.remove": 20,

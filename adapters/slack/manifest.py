@@ -35,6 +35,7 @@ METHOD_SCOPES: dict[str, tuple[str, ...]] = {
     "files.getUploadURLExternal": ("files:write",),
     "files.completeUploadExternal": ("files:write",),
     "files.delete": ("files:write",),
+    "files.info": ("files:read",),
     "views.open": (),
     "views.update": (),
     "views.publish": (),

@@ -24,6 +24,7 @@ from bot.messages import (
     IncomingMessage,
     MessageDeleted,
     MessageEdited,
+    Missing,
     ReactionAdded,
     ReactionRemoved,
 )
@@ -41,6 +42,12 @@ _GUEST = ("is_restricted", "is_ultra_restricted")
 _MOST_CHANNELS = 5
 # Everybody who is named is asked for with a call of its own (`users.info`, 100 a minute): the rest stay `@someone`.
 _MOST_PEOPLE = 30
+
+# Files whose object holds no address, by its `mode`
+# (https://docs.slack.dev/changelog/2019-03-wild-west-for-files-no-more) or its `file_access`
+# (https://docs.slack.dev/apis/slack-connect/#check_file_info).
+_FILE_MODES: Mapping[str, Missing] = {"tombstone": "deleted", "hidden_by_limit": "hidden"}
+_FILE_ACCESS: Mapping[str, Missing] = {"file_not_found": "deleted", "check_file_info": "untold"}
 
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}")
@@ -380,22 +387,29 @@ def _without_mention(markup: str, user_id: str) -> str:
 
 def _files(message: Mapping[str, Any]) -> tuple[Attachment, ...]:
     files = message.get("files")
-    found = []
-    for entry in (*(files if isinstance(files, list) else ()), *quotes.files_in(message.get("attachments"))):
-        file = _dict(entry)
-        url = clean(file.get("url_private_download")) or clean(file.get("url_private"))
-        if not url:  # deleted, hidden by the plan's limit, or of another workspace
-            continue
-        size = file.get("size")
-        found.append(
-            Attachment(
-                name=clean(file.get("name")) or clean(file.get("title")) or "file",
-                media_type=clean(file.get("mimetype")) or "application/octet-stream",
-                size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else 0,
-                url=url,
-            )
-        )
-    return tuple(found)
+    entries = [*(files if isinstance(files, list) else ()), *quotes.files_in(message.get("attachments"))]
+    return tuple(parse_file(entry) for entry in entries if _dict(entry))
+
+
+def parse_file(entry: object) -> Attachment:
+    """A file object of an event, a history row or `files.info`; of one without an address, why there is none."""
+    file = _dict(entry)
+    url = clean(file.get("url_private_download")) or clean(file.get("url_private"))
+    size = file.get("size")
+    missing = "" if url else _missing(file)
+    return Attachment(
+        name=clean(file.get("name")) or clean(file.get("title")) or "file",
+        media_type=clean(file.get("mimetype")) or "application/octet-stream",
+        size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else 0,
+        url=url,
+        missing=missing,
+        id=(_identifier(file.get("id")) or "") if missing == "untold" else "",
+    )
+
+
+def _missing(file: Mapping[str, Any]) -> Missing:
+    found = _FILE_MODES.get(clean(file.get("mode"))) or _FILE_ACCESS.get(clean(file.get("file_access")), "closed")
+    return "closed" if found == "untold" and _identifier(file.get("id")) is None else found
 
 
 def _dict(value: object) -> Mapping[str, Any]:

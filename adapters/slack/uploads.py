@@ -6,6 +6,8 @@ https://docs.slack.dev/messaging/working-with-files#upload
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,14 +17,20 @@ from adapters.files import read_file
 from adapters.slack.blockkit import cut
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.mrkdwn import as_mrkdwn
-from adapters.slack.parsing import clean
+from adapters.slack.parsing import clean, parse_file
 from adapters.slack.web import proxy_for
 from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile
-from bot.messages import Address, Attachment
+from bot.messages import Address, Attachment, Missing
 
 # https://docs.slack.dev/reference/methods/files.getUploadURLExternal#errors (alt_txt_too_large)
 _DESCRIPTION_LIMIT = 1_000
+# https://docs.slack.dev/reference/methods/files.info#errors
+_REFUSALS: Mapping[str, Missing] = {
+    "file_not_found": "deleted",
+    "file_deleted": "deleted",
+    "missing_scope": "unscoped",
+}
 FILE_HOSTS = frozenset({"files.slack.com"})
 _FILE_GONE = frozenset({"file_deleted", "file_not_found"})
 
@@ -81,6 +89,21 @@ async def _post(session: aiohttp.ClientSession | None, url: str, file: OutgoingF
         raise SlackFault("unreadable") from None
     if status != 200:
         raise SlackFault(f"http_{status}", status=status, refused=400 <= status < 500 and status != 429)
+
+
+async def told(web: AsyncWebClient, file: Attachment) -> Attachment:
+    """What a file is that an event named by its id alone; raises `SlackFault` where that is worth asking again.
+
+    https://docs.slack.dev/apis/slack-connect/#check_file_info
+    """
+    try:
+        answer = await ask(web.files_info(file=file.id))
+    except SlackFault as fault:
+        if fault.transient or fault.token_refused:
+            raise
+        return replace(file, id="", missing=_REFUSALS.get(fault.code, "closed"))
+    found = parse_file(answer.get("file"))
+    return replace(found, id="", missing="closed") if found.missing == "untold" else found
 
 
 async def download(web: AsyncWebClient, file: Attachment, most_bytes: int) -> bytes:

@@ -12,8 +12,10 @@ from bot.controls.effective import Effective
 from bot.files.kinds import PICTURES
 from bot.files.left_out import LeftOut, line, note
 from bot.files.reading import FileReader, Tokens
+from bot.files.told import told
 from bot.messages import FileText
 from bot.pictures import Pictures
+from storage.inbox import Inbox
 from storage.records import Claim, StoredMessage
 
 FILES_OFF = "files are not read here: the setting `files` is off"
@@ -34,6 +36,7 @@ class Seen:
 class Enclosures:
     """Reads what came with messages: files as text, pictures as such."""
 
+    inbox: Inbox
     reader: FileReader
     pictures: Pictures
 
@@ -41,6 +44,8 @@ class Enclosures:
         """What a turn sees of what came with its conversation. Raises `StorageFailed`."""
         if not any(message.attachments for message in history):
             return Seen(history)
+        if controls.files or controls.vision:
+            history = await told(adapter, self.inbox, history)
         if controls.files:
             model = controls.model
             counted = Tokens(

@@ -21,9 +21,12 @@ FETCHED_WITHIN_SECONDS = 15.0
 GONE = "it is gone from the platform, or closed to me"
 ELSEWHERE = "it is kept elsewhere, not on the platform"
 NO_PERMISSION = "I lack the permission to read files: an admin can give me `files:read`"
+DELETED = "it was deleted"
+HIDDEN = "the workspace's plan hides it, as there are too many files or it is too old"
 NOT_NOW = "the platform did not give it to me just now"
 _TOO_LARGE = "it is larger than {} MB"
 # The codes of a refusal that say more than that the file is gone; `adapters/files.py` lists them.
+_MISSING = {"deleted": DELETED, "hidden": HIDDEN, "unscoped": NO_PERMISSION}
 _REASONS = {"foreign_host": ELSEWHERE, "html": NO_PERMISSION, "redirected": NO_PERMISSION}
 
 
@@ -40,6 +43,10 @@ async def fetched(
     adapter: ReadsFiles, address: Address, message: StoredMessage, file: Attachment, most_bytes: int
 ) -> bytes:
     """The file's bytes. Raises `Unreadable`, and of it `NotNow` where it is worth trying another time."""
+    if file.missing in ("untold", "later"):
+        raise NotNow(NOT_NOW)
+    if file.missing:
+        raise Unreadable(_MISSING.get(file.missing, GONE))
     if file.size > most_bytes:
         raise Unreadable(too_large(most_bytes))
     try:

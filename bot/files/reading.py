@@ -113,7 +113,8 @@ class FileReader:
         limits = self.limits
         try:
             named = expected(file.name, file.media_type)
-            if limits.types is not None and limits.types.isdisjoint({extension(file.name), named or "text"}):
+            kinds = {extension(file.name), named or "text"}
+            if not file.missing and limits.types is not None and limits.types.isdisjoint(kinds):
                 raise Unreadable(NOT_ALLOWED)  # noqa: TRY301 -- the same as any other reason
             data = await fetched(adapter, address, message, file, limits.bytes)
             opened = await self.opener.text(actual(file.name, file.media_type, data), data, limits.characters)

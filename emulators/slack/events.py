@@ -44,9 +44,11 @@ def callback(core: Core, event: Json, event_id: str) -> Json:
 
 
 def file_json(core: Core, file: File) -> Json:
-    """A file object; of a deleted file its id alone is left where it was shared."""
-    if file.deleted:
-        return {"id": file.id, "mode": "tombstone"}
+    """A file object as methods show it; of what was deleted, hidden or is closed no more than that."""
+    if file.mode != "hosted":
+        return {"id": file.id, "mode": file.mode}
+    if file.access in ("access_denied", "file_not_found"):
+        return _stub(file)
     suffix = file.name.rpartition(".")[2]
     return {
         "id": file.id,
@@ -74,6 +76,33 @@ def file_json(core: Core, file: File) -> Json:
         "has_rich_preview": False,
         "file_access": "visible",
     }
+
+
+def _stub(file: File) -> Json:
+    return {
+        "id": file.id,
+        "mode": "file_access",
+        "file_access": file.access,
+        "created": 0,
+        "timestamp": 0,
+        "user": "",
+    }
+
+
+def _pushed(core: Core, body: Json) -> Json:
+    """A message as events show it: files of a shared channel by their ids alone.
+
+    https://docs.slack.dev/apis/slack-connect/#check_file_info: "It is only when file events are pushed to your app that
+    you will need an additional API call".
+    """
+    if "files" not in body:
+        return body
+    files = [core.files[each["id"]] for each in body["files"]]
+    shown = [
+        _stub(file) if file.access == "check_file_info" and file.mode == "hosted" else file_json(core, file)
+        for file in files
+    ]
+    return body | {"files": shown}
 
 
 def message_json(core: Core, message: Message, *, with_metadata: bool = True) -> Json:
@@ -186,7 +215,7 @@ def quotation(core: Core, message: Message, *, forwarded: bool) -> Json:
 def message_event(core: Core, message: Message) -> Json:
     """The `message` event of a new message."""
     place = {"channel": message.channel, "event_ts": message.ts, "channel_type": core.channels[message.channel].kind}
-    return message_json(core, message) | place
+    return _pushed(core, message_json(core, message)) | place
 
 
 def app_mention(core: Core, message: Message) -> Json:
@@ -202,8 +231,8 @@ def message_changed(core: Core, message: Message, before: Json) -> Json:
     return {
         "type": "message",
         "subtype": "message_changed",
-        "message": message_json(core, message),
-        "previous_message": before,
+        "message": _pushed(core, message_json(core, message)),
+        "previous_message": _pushed(core, before),
         "channel": message.channel,
         "hidden": True,
         "ts": ts,

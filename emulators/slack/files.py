@@ -20,6 +20,7 @@ LOGIN_PAGE = (
 )
 MOST_ALT_TEXT = 1_000
 _GET_URL = {"filename": "str!", "length": "int!", "alt_txt": "str", "snippet_type": "str"}
+_INFO = {"file": "str!", "count": "int", "cursor": "str", "limit": "int", "page": "int"}
 _COMPLETE = {
     "files": "list!",
     "channel_id": "str",
@@ -116,15 +117,33 @@ def delete(core: Core, arguments: Json) -> Json:
     sharing = [message for message in standing if any(each is file for each in message.files)]
     if file.user != core.bot.id and not any(core.bot.id in core.channels[m.channel].members for m in sharing):
         raise SlackError("file_not_found")
-    if file.deleted:
+    if file.mode == "tombstone":
         raise SlackError("file_deleted")
     if file.user != core.bot.id:
         raise SlackError("cant_delete_file")
     before = [events.message_json(core, message) for message in sharing]
-    file.deleted = True
+    file.mode = "tombstone"
     for message, was in zip(sharing, before, strict=True):
         core.change(message, "files.delete", edited_by=None, before=was)
     return {}
+
+
+def info(core: Core, arguments: Json) -> Json:
+    """files.info: what a file is, by its id. https://docs.slack.dev/reference/methods/files.info"""
+    file = core.files.get(arguments["file"])
+    if file is None or not file.uploaded or file.access == "file_not_found":
+        raise SlackError("file_not_found")
+    if file.mode == "tombstone":
+        raise SlackError("file_deleted")
+    if file.access == "access_denied":
+        raise SlackError("access_denied")
+    paging = {"count": 20, "total": 0, "page": 1, "pages": 0}
+    return {
+        "file": events.file_json(core, file),
+        "comments": [],
+        "paging": paging,
+        "response_metadata": {"next_cursor": ""},
+    }
 
 
 async def download(core: Core, request: web.Request) -> web.StreamResponse:
@@ -133,12 +152,13 @@ async def download(core: Core, request: web.Request) -> web.StreamResponse:
     allowed = request.headers.get("Authorization") == f"Bearer {core.bot_token}" and "files:read" in core.scopes
     if not allowed:
         return web.Response(text=LOGIN_PAGE, content_type="text/html")
-    if file is None or file.deleted or request.match_info["name"] != file.name:
+    if file is None or file.mode != "hosted" or request.match_info["name"] != file.name:
         return web.Response(status=404, text="file not found", content_type="text/html")
     return web.Response(body=file.data, content_type=file.media_type)
 
 
 METHODS = [
+    Method("files.info", _INFO, info, "t4", "files:read", json_input=False),
     Method("files.getUploadURLExternal", _GET_URL, get_upload_url, "t4", "files:write", json_input=False),
     Method("files.completeUploadExternal", _COMPLETE, complete, "t4", "files:write"),
     Method("files.delete", {"file": "str!"}, delete, "t3", "files:write"),

@@ -90,18 +90,29 @@ class Channel:
     created: int = field(default_factory=lambda: int(time.time()))
 
 
+FileMode = Literal["hosted", "tombstone", "hidden_by_limit"]
+FileAccess = Literal["visible", "check_file_info", "access_denied", "file_not_found"]
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as a person attaches it."""
+    """A file as a person attaches it; see `File`."""
 
     name: str
     data: bytes
     media_type: str = "text/plain"
+    mode: FileMode = "hosted"
+    access: FileAccess = "visible"
 
 
 @dataclass(slots=True)
 class File:
-    """A file the platform keeps; `url_private` wants the bot token and `files:read`."""
+    """A file the platform keeps; `url_private` wants the bot token and `files:read`.
+
+    `mode`: it was deleted (`tombstone`), or is over the limit of a free plan. `access`: of `check_file_info`, as in a
+    channel shared with others, events tell the id alone; of what is closed or gone at the other side
+    nothing more is told.
+    """
 
     id: str
     name: str
@@ -112,8 +123,9 @@ class File:
     length: int = 0
     uploaded: bool = False
     completed: bool = False
-    deleted: bool = False
     alt_text: str = ""
+    mode: FileMode = "hosted"
+    access: FileAccess = "visible"
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,8 +119,9 @@ class People(Core):
 
     def _file(self, user: User, upload: Upload) -> File:
         file = File(
-            self.new_id("F"), upload.name, upload.media_type, user.id, upload.data, upload.name, len(upload.data)
-        )
+            self.new_id("F"), upload.name, upload.media_type, user.id, upload.data, upload.name, len(upload.data),
+            mode=upload.mode, access=upload.access,
+        )  # fmt: skip
         file.uploaded = file.completed = True
         self.files[file.id] = file
         return file

@@ -11,6 +11,7 @@ import pytest
 from bot.app import App
 from bot.context import SUMMARY_BEGINS
 from bot.summaries import INSTRUCTIONS
+from bot.surroundings import CLOSED, UNREAD
 from emulators.discord import DiscordServer
 from emulators.faults import Fault
 from emulators.openai import ChatRequest, Reply, errors
@@ -20,9 +21,12 @@ from emulators.slack.model import User as SlackUser
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import idle
 from tests.e2e.team import Person, Said, Team
+from tests.e2e.test_catch_up import caught_up
 
 RAW = re.compile(r"\b[UWCB][A-Z0-9]{8,}\b|\b\d{16,}\b|<[@#!:t]")
 FACT = "the launch code is HERON-42"
+FAILS = Fault(status=500, body={})
+LIMITED = Fault(status=429, headers={"Retry-After": "1"}, body={"ok": False, "error": "ratelimited"})
 
 
 @pytest.fixture(params=["slack", "discord"])
@@ -234,6 +238,62 @@ async def test_a_mention_amid_a_thread_carries_the_thread_with_everybodys_names(
     assert [role for role, _ in prompt(on_stage)] == ["system", *["user"] * 4, "assistant", "user"]
     assert answer
     assert not RAW.search(str(prompt(on_stage)))
+
+
+@pytest.mark.parametrize("fault", [FAILS, LIMITED], ids=["500", "429"])
+async def test_a_thread_that_slack_does_not_give_at_once_is_asked_for_again(on_stage: Stage, fault: Fault) -> None:
+    slack = on_stage.slack
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        root = await slack.say(ada, general, FACT)
+        slack.faults.add("conversations.replies", fault)
+        await slack.say(ada, general, "what is the code?", thread_ts=root.ts, mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(general, root.ts))
+        await idle(worker)
+    assert asked(on_stage) == [f"ada: {FACT}", "ada: what is the code?"]
+    assert UNREAD not in slack.visible_text(slack.bot_messages(general, root.ts)[0])
+
+
+async def test_a_thread_that_can_not_be_read_is_told_of_below_the_answer_and_read_at_the_next(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.surroundings.EARLIER_WITHIN_SECONDS", 0.0)
+    slack = on_stage.slack
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    on_stage.openai.script("I don't know.", "HERON-42.")
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        root = await slack.say(ada, general, FACT)
+        slack.faults.add("conversations.replies", LIMITED)
+        await slack.say(ada, general, "what is the code?", thread_ts=root.ts, mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(general, root.ts))
+        await idle(worker)
+        await slack.say(ada, general, "and now?", thread_ts=root.ts)
+        await slack.wait_for(lambda: len(slack.bot_messages(general, root.ts)) == 2)
+        await idle(worker)
+    first, second = (slack.visible_text(message) for message in slack.bot_messages(general, root.ts))
+    assert first.startswith("I don't know.") and UNREAD in first
+    assert second == "HERON-42."
+    assert asked(on_stage)[0] == f"ada: {FACT}"
+
+
+async def test_a_thread_that_stays_closed_is_told_of_once(on_stage: Stage) -> None:
+    slack = on_stage.slack
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    refused = Fault(status=200, body={"ok": False, "error": "missing_scope", "needed": "channels:history"})
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        root = await slack.say(ada, general, FACT)
+        slack.faults.add("conversations.replies", refused, refused)
+        await slack.say(ada, general, "what is the code?", thread_ts=root.ts, mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(general, root.ts))
+        await idle(worker)
+        await slack.say(ada, general, "and now?", thread_ts=root.ts)
+        await slack.wait_for(lambda: len(slack.bot_messages(general, root.ts)) == 2)
+        await idle(worker)
+    first, second = (slack.visible_text(message) for message in slack.bot_messages(general, root.ts))
+    assert CLOSED in first and CLOSED not in second
 
 
 async def test_a_mention_in_a_discord_thread_carries_the_thread(on_stage: Stage) -> None:

@@ -12,15 +12,17 @@ from PIL import Image
 
 from bot.files import kinds
 from bot.files.enclosures import FILES_OFF, VISION_OFF
-from bot.files.fetching import GONE, NO_PERMISSION
+from bot.files.fetching import DELETED, GONE, HIDDEN, NO_PERMISSION, NOT_NOW
 from bot.files.reading import TOO_MANY
 from emulators.discord.state import Attachment
 from emulators.discord.state import Upload as DiscordUpload
 from emulators.faults import Fault
+from emulators.openai import Reply
 from emulators.slack.model import Message as SlackMessage
 from emulators.slack.model import Upload as SlackUpload
 from tests.e2e.stage import Stage
 from tests.e2e.talk import Said, Talk, idle
+from tests.e2e.test_catch_up import caught_up
 from tests.files import samples
 
 Sent = tuple[str, str, bytes]
@@ -225,6 +227,99 @@ async def test_a_file_that_the_platform_does_not_give_just_now_is_read_at_the_ne
         await talk.ask_on(first, "again?")
         await answers(talk, 2)
     assert "Thursday" not in texts(talk, 0)[0] and "Thursday" in texts(talk, 1)[0]
+
+
+async def test_a_file_that_slack_tells_of_after_the_mention_is_read_by_the_answer_under_way(on_stage: Stage) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.openai.script(Reply("I see no file here. " * 20, chunk_delay=0.2), "On Thursday.")
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        said = await talk.slack.say(
+            talk.ada, talk.general, "when is it?", files=[SlackUpload("notes.txt", NOTES[2], "text/plain")],
+            mention=True, order="mention_first", paired=False,
+        )  # fmt: skip
+        await talk.openai.wait_for(lambda: talk.openai.calls)
+        talk.slack.announce(said)
+        await talk.until("On Thursday.")
+        await idle(worker)
+    assert "Thursday" not in texts(talk, 0)[0]
+    assert "The launch is on Thursday" in texts(talk, 1)[0]
+    assert len(talk.openai.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("withheld", "why"),
+    [
+        ({"mode": "tombstone"}, DELETED),
+        ({"mode": "hidden_by_limit"}, HIDDEN),
+        ({"access": "file_not_found"}, DELETED),
+        ({"access": "access_denied"}, GONE),
+    ],
+    ids=["deleted", "over the plan's limit", "not found", "denied"],
+)
+async def test_a_file_that_slack_withholds_is_told_of_with_the_reason(
+    on_stage: Stage, withheld: dict[str, Any], why: str
+) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.openai.script("I see none.")
+    async with on_stage.worker():
+        upload = SlackUpload("plan.txt", b"The launch is on Thursday", "text/plain", **withheld)
+        await talk.slack.say(talk.ada, talk.general, "when?", files=[upload], mention=True)
+        [answer] = await answers(talk)
+    assert answer == f"I see none.\n\n_I did not see all that you sent: `file` ({why})._"
+    assert f"[file is left out: {why}. You have not seen it.]" in texts(talk)[0]
+
+
+async def test_files_of_a_channel_shared_with_others_are_asked_for_once_by_their_ids(on_stage: Stage) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.openai.script("On Thursday.", "As I said.")
+    files = [
+        SlackUpload("notes.txt", NOTES[2], "text/plain", access="check_file_info"),
+        SlackUpload("shot.png", picture(), "image/png", access="check_file_info"),
+    ]
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        first = await talk.slack.say(talk.ada, talk.general, "when?", files=files, mention=True)
+        assert list(await answers(talk)) == ["On Thursday."]
+        await idle(worker)
+        before = asked(talk)
+        await talk.ask_on(first, "say again?")
+        await answers(talk, 2)
+    text, image = before[0]["content"]
+    assert "[attached: notes.txt, text/plain]\n[attached: shot.png, image/png]" in text["text"]
+    assert "The launch is on Thursday" in text["text"]
+    assert image["image_url"]["url"].startswith("data:image/")
+    assert asked(talk)[0] == before[0]
+    assert len([r for r in talk.slack.requests if r.path.endswith("/files.info")]) == 2
+
+
+async def test_a_shared_file_that_slack_does_not_tell_of_just_now_is_asked_for_at_the_next_turn(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.files.told.FETCHED_WITHIN_SECONDS", 0.0)
+    talk = Talk(on_stage, "slack")
+    talk.openai.script("I could not see it.", "On Thursday.")
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        talk.slack.faults.add("files.info", Fault("answer", status=503))
+        upload = SlackUpload("notes.txt", NOTES[2], "text/plain", access="check_file_info")
+        first = await talk.slack.say(talk.ada, talk.general, "when?", files=[upload], mention=True)
+        [answer] = await answers(talk)
+        assert f"`file` ({NOT_NOW})" in answer
+        await idle(worker)
+        await talk.ask_on(first, "and now?")
+        await answers(talk, 2)
+    assert "The launch is on Thursday" in texts(talk)[0]
+
+
+async def test_a_shared_file_without_the_scope_for_files_is_told_of_as_such(on_stage: Stage) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.slack.scopes.discard("files:read")
+    async with on_stage.worker():
+        upload = SlackUpload("notes.txt", NOTES[2], "text/plain", access="check_file_info")
+        await talk.slack.say(talk.ada, talk.general, "when?", files=[upload], mention=True)
+        [answer] = await answers(talk)
+    assert f"`file` ({NO_PERMISSION})" in answer
 
 
 async def test_slack_without_the_scope_for_files_is_told_of_as_such(on_stage: Stage) -> None:

@@ -59,7 +59,7 @@ def asked_to_remove(panel: Panel) -> int:
 def attached(panel: Panel) -> list[str]:
     """What the files say that stand in the channel."""
     if panel.platform == "slack":
-        files = [file.data for m in panel.slack.bot_messages() for file in m.files if not file.deleted]
+        files = [file.data for m in panel.slack.bot_messages() for file in m.files if file.mode == "hosted"]
     else:
         files = [file.data for m in panel.discord.bot_messages(panel.general) for file in m.attachments]  # type: ignore[arg-type]
     return [data.decode("utf-8-sig").replace("\r\n", " ").strip() for data in files]
@@ -252,7 +252,7 @@ async def test_files_that_somebody_removed_before_are_no_trouble(panel: Panel) -
         place = panel.slack if panel.platform == "slack" else panel.discord
         for message in place.bot_messages(panel.general):  # type: ignore[arg-type]
             if isinstance(message, SlackMessage) and message.files:
-                message.files[0].deleted = True
+                message.files[0].mode = "tombstone"
                 await panel.slack.delete(message)
             elif isinstance(message, DiscordMessage) and message.attachments:
                 await panel.discord.delete(message)

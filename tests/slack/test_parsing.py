@@ -207,18 +207,32 @@ def test_without_author_place_or_time_there_is_no_message(fields: dict[str, Any]
     assert parse_event(event(**fields), ME) is None
 
 
-def test_files_come_along_and_those_that_cannot_be_had_do_not() -> None:
+def test_files_come_along_and_those_that_cannot_be_had_with_the_reason() -> None:
     files: list[Any] = [
         {"name": "a.txt", "mimetype": "text/plain", "size": 3, "url_private": "u1", "url_private_download": "u2"},
         {"title": "b", "url_private": "u3", "size": "big"},
         {"url_private": "u4", "size": True, "name": None, "mimetype": 5},
-        {"name": "hidden", "mode": "hidden_by_limit"},
+        {"id": "F1", "mode": "hidden_by_limit"},
+        {"id": "F2", "mode": "tombstone"},
+        {"id": "F3", "mode": "file_access", "file_access": "file_not_found", "created": 0, "timestamp": 0, "user": ""},
+        {"id": "F4", "mode": "file_access", "file_access": "access_denied", "created": 0, "timestamp": 0, "user": ""},
+        {"id": "F5", "mode": "file_access", "file_access": "check_file_info", "created": 0, "timestamp": 0, "user": ""},
+        {"id": ["F6"], "mode": [], "file_access": "check_file_info"},
+        {"name": "odd", "mode": "new"},
+        {},
         None,
     ]
     assert parsed(files=files, subtype="file_share").attachments == (
         Attachment("a.txt", "text/plain", 3, "u2"),
         Attachment("b", "application/octet-stream", 0, "u3"),
         Attachment("file", "application/octet-stream", 0, "u4"),
+        Attachment("file", "application/octet-stream", 0, "", "hidden"),
+        Attachment("file", "application/octet-stream", 0, "", "deleted"),
+        Attachment("file", "application/octet-stream", 0, "", "deleted"),
+        Attachment("file", "application/octet-stream", 0, "", "closed"),
+        Attachment("file", "application/octet-stream", 0, "", "untold", "F5"),
+        Attachment("file", "application/octet-stream", 0, "", "closed"),
+        Attachment("odd", "application/octet-stream", 0, "", "closed"),
     )
 
 

@@ -51,9 +51,19 @@ async def test_the_event_that_comes_second_brings_the_files_the_first_lacked(sto
     await store.inbox.accept(replace(says("1"), attachments=(file,)), "100.1", rule=asks, complete=False)
     [(files,)] = rows(path, "SELECT attachments FROM messages")
     assert "plan.pdf" in str(files)
+    assert rows(path, "SELECT revision FROM turns") == [(1,)]
     other = replace(file, name="other.pdf")
     await store.inbox.accept(replace(says("1"), attachments=(other,)), "100.1", rule=asks, complete=False)
     assert rows(path, "SELECT attachments FROM messages") == [(files,)]
+
+
+async def test_files_that_an_edit_took_away_do_not_come_back_with_a_redelivery(store: Store, path: Path) -> None:
+    file = Attachment("plan.pdf", "application/pdf", 9, "https://files/plan.pdf")
+    told = replace(says("1"), attachments=(file,))
+    await store.inbox.accept(told, "100.1", rule=asks, complete=False)
+    await store.revisions.edit(replace(told, attachments=(), edited=True))
+    await store.inbox.accept(told, "100.1", rule=asks, complete=False)
+    assert rows(path, "SELECT attachments, revision FROM messages JOIN turns ON turns.id = turn_id") == [("[]", 1)]
 
 
 async def test_the_same_id_in_another_channel_is_another_message(store: Store) -> None:
