@@ -13,7 +13,7 @@ from typing import Any
 import discord
 import structlog
 
-from adapters.discord import rest
+from adapters.discord import markdown, rest
 from adapters.discord.client import Client
 from adapters.discord.parsing import THREAD_TYPES, Surroundings, identifier, is_object, mentioned_channels, string
 from adapters.discord.permissions import Overwrite
@@ -94,7 +94,18 @@ class Places:
         if address.thread is not None:
             thread = await self._channel(address.workspace, address.thread)
             name = " › ".join(part for part in (name, thread.name) if part)
-        return Place(channel_name=name, workspace_name=string(guild.name) if guild else "", topic=channel.topic)
+        topic = self._named(channel.topic, guild)
+        return Place(channel_name=name, workspace_name=string(guild.name) if guild else "", topic=topic)
+
+    def _named(self, topic: str, guild: discord.Guild | None) -> str:
+        """A channel's topic with names for ids. Of people only the bot is in the cache: others are `@someone`."""
+        channels: dict[str, str] = {}
+        roles: dict[str, str] = {}
+        if guild is not None:
+            cached = {number: self._cached(guild, number) for number in mentioned_channels({"content": topic})}
+            channels = {number: channel.name for number, channel in cached.items() if channel is not None}
+            roles = {str(role.id): string(role.name) for role in guild._roles.values()}
+        return markdown.to_markdown(topic, users={self._bot_id: self._bot_name}, roles=roles, channels=channels)
 
     async def _channel(self, guild_id: str, channel_id: str) -> Channel:
         guild = self._client.get_guild(int(guild_id)) if guild_id.isdigit() else None
