@@ -37,8 +37,8 @@ ALONE = Company()
 
 
 def company(spoken: Sequence[Spoken], author_id: str) -> Company:
-    """Who is there besides somebody, judged by what was `spoken` lately, the latest first."""
-    people = [each for each in spoken if each.role == "user"]
+    """Who is there besides somebody, judged by what was `spoken` lately, the latest first. Programs are no company."""
+    people = [each for each in spoken if each.role == "user" and not each.is_bot]
     others = tuple(dict.fromkeys(each.author_name for each in people if each.author_id != author_id))
     if not spoken:
         return Company(others)

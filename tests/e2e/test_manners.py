@@ -105,6 +105,21 @@ async def test_in_company_it_answers_what_goes_on_with_it_or_is_addressed_to_it(
     assert "eve: I think that is wrong" in heard and "bob: why do you think so?" in heard
 
 
+async def test_the_post_of_a_program_is_no_company(on_stage: Stage) -> None:
+    slack = on_stage.slack
+    ada, eve, alerts = slack.add_user("ada"), slack.add_user("eve"), slack.add_user("Alerts", bot=True)
+    general = slack.add_channel("general")
+    async with on_stage.worker() as worker:
+        root = await slack.say(alerts, general, "disk full on db1")
+        await slack.say(ada, general, "what does that mean?", mention=True, thread_ts=root.ts)
+        await slack.wait_for(lambda: slack.bot_messages(general, root.ts))
+        await idle(worker)
+        await slack.say(ada, general, f"<@{eve.id}> fyi", thread_ts=root.ts)
+        await slack.say(ada, general, "and how do I mend it?", thread_ts=root.ts)
+        await slack.wait_for(lambda: len(slack.bot_messages(general, root.ts)) == 2)
+    assert next(user_texts(on_stage.openai.calls[0].body)) == "Alerts: disk full on db1"
+
+
 async def test_a_reply_to_somebody_else_in_its_thread_is_not_answered(on_stage: Stage) -> None:
     on_stage.extra["PARLEY_REPLY_IN"] = "thread"
     team = Team(on_stage, "discord")
