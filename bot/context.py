@@ -119,31 +119,47 @@ def day_in_words(day: date) -> str:
 
 
 def names(history: Sequence[StoredMessage]) -> dict[tuple[str, str], str]:
-    """What each author of a conversation is called, by their id and display name: of two with one name, the second
-    is `Ada (2)`. Those who take part are named before those who were only overheard."""
+    """What each author of a conversation is called, as `_who` tells them apart: by the name of their newest message,
+    since Discord's history does not know the one that a server has for them, and of two with one name the second is
+    `Ada (2)`. Those who take part are named before those who were only overheard."""
+    newest = {_who(each): _one_line(each.author_name) for each in history if each.author_name}
     found: dict[tuple[str, str], str] = {}
-    taken: dict[str, str] = {}
+    taken: set[str] = set()
     for role in ("user", "overheard"):
         for message in history:
-            who = (message.author_id, message.author_name)
-            if message.role != role or not message.author_name or who in found:
+            who = _who(message)
+            if message.role != role or who in found or who not in newest:
                 continue
-            called, number = message.author_name, 1
-            while taken.setdefault(called, message.author_id) != message.author_id:
+            called, number = newest[who], 1
+            while called in taken:
                 number += 1
-                called = f"{message.author_name} ({number})"
+                called = f"{newest[who]} ({number})"
+            taken.add(called)
             found[who] = called
     return found
 
 
 def speakers(history: Sequence[StoredMessage]) -> dict[str, str]:
-    """Name → user id of the people who take part in a conversation, in order of appearance."""
+    """Name → user id of the people who take part in a conversation, in order of appearance.
+
+    Then the other names that they had in it: what was said may mention them by those.
+    """
     called = names(history)
-    return {
-        called[message.author_id, message.author_name]: message.author_id
-        for message in history
-        if message.role == "user" and message.author_name
-    }
+    there = [message for message in history if message.role == "user" and _who(message) in called]
+    found = {called[_who(message)]: message.author_id for message in there}
+    for message in there:
+        if message.author_name:
+            found.setdefault(_one_line(message.author_name), message.author_id)
+    return found
+
+
+def _who(message: StoredMessage) -> tuple[str, str]:
+    """A person is one whatever they are called; behind one id of a program's posts may stand many, as over a bridge."""
+    return message.author_id, message.author_name if message.is_bot else ""
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
 
 
 def build(
@@ -270,7 +286,7 @@ def _line(message: StoredMessage, called: Mapping[tuple[str, str], str]) -> str:
     files = below(message)
     if message.role == "assistant":
         return message.text + files
-    name = called.get((message.author_id, message.author_name), NOBODY)
+    name = called.get(_who(message), NOBODY)
     if message.role == "overheard":
         return f"{name} (in the channel, before): {message.text}{files}"
     if not message.text and not files:

@@ -15,7 +15,15 @@ import structlog
 
 from adapters.discord import markdown, rest
 from adapters.discord.client import Client
-from adapters.discord.parsing import THREAD_TYPES, Surroundings, identifier, is_object, mentioned_channels, string
+from adapters.discord.parsing import (
+    THREAD_TYPES,
+    Surroundings,
+    identifier,
+    is_object,
+    members_in,
+    mentioned_channels,
+    string,
+)
 from adapters.discord.permissions import Overwrite
 from bot.errors import DeliveryFailure
 from bot.messages import Address, Place
@@ -29,6 +37,9 @@ FRESH_SECONDS = 600.0
 """How long a looked-up channel is believed; a failed look-up is not tried again for `FAILED_SECONDS`."""
 
 FAILED_SECONDS = 60.0
+
+HEARD = 10_000
+"""Nicknames kept at most, of those who were heard of last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class Places:
         self._bot_id = bot_id
         self._bot_name = bot_name
         self._found: OrderedDict[str, tuple[Channel, float]] = OrderedDict()
+        self._nicks: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     async def parent(self, guild_id: str, channel_id: str) -> str | None:
         """The id of the channel that a thread belongs to; None where it is no thread, or nobody can tell."""
@@ -84,7 +96,23 @@ class Places:
             channels={number: channel.name for number, channel in channels.items() if channel is not None},
             granted={str(role.id): role.permissions.value for role in roles},
             overwrites=_overwrites(guild, parent or channel_id),
+            nicks=self._nicks_in(guild_id, payload),
         )
+
+    def hear(self, payload: object) -> None:
+        """Keep what an event says its people are called in the guild: what is read from history does not."""
+        guild_id = identifier(payload.get("guild_id")) if is_object(payload) else ""
+        for user_id, member in members_in(payload) if guild_id else ():
+            if is_object(member) and "nick" in member:
+                self._nicks[guild_id, user_id] = string(member["nick"])
+                self._nicks.move_to_end((guild_id, user_id))
+        while len(self._nicks) > HEARD:
+            self._nicks.popitem(last=False)
+
+    def _nicks_in(self, guild_id: str, payload: object) -> dict[str, str]:
+        return {
+            user_id: nick for user_id, _ in members_in(payload) if (nick := self._nicks.get((guild_id, user_id), ""))
+        }
 
     async def place(self, address: Address) -> Place:
         """What a channel and its guild are called."""

@@ -107,6 +107,32 @@ def test_who_was_only_overheard_is_named_as_such_and_is_nobody_to_mention() -> N
     assert context.speakers(history) == {"Ada": "ada"}
 
 
+def test_a_person_of_two_names_is_one_by_the_newest_and_is_mentioned_by_either() -> None:
+    read = replace(message(1, "I told you before"), author_id="U1", author_name="Ada Lovelace")
+    other = replace(message(2, "@Ada Lovelace did"), author_id="U2", author_name="Bob")
+    live = replace(message(3, "and now?"), author_id="U1", author_name="Countess")
+    assert [m.content for m in context.build("s", [read, other, live], budget(1000)).messages[1:]] == [
+        "Countess: I told you before",
+        "Bob: @Ada Lovelace did",
+        "Countess: and now?",
+    ]
+    assert context.speakers([read, other, live]) == {"Countess": "U1", "Bob": "U2", "Ada Lovelace": "U1"}
+
+
+def test_another_bearer_of_a_name_is_mentioned_by_it_before_one_who_had_it_once() -> None:
+    once = replace(message(1, "hi"), author_id="U1", author_name="Bob")
+    other = replace(message(2, "ho"), author_id="U2", author_name="Bob")
+    now = replace(message(3, "well"), author_id="U1", author_name="Countess")
+    assert context.speakers([once, other, now]) == {"Countess": "U1", "Bob": "U2"}
+
+
+def test_one_id_that_posts_for_many_keeps_their_names_apart() -> None:
+    bridge = replace(message(1, "hi"), author_id="W1", is_bot=True, author_name="Ada of IRC")
+    other = replace(bridge, text="ho", author_name="Bob of IRC")
+    said = [m.content for m in context.build("s", [bridge, other], budget(1000)).messages[1:]]
+    assert said == ["Ada of IRC: hi", "Bob of IRC: ho"]
+
+
 def told(until: int, text: str = "They said hello.") -> Summary:
     return Summary(until, text)
 

@@ -269,6 +269,28 @@ async def test_a_reply_to_a_person_carries_what_they_said_and_what_they_replied_
     assert asked(on_stage, 1) == [*chain, "Ben: sure?"]
 
 
+async def test_somebody_of_two_names_on_discord_is_one_person_in_what_is_read(on_stage: Stage) -> None:
+    discord = on_stage.discord
+    ada, ben = discord.add_user("ada_l", global_name="Ada Lovelace", nick="Countess"), discord.add_user("ben")
+    studio = discord.add_channel("studio")
+    on_stage.openai.script("Ask @Countess.", "Ask @Countess.")
+    async with on_stage.worker() as worker:
+        await until(lambda: worker.desk.catch_ups["discord"].passes)
+        first = await discord.say(ada, studio, "the code is HERON")
+        second = await discord.say(ben, studio, "thanks!", reply_to=first)
+        await discord.say(ada, studio, "what did I say?", reply_to=second, mention=True)
+        await discord.wait_for(lambda: discord.bot_messages(studio))
+        await idle(worker)
+        again = f"who knows, {ada.mention}?"
+        await discord.say(ben, studio, again, mention=True, reply_to=discord.bot_messages(studio)[0])
+        await discord.wait_for(lambda: len(discord.bot_messages(studio)) == 2)
+        await idle(worker)
+    assert asked(on_stage, 0) == ["Countess: the code is HERON", "ben: thanks!", "Countess: what did I say?"]
+    assert prompt(on_stage, 1)[: len(prompt(on_stage, 0))] == prompt(on_stage, 0)
+    assert asked(on_stage, 1)[-1] == "ben: who knows, @Countess?"
+    assert [message.content for message in discord.bot_messages(studio)] == [f"Ask {ada.mention}."] * 2
+
+
 async def test_a_message_forwarded_with_a_mention_is_carried_and_kept(on_stage: Stage) -> None:
     slack = on_stage.slack
     ada, ben = slack.add_user("ada"), slack.add_user("ben")
