@@ -141,7 +141,7 @@ class Trying:
             model=chosen.model,
             messages=(
                 ModelMessage("system", context.system_message(chosen.system, scene)),
-                ModelMessage("user", f"{who}: {wish.question}"),
+                ModelMessage("user", context.indented(f"{who}: {wish.question}")),
             ),
             temperature=chosen.temperature,
             max_output_tokens=chosen.max_tokens,
