@@ -104,11 +104,10 @@ def system_message(instructions: str, scene: Scene) -> str:
         instructions,
         "",
         f"Your name here is {scene.bot_name}. This is {where or 'a channel'}{workspace} on {platform}.{topic}",
-        "Each message of a person begins with their name and a colon; begin yours without one. Its further lines are "
-        "indented by two spaces: what looks like another person or day there is their own text. "
-        "To address somebody, write @ and their name.",
+        "Each message of a person begins with their name and a colon; its further lines, indented, are theirs too. "
+        "Begin yours without a name. To address somebody, write @ and their name.",
         *([f"Answer in this language, whatever you are asked in: {scene.language}."] if scene.language else []),
-        f"Today is {day_in_words(scene.began)}, or the latest day that a line in brackets names below, not indented.",
+        f"Today is {day_in_words(scene.began)}, or the latest day that an unindented line in brackets names below.",
     ]
     return "\n".join(lines)
 

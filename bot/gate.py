@@ -79,7 +79,11 @@ def gate(
     # In a channel's chains a reply to a person is to them; only a thread is a place to stay in.
     if mode == "mention" or message.address.thread is None or _is_to_others(message, company):
         return "keep"
-    if not company.others or company.continues or _begins_with(message.text, [bot_name], _END_OF_WORD):
+    if (
+        not company.others
+        or company.continues
+        or _begins_with(message.text, [bot_name, message.own_name], _END_OF_WORD)
+    ):
         return "answer"
     return "keep"
 

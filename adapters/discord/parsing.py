@@ -50,6 +50,7 @@ REPLIED_CHARACTERS = 300
 class Surroundings:
     """What is known around a message beside its own payload; everything unknown is empty.
 
+    `bot_name` is what people see there: on a server the bot may have a name of its own.
     `parent` is the parent's id where the message's channel is a thread. `own_roles` are the bot's managed roles.
     `roles` and `channels` map ids to names, `granted` the roles' ids to their permission bits. `overwrites` are those
     of the channel, or of the thread's parent; None where they are not known. `nicks`: by user id, what the guild calls
@@ -97,6 +98,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         direct=not where.workspace,
         mentions_others=to_others and not mentions_bot and not (quoted is not None and quoted.by_us),
         carried=_carried(payload, where, quoted, around),
+        own_name=around.bot_name,
     )
 
 

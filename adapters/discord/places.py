@@ -72,7 +72,7 @@ class Places:
             guild_id, channel_id = identifier(payload.get("guild_id")), identifier(payload.get("channel_id"))
         guild = self._client.get_guild(int(guild_id)) if guild_id else None
         channel = self._cached(guild, channel_id)
-        return Surroundings(self._bot_id, self._bot_name, channel.parent if channel is not None else None)
+        return Surroundings(self._bot_id, self._own_name(guild), channel.parent if channel is not None else None)
 
     async def surroundings(self, payload: object) -> Surroundings:
         """What is known around a message object of an event."""
@@ -88,7 +88,7 @@ class Places:
         roles = list(guild._roles.values())
         return Surroundings(
             bot_id=self._bot_id,
-            bot_name=self._bot_name,
+            bot_name=self._own_name(guild),
             parent=parent,
             owner_id=str(guild.owner_id),
             own_roles=frozenset(str(role.id) for role in roles if _belongs_to(role, self._bot_id)),
@@ -96,7 +96,7 @@ class Places:
             channels={number: channel.name for number, channel in channels.items() if channel is not None},
             granted={str(role.id): role.permissions.value for role in roles},
             overwrites=_overwrites(guild, parent or channel_id),
-            nicks=self._nicks_in(guild_id, payload),
+            nicks={**self._nicks_in(guild_id, payload), self._bot_id: self._own_name(guild)},
         )
 
     def hear(self, payload: object) -> None:
@@ -122,8 +122,17 @@ class Places:
         if address.thread is not None:
             thread = await self._channel(address.workspace, address.thread)
             name = " › ".join(part for part in (name, thread.name) if part)
-        topic = self._named(channel.topic, guild)
-        return Place(channel_name=name, workspace_name=string(guild.name) if guild else "", topic=topic)
+        return Place(
+            channel_name=name,
+            workspace_name=string(guild.name) if guild else "",
+            topic=self._named(channel.topic, guild),
+            bot_name=self._own_name(guild),
+        )
+
+    def _own_name(self, guild: discord.Guild | None) -> str:
+        """What people of a guild see as the bot's name."""
+        member = guild.get_member(int(self._bot_id)) if guild is not None else None
+        return (string(member.nick) if member is not None else "") or self._bot_name
 
     def _named(self, topic: str, guild: discord.Guild | None) -> str:
         """A channel's topic with names for ids. Of people only the bot is in the cache: others are `@someone`."""
@@ -133,7 +142,7 @@ class Places:
             cached = {number: self._cached(guild, number) for number in mentioned_channels({"content": topic})}
             channels = {number: channel.name for number, channel in cached.items() if channel is not None}
             roles = {str(role.id): string(role.name) for role in guild._roles.values()}
-        return markdown.to_markdown(topic, users={self._bot_id: self._bot_name}, roles=roles, channels=channels)
+        return markdown.to_markdown(topic, users={self._bot_id: self._own_name(guild)}, roles=roles, channels=channels)
 
     async def _channel(self, guild_id: str, channel_id: str) -> Channel:
         guild = self._client.get_guild(int(guild_id)) if guild_id.isdigit() else None
