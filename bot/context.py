@@ -3,6 +3,9 @@
 Consecutive requests of a conversation share an exact prefix, which the provider bills at a discount. So the system
 message names neither the people, who stand before what they say, nor a day but the conversation's first: where another
 begins, a line says so. The window onto the history moves in large steps, and what it left behind is told in a summary.
+
+All further lines of a person's message are indented, so that nobody can write as if another had spoken, or as if it
+were another day. What is not indented is said here, or stands in a file's fence, which the file can't close.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ CUT_NOTE = "\n[… the rest of this message was too long and is cut …]"
 CONVERSATIONS_SHARE = 0.5
 SUMMARY_BEGINS = "[A summary of what was said here before:]"
 NOBODY = "Someone"
+INDENT = "  "
 PLATFORM_NAMES = {"slack": "Slack", "discord": "Discord"}
 
 
@@ -95,15 +99,15 @@ def system_message(instructions: str, scene: Scene) -> str:
     platform = PLATFORM_NAMES.get(scene.address.platform, scene.address.platform)
     where = "a direct message" if scene.direct else f"the channel #{place.channel_name}" if place.channel_name else ""
     workspace = f" of {place.workspace_name}" if place.workspace_name else ""
-    topic = f" Its topic: {place.topic}" if place.topic else ""
+    topic = f" Its topic: {_one_line(place.topic)}" if place.topic else ""
     lines = [
         instructions,
         "",
         f"Your name here is {scene.bot_name}. This is {where or 'a channel'}{workspace} on {platform}.{topic}",
-        "Each message of a person begins with their name and a colon; begin yours without one. "
-        "To address somebody, write @ and their name.",
+        "Each message of a person begins with their name and a colon; its further lines, indented, are theirs too. "
+        "Begin yours without a name. To address somebody, write @ and their name.",
         *([f"Answer in this language, whatever you are asked in: {scene.language}."] if scene.language else []),
-        f"Today is {day_in_words(scene.began)}, or the latest day that a line in brackets names below.",
+        f"Today is {day_in_words(scene.began)}, or the latest day that an unindented line in brackets names below.",
     ]
     return "\n".join(lines)
 
@@ -119,31 +123,47 @@ def day_in_words(day: date) -> str:
 
 
 def names(history: Sequence[StoredMessage]) -> dict[tuple[str, str], str]:
-    """What each author of a conversation is called, by their id and display name: of two with one name, the second
-    is `Ada (2)`. Those who take part are named before those who were only overheard."""
+    """What each author of a conversation is called, as `_who` tells them apart: by the name of their newest message,
+    since Discord's history does not know the one that a server has for them, and of two with one name the second is
+    `Ada (2)`. Those who take part are named before those who were only overheard."""
+    newest = {_who(each): _one_line(each.author_name) for each in history if each.author_name}
     found: dict[tuple[str, str], str] = {}
-    taken: dict[str, str] = {}
+    taken: set[str] = set()
     for role in ("user", "overheard"):
         for message in history:
-            who = (message.author_id, message.author_name)
-            if message.role != role or not message.author_name or who in found:
+            who = _who(message)
+            if message.role != role or who in found or who not in newest:
                 continue
-            called, number = message.author_name, 1
-            while taken.setdefault(called, message.author_id) != message.author_id:
+            called, number = newest[who], 1
+            while called in taken:
                 number += 1
-                called = f"{message.author_name} ({number})"
+                called = f"{newest[who]} ({number})"
+            taken.add(called)
             found[who] = called
     return found
 
 
 def speakers(history: Sequence[StoredMessage]) -> dict[str, str]:
-    """Name → user id of the people who take part in a conversation, in order of appearance."""
+    """Name → user id of the people who take part in a conversation, in order of appearance.
+
+    Then the other names that they had in it: what was said may mention them by those.
+    """
     called = names(history)
-    return {
-        called[message.author_id, message.author_name]: message.author_id
-        for message in history
-        if message.role == "user" and message.author_name
-    }
+    there = [message for message in history if message.role == "user" and _who(message) in called]
+    found = {called[_who(message)]: message.author_id for message in there}
+    for message in there:
+        if message.author_name:
+            found.setdefault(_one_line(message.author_name), message.author_id)
+    return found
+
+
+def _who(message: StoredMessage) -> tuple[str, str]:
+    """A person is one whatever they are called; behind one id of a program's posts may stand many, as over a bridge."""
+    return message.author_id, message.author_name if message.is_bot else ""
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
 
 
 def build(
@@ -194,7 +214,10 @@ def build(
 
 
 def in_lines(history: Sequence[StoredMessage], began: date | None = None) -> list[str]:
-    """Each message as the model reads it: who says it, what, and before the first of a later day than any, that day."""
+    """Each message as the model reads it: who says it, what, and before the first of a later day than any, that day.
+
+    No line of it begins with what a person wrote, save within the fence of a file.
+    """
     called, written, latest = names(history), [], began
     for message in history:
         day = day_of(message.sent_at)
@@ -202,6 +225,12 @@ def in_lines(history: Sequence[StoredMessage], began: date | None = None) -> lis
         written.append((f"[{day_in_words(day)}]\n" if is_news else "") + _line(message, called))
         latest = day if is_news else latest
     return written
+
+
+def indented(text: str) -> str:
+    """A text whose further lines can't be taken for what begins a line, blocks of code as they stood to each other."""
+    first, *further = text.splitlines() or [""]
+    return "\n".join([first, *(f"{INDENT}{line}" if line.strip() else "" for line in further)])
 
 
 def first_kept(history: Sequence[StoredMessage], sizes: Sequence[int], room: int) -> int:
@@ -270,9 +299,9 @@ def _line(message: StoredMessage, called: Mapping[tuple[str, str], str]) -> str:
     files = below(message)
     if message.role == "assistant":
         return message.text + files
-    name = called.get((message.author_id, message.author_name), NOBODY)
+    name = called.get(_who(message), NOBODY)
     if message.role == "overheard":
-        return f"{name} (in the channel, before): {message.text}{files}"
+        return indented(f"{name} (in the channel, before): {message.text}") + files
     if not message.text and not files:
         return f"{name} mentioned you and wrote nothing else."
-    return f"{name}: {message.text}{files}"
+    return indented(f"{name}: {message.text}") + files

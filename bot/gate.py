@@ -37,8 +37,8 @@ ALONE = Company()
 
 
 def company(spoken: Sequence[Spoken], author_id: str) -> Company:
-    """Who is there besides somebody, judged by what was `spoken` lately, the latest first."""
-    people = [each for each in spoken if each.role == "user"]
+    """Who is there besides somebody, judged by what was `spoken` lately, the latest first. Programs are no company."""
+    people = [each for each in spoken if each.role == "user" and not each.is_bot]
     others = tuple(dict.fromkeys(each.author_name for each in people if each.author_id != author_id))
     if not spoken:
         return Company(others)
@@ -79,7 +79,11 @@ def gate(
     # In a channel's chains a reply to a person is to them; only a thread is a place to stay in.
     if mode == "mention" or message.address.thread is None or _is_to_others(message, company):
         return "keep"
-    if not company.others or company.continues or _begins_with(message.text, [bot_name], _END_OF_WORD):
+    if (
+        not company.others
+        or company.continues
+        or _begins_with(message.text, [bot_name, message.own_name], _END_OF_WORD)
+    ):
         return "answer"
     return "keep"
 

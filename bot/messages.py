@@ -101,6 +101,7 @@ class IncomingMessage:
     the bot alone; `mentions_others` that it addresses somebody else. `sent_at` is the platform's time, with zone;
     `edited_at`, likewise, is when it was given its present wording, None where it never was another.
     `carried` is what others had said and this message quotes or forwards, in Markdown that says whose it is.
+    `own_name` is what the bot is called where it stands, empty where the platform has one name for it everywhere.
     """
 
     address: Address
@@ -116,6 +117,7 @@ class IncomingMessage:
     mentions_others: bool = False
     edited_at: datetime | None = None
     carried: str = ""
+    own_name: str = ""
 
     @property
     def whole_text(self) -> str:
@@ -187,11 +189,12 @@ class ReactionRemoved:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a channel is called, for the system message; either may be empty."""
+    """What a channel is called, and the bot in it, for the system message; any of it may be empty."""
 
     channel_name: str = ""
     workspace_name: str = ""
     topic: str = ""
+    bot_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ async def read_question(
         scene=context.Scene(
             claim.address,
             place,
-            adapter.describe().bot_name,
+            place.bot_name or adapter.describe().bot_name,
             claim.direct,
             context.day_of(claim.begun_at),
             effective.language,

@@ -132,7 +132,7 @@ class Trying:
     async def _ask(self, command: CommandInvoked, wish: Wish, chosen: Effective, key: str) -> str:
         adapter = self.adapters[command.address.platform]
         place = await adapter.place(command.address) if isinstance(adapter, KnowsPlaces) else Place()
-        name = adapter.describe().bot_name
+        name = place.bot_name or adapter.describe().bot_name
         scene = context.Scene(
             command.address, place, name, direct=False, began=datetime.now(UTC).date(), language=chosen.language
         )
@@ -141,7 +141,7 @@ class Trying:
             model=chosen.model,
             messages=(
                 ModelMessage("system", context.system_message(chosen.system, scene)),
-                ModelMessage("user", f"{who}: {wish.question}"),
+                ModelMessage("user", context.indented(f"{who}: {wish.question}")),
             ),
             temperature=chosen.temperature,
             max_output_tokens=chosen.max_tokens,

@@ -51,7 +51,7 @@ BEGAN = (
 # By so much of what was said last is judged who takes part.
 RECENT_MESSAGES = 50
 LATELY = (
-    select(messages.c.turn_id, messages.c.role, messages.c.author_id, messages.c.author_name)
+    select(messages.c.turn_id, messages.c.role, messages.c.author_id, messages.c.author_name, messages.c.is_bot)
     .where(
         messages.c.conversation_id == _conversation_there,
         messages.c.role != "aside",
@@ -393,6 +393,7 @@ def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str
         "position": sent_at,
         "edited": message.edited,
         "edited_at": _edited_at(message),
+        "is_bot": message.author.is_bot and role != "assistant",
     }
 
 

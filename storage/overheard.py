@@ -123,6 +123,7 @@ def _row(message: IncomingMessage, conversation_id: int) -> dict[str, object]:
         "platform_id": message.id,
         "author_id": message.author.id,
         "author_name": message.author.name,
+        "is_bot": message.author.is_bot,
         "text": message.whole_text,
         "attachments": message.attachments,
         "sent_at": micros(message.sent_at),

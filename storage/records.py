@@ -82,12 +82,13 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """Who said something in a conversation, and in which turn: a question of it, or its answer."""
+    """Who said something in a conversation, and in which turn: a question of it, or its answer. `is_bot`: a program."""
 
     turn_id: int | None
     role: Role
     author_id: str
     author_name: str
+    is_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,8 @@ class Backlog:
 class StoredMessage:
     """One message of a conversation as the context needs it.
 
-    `files` is what was read of its attachments, in their order; None where nobody has looked yet.
+    `files` is what was read of its attachments, in their order; None where nobody has looked yet. `is_bot`: another
+    program wrote it.
     """
 
     id: int
@@ -218,6 +220,7 @@ class StoredMessage:
     attachments: tuple[Attachment, ...] = ()
     files: tuple[FileText, ...] | None = None
     edited_at: int = 0
+    is_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

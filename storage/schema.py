@@ -227,6 +227,8 @@ messages = Table(
     Column("deleted", Boolean, nullable=False, server_default=false()),
     # When its present wording was given, by the platform's clock; 0 where it was never edited.
     Column("edited_at", BigInteger, nullable=False, server_default=text("0")),
+    # Whether a program wrote it that is not this one: it is read, and is nobody who takes part.
+    Column("is_bot", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("platform", "workspace", "channel", "platform_id"),
 )
 Index("ix_messages_order", messages.c.conversation_id, messages.c.position, messages.c.id)
@@ -250,6 +252,7 @@ overheard = Table(
     Column("platform_id", Name(64), nullable=False),
     Column("author_id", Name(64), nullable=False),
     Column("author_name", Words, nullable=False),
+    Column("is_bot", Boolean, nullable=False, server_default=false()),
     Column("text", Words, nullable=False),
     Column("attachments", Files, nullable=False, server_default=text("'[]'")),
     Column("sent_at", BigInteger, nullable=False),

@@ -49,6 +49,7 @@ SAID = select(
     messages.c.attachments,
     messages.c.file_texts,
     messages.c.edited_at,
+    messages.c.is_bot,
 ).where(messages.c.deleted == false())
 # Their ids are below zero: they are not those of messages.
 OVERHEARD = select(
@@ -64,6 +65,7 @@ OVERHEARD = select(
     overheard.c.attachments,
     cast(null(), Text).label("file_texts"),
     literal(0, BigInteger).label("edited_at"),
+    overheard.c.is_bot,
 ).where(overheard.c.deleted == false())
 _since = union_all(
     SAID.where(

@@ -313,6 +313,7 @@ class DiscordAdapter:
             elif event == INTERACTION:
                 tasks.create_task(self._answer(sink, data))
             elif not self._is_own(data):
+                self._now().places.hear(data)
                 arrivals.put(identifier(data.get("channel_id")) if is_object(data) else "", event, data)
 
         def make() -> Client:

@@ -65,10 +65,13 @@ INTERACTION = "INTERACTION_CREATE"
 CACHED = frozenset({
     *("READY", "RESUMED", "USER_UPDATE"),
     *("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE", "GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"),
+    "GUILD_MEMBER_UPDATE",
     *("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"),
     *("THREAD_CREATE", "THREAD_UPDATE", "THREAD_DELETE", "THREAD_LIST_SYNC"),
 })  # fmt: skip
-"""Events that feed discord.py's cache of guilds and channels; the library's other parsers are not run."""
+"""Events that feed discord.py's cache of guilds and channels; the library's other parsers are not run.
+
+Without the intent for members Discord tells of changes of the bot's own membership alone, such as its nickname."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,11 @@ REPLIED_CHARACTERS = 300
 class Surroundings:
     """What is known around a message beside its own payload; everything unknown is empty.
 
+    `bot_name` is what people see there: on a server the bot may have a name of its own.
     `parent` is the parent's id where the message's channel is a thread. `own_roles` are the bot's managed roles.
     `roles` and `channels` map ids to names, `granted` the roles' ids to their permission bits. `overwrites` are those
-    of the channel, or of the thread's parent; None where they are not known.
+    of the channel, or of the thread's parent; None where they are not known. `nicks`: by user id, what the guild calls
+    those of whom the payload may not say it.
     """
 
     bot_id: str
@@ -64,6 +66,7 @@ class Surroundings:
     channels: Mapping[str, str] = field(default_factory=dict)
     granted: Mapping[str, int] = field(default_factory=dict)
     overwrites: Mapping[str, Overwrite] | None = None
+    nicks: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_message(payload: object, around: Surroundings) -> IncomingMessage | None:
@@ -95,6 +98,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         direct=not where.workspace,
         mentions_others=to_others and not mentions_bot and not (quoted is not None and quoted.by_us),
         carried=_carried(payload, where, quoted, around),
+        own_name=around.bot_name,
     )
 
 
@@ -169,7 +173,7 @@ def parse_author(
     if not is_object(user) or not (user_id := identifier(user.get("id"))):
         return None
     guild_id = identifier(payload.get("guild_id"))
-    member = member if is_object(member) else {}
+    said_of, member = member, member if is_object(member) else {}
     roles = frozenset(strings(member["roles"])) if guild_id and isinstance(member.get("roles"), list) else None
     is_admin = runs_workspace = False
     if guild_id:
@@ -183,7 +187,7 @@ def parse_author(
             )
     return Author(
         id=user_id,
-        name=display_name(user, member),
+        name=_name(user, said_of, around),
         is_bot=user.get("bot") is True or user.get("system") is True or bool(identifier(payload.get("webhook_id"))),
         is_admin=is_admin,
         runs_workspace=runs_workspace,
@@ -195,6 +199,23 @@ def display_name(user: Mapping[str, Any], member: object = None) -> str:
     """What people see: the nickname in the guild, else the global name, else the user name; never an id."""
     nick = string(member.get("nick")) if is_object(member) else ""
     return nick or string(user.get("global_name")) or string(user.get("username"))
+
+
+def _name(user: Mapping[str, Any], member: object, around: Surroundings | None) -> str:
+    """The same, where what REST gives says nothing of members: by what an event said of them last."""
+    known = around.nicks.get(identifier(user.get("id"))) if around is not None and not is_object(member) else None
+    return known or display_name(user, member)
+
+
+def members_in(payload: object) -> Iterator[tuple[str, object]]:
+    """The people of a message object and of what it replies to: their ids, each with the member object if any."""
+    for message in (payload, payload.get("referenced_message") if is_object(payload) else None):
+        if not is_object(message):
+            continue
+        if is_object(author := message.get("author")) and not message.get("webhook_id"):
+            yield identifier(author.get("id")), message.get("member")
+        for user in objects(message.get("mentions")):
+            yield identifier(user.get("id")), user.get("member")
 
 
 def reply_target(payload: object) -> str | None:
@@ -269,7 +290,7 @@ def _forwarded(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _to_markdown(content: str, payload: Mapping[str, Any], around: Surroundings) -> str:
     users = {
-        identifier(user.get("id")): display_name(user, user.get("member")) for user in objects(payload.get("mentions"))
+        identifier(user.get("id")): _name(user, user.get("member"), around) for user in objects(payload.get("mentions"))
     }
     users[around.bot_id] = around.bot_name
     return markdown.to_markdown(content, users=users, roles=around.roles, channels=around.channels)
@@ -296,7 +317,7 @@ def _quoted(payload: Mapping[str, Any], around: Surroundings, *, explicit: bool)
         # A reply with its ping on lists the author replied to among the mentions, though the text does not name them.
         pinged = {identifier(user.get("id")) for user in objects(payload.get("mentions"))}
         return Quoted(message_id, by_us=around.bot_id in pinged and not explicit)
-    author = parse_author(original.get("author"), None, original)
+    author = parse_author(original.get("author"), original.get("member"), original, around)
     text = _to_markdown(string(original.get("content")), original, around)
     return Quoted(message_id, author, text or None, by_us=author is not None and author.id == around.bot_id)
 

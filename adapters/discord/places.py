@@ -13,9 +13,17 @@ from typing import Any
 import discord
 import structlog
 
-from adapters.discord import rest
+from adapters.discord import markdown, rest
 from adapters.discord.client import Client
-from adapters.discord.parsing import THREAD_TYPES, Surroundings, identifier, is_object, mentioned_channels, string
+from adapters.discord.parsing import (
+    THREAD_TYPES,
+    Surroundings,
+    identifier,
+    is_object,
+    members_in,
+    mentioned_channels,
+    string,
+)
 from adapters.discord.permissions import Overwrite
 from bot.errors import DeliveryFailure
 from bot.messages import Address, Place
@@ -29,6 +37,9 @@ FRESH_SECONDS = 600.0
 """How long a looked-up channel is believed; a failed look-up is not tried again for `FAILED_SECONDS`."""
 
 FAILED_SECONDS = 60.0
+
+HEARD = 10_000
+"""Nicknames kept at most, of those who were heard of last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class Places:
         self._bot_id = bot_id
         self._bot_name = bot_name
         self._found: OrderedDict[str, tuple[Channel, float]] = OrderedDict()
+        self._nicks: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     async def parent(self, guild_id: str, channel_id: str) -> str | None:
         """The id of the channel that a thread belongs to; None where it is no thread, or nobody can tell."""
@@ -60,7 +72,7 @@ class Places:
             guild_id, channel_id = identifier(payload.get("guild_id")), identifier(payload.get("channel_id"))
         guild = self._client.get_guild(int(guild_id)) if guild_id else None
         channel = self._cached(guild, channel_id)
-        return Surroundings(self._bot_id, self._bot_name, channel.parent if channel is not None else None)
+        return Surroundings(self._bot_id, self._own_name(guild), channel.parent if channel is not None else None)
 
     async def surroundings(self, payload: object) -> Surroundings:
         """What is known around a message object of an event."""
@@ -76,7 +88,7 @@ class Places:
         roles = list(guild._roles.values())
         return Surroundings(
             bot_id=self._bot_id,
-            bot_name=self._bot_name,
+            bot_name=self._own_name(guild),
             parent=parent,
             owner_id=str(guild.owner_id),
             own_roles=frozenset(str(role.id) for role in roles if _belongs_to(role, self._bot_id)),
@@ -84,7 +96,23 @@ class Places:
             channels={number: channel.name for number, channel in channels.items() if channel is not None},
             granted={str(role.id): role.permissions.value for role in roles},
             overwrites=_overwrites(guild, parent or channel_id),
+            nicks={**self._nicks_in(guild_id, payload), self._bot_id: self._own_name(guild)},
         )
+
+    def hear(self, payload: object) -> None:
+        """Keep what an event says its people are called in the guild: what is read from history does not."""
+        guild_id = identifier(payload.get("guild_id")) if is_object(payload) else ""
+        for user_id, member in members_in(payload) if guild_id else ():
+            if is_object(member) and "nick" in member:
+                self._nicks[guild_id, user_id] = string(member["nick"])
+                self._nicks.move_to_end((guild_id, user_id))
+        while len(self._nicks) > HEARD:
+            self._nicks.popitem(last=False)
+
+    def _nicks_in(self, guild_id: str, payload: object) -> dict[str, str]:
+        return {
+            user_id: nick for user_id, _ in members_in(payload) if (nick := self._nicks.get((guild_id, user_id), ""))
+        }
 
     async def place(self, address: Address) -> Place:
         """What a channel and its guild are called."""
@@ -94,7 +122,27 @@ class Places:
         if address.thread is not None:
             thread = await self._channel(address.workspace, address.thread)
             name = " › ".join(part for part in (name, thread.name) if part)
-        return Place(channel_name=name, workspace_name=string(guild.name) if guild else "", topic=channel.topic)
+        return Place(
+            channel_name=name,
+            workspace_name=string(guild.name) if guild else "",
+            topic=self._named(channel.topic, guild),
+            bot_name=self._own_name(guild),
+        )
+
+    def _own_name(self, guild: discord.Guild | None) -> str:
+        """What people of a guild see as the bot's name."""
+        member = guild.get_member(int(self._bot_id)) if guild is not None else None
+        return (string(member.nick) if member is not None else "") or self._bot_name
+
+    def _named(self, topic: str, guild: discord.Guild | None) -> str:
+        """A channel's topic with names for ids. Of people only the bot is in the cache: others are `@someone`."""
+        channels: dict[str, str] = {}
+        roles: dict[str, str] = {}
+        if guild is not None:
+            cached = {number: self._cached(guild, number) for number in mentioned_channels({"content": topic})}
+            channels = {number: channel.name for number, channel in cached.items() if channel is not None}
+            roles = {str(role.id): string(role.name) for role in guild._roles.values()}
+        return markdown.to_markdown(topic, users={self._bot_id: self._own_name(guild)}, roles=roles, channels=channels)
 
     async def _channel(self, guild_id: str, channel_id: str) -> Channel:
         guild = self._client.get_guild(int(guild_id)) if guild_id.isdigit() else None

@@ -53,6 +53,17 @@ class People(Core):
         self.changed()
         return user
 
+    def rename_bot(self, nick: str | None) -> None:
+        """The bot gets another nickname, or none; Discord tells it so whatever its intents are.
+
+        https://docs.discord.com/developers/events/gateway#list-of-intents
+        """
+        self.bot.nick = nick
+        for guild in self.world.guilds.values():
+            data = {**member_payload(self.bot, guild), "guild_id": str(guild.id)}
+            self.sessions_store.dispatch("GUILD_MEMBER_UPDATE", None, data, guild_intent=GUILDS, guild_id=guild.id)
+        self.changed()
+
     def _admins(self, guild: Guild) -> Role:
         known = next((role for role in guild.roles if role.permissions & ADMINISTRATOR), None)
         return known or self.add_role("Admins", guild=guild, mentionable=False, permissions=Permission(ADMINISTRATOR))

@@ -90,8 +90,8 @@ def test_in_the_mode_mention_nothing_else_is_answered() -> None:
         assert gate(replace(PLAIN, text=text), known=True, mode="mention", bot_name="Parley") == "keep"
 
 
-def said(author: str, turn: int | None, role: Role = "user") -> Spoken:
-    return Spoken(turn, role, author, author.title())
+def said(author: str, turn: int | None, role: Role = "user", *, is_bot: bool = False) -> Spoken:
+    return Spoken(turn, role, author, author.title(), is_bot)
 
 
 ANSWER = said("parley", 1, "assistant")
@@ -108,6 +108,7 @@ ANSWER = said("parley", 1, "assistant")
         ([said("ada", None), said("bob", 1)], Company(("Bob",), continues=False)),
         ([said("bob", None), ANSWER, said("ada", 1)], Company(("Bob",), continues=False)),
         ([said("bob", 1), said("ada", 1)], Company(("Bob",))),
+        ([ANSWER, said("ada", 1), said("alerts", None, is_bot=True)], Company(())),
     ],
     ids=[
         "nobody yet",
@@ -118,6 +119,7 @@ ANSWER = said("parley", 1, "assistant")
         "her own word to somebody else",
         "somebody else's word",
         "both ask at once",
+        "a program, which is no company",
     ],
 )
 def test_who_is_there_and_with_whom_the_last_word_was(spoken: list[Spoken], expected: Company) -> None:

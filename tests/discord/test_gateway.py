@@ -588,6 +588,20 @@ async def test_places_are_named_from_what_the_gateway_told_and_looked_up_otherwi
             assert (await adapter.place(odd)).channel_name == ""
 
 
+async def test_a_topic_names_whom_and_what_it_mentions() -> None:
+    async with DiscordServer(timing=QUICK) as server:
+        help_desk, staff, ada = server.add_channel("help"), server.add_role("staff"), server.add_user("ada")
+        bot, moment = f"<@{server.bot.id}>", "<t:1795694820:F>"
+        topic = (
+            f"Ask {bot} or {ada.mention} of <@&{staff.id}> in <#{help_desk.id}>, not in <#123456789012345678>, {moment}"
+        )
+        channel = server.add_channel("general", topic)
+        async with running(server) as (adapter, _):
+            place = await adapter.place(address_of(channel))
+    known = f"Ask @{server.bot.name} or @someone of @staff in #help, not in #channel"
+    assert place.topic == f"{known}, 2026-11-26 12:07 UTC"
+
+
 async def test_only_so_many_looked_up_channels_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.discord.places.REMEMBERED", 1)
     async with populated() as server, running(server) as (adapter, _):

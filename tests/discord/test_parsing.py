@@ -79,6 +79,7 @@ def test_a_plain_message() -> None:
         text="hello",
         mentions_bot=False,
         sent_at=datetime(2026, 11, 23, 19, tzinfo=UTC),
+        own_name="Parley",
     )
 
 

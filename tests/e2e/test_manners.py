@@ -105,6 +105,44 @@ async def test_in_company_it_answers_what_goes_on_with_it_or_is_addressed_to_it(
     assert "eve: I think that is wrong" in heard and "bob: why do you think so?" in heard
 
 
+async def test_on_discord_it_answers_to_its_name_on_the_server_and_to_its_own(on_stage: Stage) -> None:
+    on_stage.extra["PARLEY_REPLY_IN"] = "thread"
+    team = Team(on_stage, "discord")
+    team.discord.bot.nick = "Jarvis"
+    eve = team.person("eve")
+    async with on_stage.worker() as worker:
+        thread = await begun(team)
+        await idle(worker)
+        for number, name in enumerate(("Jarvis", team.discord.bot.name), 2):
+            await thread.say(eve, "I think that is wrong")
+            await thread.say(team.bob, f"{name}, who is right?")
+            await team.until_asked(number)
+            await idle(worker)
+        team.discord.rename_bot("Friday")
+        await thread.say(eve, "well, well")
+        await thread.say(team.bob, "Friday, who is right?")
+        await team.until_asked(4)
+        await idle(worker)
+    assert len(team.openai.calls) == 4
+    assert "Your name here is Jarvis." in str(team.openai.calls[0].body["messages"][0])
+    assert "Your name here is Friday." in team.system()
+
+
+async def test_the_post_of_a_program_is_no_company(on_stage: Stage) -> None:
+    slack = on_stage.slack
+    ada, eve, alerts = slack.add_user("ada"), slack.add_user("eve"), slack.add_user("Alerts", bot=True)
+    general = slack.add_channel("general")
+    async with on_stage.worker() as worker:
+        root = await slack.say(alerts, general, "disk full on db1")
+        await slack.say(ada, general, "what does that mean?", mention=True, thread_ts=root.ts)
+        await slack.wait_for(lambda: slack.bot_messages(general, root.ts))
+        await idle(worker)
+        await slack.say(ada, general, f"<@{eve.id}> fyi", thread_ts=root.ts)
+        await slack.say(ada, general, "and how do I mend it?", thread_ts=root.ts)
+        await slack.wait_for(lambda: len(slack.bot_messages(general, root.ts)) == 2)
+    assert next(user_texts(on_stage.openai.calls[0].body)) == "Alerts: disk full on db1"
+
+
 async def test_a_reply_to_somebody_else_in_its_thread_is_not_answered(on_stage: Stage) -> None:
     on_stage.extra["PARLEY_REPLY_IN"] = "thread"
     team = Team(on_stage, "discord")

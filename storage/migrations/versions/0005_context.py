@@ -1,4 +1,5 @@
-"""What was said in a channel before a conversation began there, and summaries of what the model no longer reads."""
+"""What was said in a channel before a conversation began there, which messages are of other bots, and summaries of what
+the model no longer reads."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +9,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
+    op.add_column("messages", sa.Column("is_bot", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "overheard",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -18,6 +20,7 @@ def upgrade() -> None:
         sa.Column("platform_id", sa.String(length=64), nullable=False),
         sa.Column("author_id", sa.String(length=64), nullable=False),
         sa.Column("author_name", sa.Text(), nullable=False),
+        sa.Column("is_bot", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("attachments", sa.Text(), nullable=False, server_default=sa.text("'[]'")),
         sa.Column("sent_at", sa.BigInteger(), nullable=False),
