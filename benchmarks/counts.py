@@ -25,6 +25,7 @@ from bot.backend import tokens
 from bot.controls.held import FRESH_SECONDS
 from bot.delivery import FIRST_PREVIEW_SECONDS
 from bot.engine import POLL_SECONDS
+from bot.revisions import LOOK_SECONDS
 from bot.settings import Settings
 
 ANSWERS = 5
@@ -74,8 +75,9 @@ async def measure(scene: Stand, database: Path, around: int = DEFAULT_AROUND) ->
             worker.stop()
             await serving
     # On a machine that stands still for so long, the queue is looked at without being told, the settings are read
-    # anew, and a slow answer may show a status and a preview.
-    polls = int(asked.elapsed / POLL_SECONDS) + int(asked.elapsed / FRESH_SECONDS)
+    # anew, running turns are looked at for new wordings, and a slow answer may show a status and a preview. How often
+    # these come in a time that is no multiple of their pauses, chance decides: once more than the whole ones.
+    polls = sum(int(asked.elapsed / pause) + 1 for pause in (POLL_SECONDS, FRESH_SECONDS, LOOK_SECONDS))
     calls = sum(asked.platform_calls.values())
     luxuries = min(calls - ANSWERS, 2 * sum(seconds > FIRST_PREVIEW_SECONDS for seconds in asked.seconds))
     return Taken(
