@@ -20,12 +20,11 @@ from sqlalchemy import Engine, event
 
 from benchmarks.stands import Stand
 from benchmarks.wal import write_transactions
-from bot import app
+from bot import app, revisions
 from bot.backend import tokens
 from bot.controls.held import FRESH_SECONDS
 from bot.delivery import FIRST_PREVIEW_SECONDS
 from bot.engine import POLL_SECONDS
-from bot.revisions import LOOK_SECONDS
 from bot.settings import Settings
 
 ANSWERS = 5
@@ -77,7 +76,7 @@ async def measure(scene: Stand, database: Path, around: int = DEFAULT_AROUND) ->
     # On a machine that stands still for so long, the queue is looked at without being told, the settings are read
     # anew, running turns are looked at for new wordings, and a slow answer may show a status and a preview. How often
     # these come in a time that is no multiple of their pauses, chance decides: once more than the whole ones.
-    polls = sum(int(asked.elapsed / pause) + 1 for pause in (POLL_SECONDS, FRESH_SECONDS, LOOK_SECONDS))
+    polls = sum(int(asked.elapsed / pause) + 1 for pause in (POLL_SECONDS, FRESH_SECONDS, revisions.LOOK_SECONDS))
     calls = sum(asked.platform_calls.values())
     luxuries = min(calls - ANSWERS, 2 * sum(seconds > FIRST_PREVIEW_SECONDS for seconds in asked.seconds))
     return Taken(

@@ -1,7 +1,9 @@
 """How many questions a minute: one token bucket for each person, conversation, channel and workspace, in memory.
 
 A bucket holds a minute's worth and fills evenly. What is held of it is one number, the moment at which it will be full
-again (the generic cell rate algorithm). A restart fills all of them: a limit keeps a flood out, and does no accounts.
+again (the generic cell rate algorithm). That wants questions in their order. One that is read back from history after
+newer ones were asked is counted with those of its own minute. A restart fills all buckets: a limit keeps a flood out,
+and does no accounts.
 Messages ask from the database's one writing thread, in the order in which they are stored; a command from the loop's.
 """
 
@@ -17,6 +19,8 @@ from bot.messages import Address, Author
 MINUTE = 60.0
 # So many buckets are kept before those that are full again are dropped.
 MOST_BUCKETS = 10_000
+# As many minutes of the past are remembered of a bucket: a day, as far back as history is read by default.
+MOST_MINUTES = 1_440
 
 Whose = Literal["user", "thread", "channel", "workspace"]
 
@@ -34,8 +38,31 @@ class Hit:
 @dataclass(slots=True)
 class _Bucket:
     full_at: float = 0.0
+    # When the newest question was asked, and of each minute before that how many were read back since.
+    newest: float = 0.0
+    late: dict[int, int] = field(default_factory=dict)
     # Who was told, and until when that holds.
     told: dict[str, float] = field(default_factory=dict)
+
+    def wait(self, now: float, amount: int) -> float:
+        """Seconds until there is one more, 0 or less where there is one."""
+        if self._is_late(now):
+            return MINUTE / amount if self.late.get(int(now // MINUTE), 0) >= amount else 0.0
+        return self.full_at - max(now, self.newest) - MINUTE * (amount - 1) / amount
+
+    def take(self, now: float, amount: int) -> None:
+        """Take one."""
+        if self._is_late(now):
+            minute = int(now // MINUTE)
+            self.late[minute] = self.late.get(minute, 0) + 1
+            if len(self.late) > MOST_MINUTES:
+                del self.late[next(iter(self.late))]
+            return
+        self.newest = max(now, self.newest)
+        self.full_at = max(self.full_at, self.newest) + MINUTE / amount
+
+    def _is_late(self, now: float) -> bool:
+        return now < self.newest - MINUTE
 
 
 @dataclass(slots=True)
@@ -63,15 +90,15 @@ class Limits:
     def _take(self, author: Author, address: Address, now: float, root: str) -> Hit | None:
         asked = list(self._asked(author, address, root))
         for whose, amount, bucket in asked:
-            wait = bucket.full_at - now - MINUTE * (amount - 1) / amount
+            wait = bucket.wait(now, amount)
             if wait > 0:
-                news = now >= bucket.told.get(author.id, 0.0)
+                news = max(now, bucket.newest) >= bucket.told.get(author.id, 0.0)
                 if news:
                     # Until it has been full once: then it is another flood.
                     bucket.told[author.id] = max(bucket.full_at, now + MINUTE)
                 return Hit(whose, amount, wait, news)
         for _, amount, bucket in asked:
-            bucket.full_at = max(bucket.full_at, now) + MINUTE / amount
+            bucket.take(now, amount)
         self._drop_the_full(now)
         return None
 
