@@ -32,6 +32,8 @@ class Question:
     pictures: Mapping[int, Sequence[Picture | str]]
     left_out: str = ""
     """A line for the asker on what the model does not see of what came with the question."""
+    earlier: str = ""
+    """The answer that somebody wishes to have anew, as it is remembered until there is a new one."""
 
 
 async def read_question(
@@ -80,4 +82,5 @@ async def read_question(
         own=own,
         pictures=seen.pictures,
         left_out=seen.left_out,
+        earlier=await store.answers.remembered(claim.turn_id) if claim.pressed else "",
     )
