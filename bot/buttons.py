@@ -25,6 +25,6 @@ def wanted(adapter: Adapter, controls: Effective) -> bool:
 
 def after(outcome: Outcome) -> tuple[Button, ...]:
     """What stands under an answer that has ended. What says nothing of the question can't be rated."""
-    if outcome.said is None:
+    if outcome.said is None and not outcome.keeps:
         return ("regenerate",)
     return CUT if outcome.short == "length" else ANSWERED

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 import structlog
 
 from bot.adapter import Action, Adapter
+from bot.endings import below
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
 from bot.files.out import at_most, whole_name
 from bot.insisting import insist
@@ -46,8 +47,9 @@ class LiveAnswer:
 
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
     shows while it grows, with the buttons `while_writing` under its newest message. `instead_of`: the answer to an
-    earlier wording, whose messages become this one's. `asker`: the id of who is answered. `most`: no more messages than
-    so many; the last then says that the answer goes on elsewhere.
+    earlier wording, whose messages become this one's. `standing`: the words that stand in the messages it has already.
+    `asker`: the id of who is answered. `most`: no more messages than so many; the last then says that the answer goes
+    on elsewhere.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class LiveAnswer:
         instead_of: LiveAnswer | None = None,
         asker: str = "",
         while_writing: tuple[Button, ...] = (),
+        standing: str = "",
         most: int | None = None,
     ) -> None:
         self._parts = Parts(
@@ -87,6 +90,10 @@ class LiveAnswer:
         self._description = adapter.describe()
         self._previews = previews
         self._while_writing = while_writing
+        self._standing = standing
+        # Whoever wants it anew finds other buttons under it than those of an answer that is being written.
+        self._is_anew = lease.claim.pressed is not None
+        self._before_first = before_first
         self._after: tuple[Button, ...] = ()
         self._most = most
         self._file = whole_name(lease.claim.wording)
@@ -107,6 +114,11 @@ class LiveAnswer:
     def text(self) -> str:
         """What the model has said so far."""
         return self._text
+
+    @property
+    def words(self) -> str:
+        """The same, or what stood before the model said a word."""
+        return self._text or self._standing
 
     @property
     def preface(self) -> str:
@@ -140,9 +152,14 @@ class LiveAnswer:
         self._text = ""
 
     def say_meanwhile(self, notice: str) -> None:
-        """Show a sentence as long as there is no text: why nothing comes yet."""
+        """Show a sentence as long as there is no text, below what stands: why nothing comes yet."""
         self._notice = notice
         self._changed.set()
+
+    def say_of_silence(self, notice: str) -> None:
+        """The same for what is hardly news: never in the place of words that an earlier process left, or of news."""
+        if not self._notice and (self._standing or not self.first_id):
+            self.say_meanwhile(notice)
 
     def complete(self, text: str, outcome: str | None = None, buttons: tuple[Button, ...] = ()) -> None:
         """This is the whole answer, preface and all: `run` keeps its `outcome`, lands it over `buttons` and ends."""
@@ -159,11 +176,13 @@ class LiveAnswer:
         self._most = None
         self.complete(text, buttons=self._after)
 
-    async def say_instead(self, sentence: str) -> bool:
-        """Try once to put a sentence in the answer's place, once `run` has failed; whether the platform took it."""
+    async def say_instead(self, text: str, buttons: tuple[Button, ...] = ()) -> bool:
+        """Try once to put a text in the answer's place, once `run` has failed; whether the platform took it."""
         try:
-            await self._show(0, sentence, (), self._action(0))
-            await self._parts.take_back_from(1)
+            texts = at_most(split(text, self._fits), self._most, self._fits, self._file)
+            for index, (part, below) in enumerate(_over(texts, buttons)):
+                await self._show(index, part, below, self._action(index))
+            await self._parts.take_back_from(len(texts))
         except DeliveryFailure as failure:
             log.info("sentence_refused", turn=self._turn, code=failure.code)
             return False
@@ -178,7 +197,7 @@ class LiveAnswer:
 
         Never raises a `DeliveryFailure`: what can't be said is not said.
         """
-        text = f"{close_open(self._preface + self._text)}\n\n{sentence}" if self._text else sentence
+        text = below(self._preface + self._text if self._text else self._standing, sentence)
         try:
             texts = at_most(split(text, self._fits), self._most, self._fits, self._file)
             for index, (part, buttons) in enumerate(_over(texts, self._while_writing)):
@@ -193,6 +212,8 @@ class LiveAnswer:
         Raises `LeaseLost`, a `DeliveryRefused`, or the last `DeliveryFailure` of a platform that is down for long.
         """
         with self._pace.answering(self._address) as share:
+            if self._is_anew:
+                await self._offer()
             if not self._previews:
                 await self._completed.wait()
             while not self._complete:
@@ -203,6 +224,22 @@ class LiveAnswer:
                     await self._preview(share)
             share.written()
             await self._land()
+
+    async def _offer(self) -> None:
+        """Let an answer that stands be stopped from being written anew, where the model does not speak at once."""
+        try:
+            async with asyncio.timeout(FIRST_PREVIEW_SECONDS):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+        slot = self._pace.spare("edit", self._address) if self._while_writing and not self._changed.is_set() else None
+        if slot is None:
+            return
+        try:
+            with slot:
+                await self._parts.offer(self._while_writing)
+        except DeliveryFailure as failure:
+            log.info("stop_not_offered", turn=self._turn, code=failure.code)
 
     async def _until_preview_is_due(self) -> None:
         pause = self._preview_at - time.monotonic()
@@ -216,6 +253,8 @@ class LiveAnswer:
     async def _preview(self, share: Share) -> None:
         if self._text:
             finished, growing = self._growing.split_stable(self._preface + self._text)
+        elif self._notice and self._standing:
+            finished, growing = self._growing.split_stable(below(self._standing, self._notice))
         else:
             finished, growing = [], self._notice
         try:
@@ -340,6 +379,8 @@ class LiveAnswer:
         growing: bool = False,
     ) -> None:
         """Show it in the room that was made for it; where the process ends, nobody waits for room."""
+        if self._text and self._before_first is not None:
+            await self._before_first()
         try:
             with slot or nullcontext():
                 await self._parts.show(index, text, buttons, as_stream=action == "start", growing=growing)

@@ -73,6 +73,16 @@ def broken_off(claim: Claim, text: str, failure: ModelFailure, used: UsageRow | 
     return Outcome(_noted(said, note, claim), said, used, failure=type(failure).__name__)
 
 
+def kept(earlier: str, outcome: Outcome) -> Outcome:
+    """The answer from before, with what became of the wish for a new one below it: the model said no word of that."""
+    return replace(outcome, text=below(earlier, outcome.text), keeps=True)
+
+
+def below(text: str, sentence: str) -> str:
+    """A sentence of ours below an answer, alone where there is none."""
+    return f"{close_open(text)}\n\n{sentence}" if text else sentence
+
+
 def with_lines(text: str, lines: Sequence[str]) -> str:
     """An answer with lines below it that are ours and not the model's."""
     return "\n\n".join((close_open(text), *(f"_{line}_" for line in lines)))

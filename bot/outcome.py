@@ -16,7 +16,8 @@ from storage.records import UsageRow
 class Outcome:
     """The text to land, what of it the conversation remembers, and what it took.
 
-    `failure` is the kind of what went wrong; `short` is why an answer is not whole though nothing failed.
+    `failure` is the kind of what went wrong; `short` is why an answer is not whole though nothing failed. `keeps`: the
+    answer from before stays, shown and remembered, as there is no word of a new one.
     """
 
     text: str
@@ -24,6 +25,7 @@ class Outcome:
     used: UsageRow | None = None
     failure: str | None = None
     short: str | None = None
+    keeps: bool = False
 
 
 def to_row(outcome: Outcome) -> str:

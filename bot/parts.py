@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bot import crash
-from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, Streams, Trace
+from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, ShowsButtons, Streams, Trace
 from bot.errors import DeliveryDelayed, DeliveryRefused
 from bot.insisting import insist
 from bot.lease import Lease
@@ -97,6 +97,19 @@ class Parts:
     def shown(self, index: int) -> str | None:
         """What message `index` is known to show; None where that is not known."""
         return self._parts[index].text if index < len(self._parts) else None
+
+    async def offer(self, buttons: tuple[Button, ...]) -> None:
+        """Put buttons under the last message and leave its text, if it stands and has others.
+
+        Raises a `DeliveryFailure`, `LeaseLost` and `StorageFailed`.
+        """
+        adapter: object = self._adapter
+        part = self._parts[-1] if self._parts else None
+        if part is None or part.platform_id is None or part.buttons == buttons or not isinstance(adapter, ShowsButtons):
+            return
+        await self._lease.make_sure()
+        await _undisturbed(adapter.set_buttons(self._claim.address, part.platform_id, buttons))
+        part.buttons = buttons
 
     def streams(self, index: int) -> bool:
         """Whether message `index` grows by a stream, which has to be ended."""
@@ -261,7 +274,6 @@ class Parts:
     def take_over(self, earlier: Parts) -> None:
         """Go on with the messages of an answer to what has been asked in other words since."""
         self._parts, self._highest = earlier._parts, earlier._highest
-        self.posted_one = earlier.posted_one
 
     async def take_back_from(self, index: int) -> None:
         """Remove the messages from `index` on: the answer does not need them."""

@@ -53,7 +53,7 @@ class Presence:
     async def run(self, say: Callable[[str], None]) -> None:
         """Show the status, again before it fades, until `end`; where there is none, say that the bot is at work.
 
-        `say` shows a sentence in the answer's place until there is something better.
+        `say` shows a sentence in the answer's place, or below it, until there is something better.
         """
         loop = asyncio.get_running_loop()
         began, said = loop.time(), False

@@ -34,6 +34,8 @@ class Question:
     """A line for the asker on what the model does not see of what came with the question."""
     unread: str = ""
     """A line for the asker where what was said before could not be read."""
+    earlier: str = ""
+    """The answer that somebody wishes to have anew, as it is remembered until there is a new one."""
 
 
 async def read_question(
@@ -84,4 +86,5 @@ async def read_question(
         pictures=seen.pictures,
         left_out=seen.left_out,
         unread=around.unread,
+        earlier=await store.answers.remembered(claim.turn_id) if claim.pressed else "",
     )

@@ -151,6 +151,7 @@ class TurnRunner:
             instead_of=instead_of,
             asker=question.asker,
             while_writing=buttons.WHILE_WRITING if _has_buttons(claim, question) else (),
+            standing=question.earlier or (instead_of.words if instead_of is not None else ""),
             most=question.controls.max_messages
             if claim.kind == "answer" and isinstance(question.adapter, Uploads)
             else None,
@@ -173,7 +174,9 @@ class TurnRunner:
                 await self._hand_over(answer)
             raise
         except DeliveryRefused as refused:
-            told = await answer.say_instead(endings.apology(claim, refused).text) or await self._write_alone(
+            sentence = _unless_spoken(endings.apology(claim, refused), question)
+            under = _after(claim, question, sentence) if sentence.keeps else ()
+            told = await answer.say_instead(sentence.text, under) or await self._write_alone(
                 claim, question, answer.text
             )
             log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
@@ -245,10 +248,9 @@ class TurnRunner:
                     outcome = from_row(claim.outcome)
                     answer.complete(outcome.text, buttons=_after(claim, question, outcome))
                 else:
-                    if not answer.first_id:
-                        group.create_task(presence.run(answer.say_meanwhile), name="presence")
-                    outcome = await self._ask(lease, question, answer)
-                    if not outcome.failure:
+                    group.create_task(presence.run(answer.say_of_silence), name="presence")
+                    outcome = _unless_spoken(await self._ask(lease, question, answer), question)
+                    if not outcome.failure and not outcome.keeps:
                         outcome = replace(outcome, text=answer.preface + outcome.text)
                     answer.complete(outcome.text, to_row(outcome), _after(claim, question, outcome))
                 await landing
@@ -307,6 +309,11 @@ class TurnRunner:
     def _reserves(self, question: Question) -> bool:
         """Whether money may be set aside for a question: where a budget holds."""
         return bool(budgets.bounds(question.controls, self.settings))
+
+
+def _unless_spoken(outcome: Outcome, question: Question) -> Outcome:
+    """The outcome, with the answer from before kept where the model said no word of a new one."""
+    return endings.kept(question.earlier, outcome) if question.earlier and outcome.said is None else outcome
 
 
 def _has_buttons(claim: Claim, question: Question) -> bool:

@@ -98,7 +98,6 @@ AGAIN = (
     )
     .returning(turns.c.id)
 )
-# The old wording is no answer any more, and what people thought was of that.
 OLD_ANSWER = select(messages.c.id).where(messages.c.turn_id == bindparam("of_turn"), messages.c.role == "assistant")
 FORGET_ANSWER = delete(messages).where(messages.c.turn_id == bindparam("of_turn"), messages.c.role == "assistant")
 FORGET_RATINGS = delete(ratings).where(ratings.c.turn_id == bindparam("of_turn"))
@@ -112,7 +111,7 @@ STANDING = select(
     is_open(turns).label("is_open"),
 ).where(_this)
 REMEMBERED = (
-    select(messages.c.id)
+    select(messages.c.text)
     .where(messages.c.turn_id == bindparam("of_turn"), messages.c.role == "assistant", messages.c.deleted == false())
     .limit(1)
 )
@@ -138,10 +137,14 @@ class Answers:
     async def again(self, turn_id: int, press: str) -> Pressed:
         """Have a turn that has ended answered anew, in place, once for each `press` and all of one moment.
 
-        It runs once no other of its conversation does. The conversation forgets the old answer, and what was thought
-        of it. Raises `StorageFailed`.
+        It runs once no other of its conversation does. The conversation remembers the old answer, and what was thought
+        of it, until there is a new one. Raises `StorageFailed`.
         """
         return await self._database.write(_again, turn_id, press)
+
+    async def remembered(self, turn_id: int) -> str:
+        """What the conversation knows to have been answered; empty where that is nothing. Raises `StorageFailed`."""
+        return await self._database.read(_remembered, turn_id)
 
     async def go_on(self, turn_id: int, by: Author, words: str) -> Pressed:
         """Have an answer gone on with below it, once, by a turn whose question are these `words` of who pressed.
@@ -186,9 +189,8 @@ def _again(connection: Connection, turn_id: int, press: str) -> Pressed:
     moment = now()
     wish = {"of_turn": turn_id, "press": press, "moment": moment, "lately": moment - micros_of(ONE_PRESS_SECONDS)}
     if connection.execute(AGAIN, wish).first() is not None:
+        # The model that is asked anew is told of the old answer in no way.
         summaries.drop_of_rows(connection, list(connection.scalars(OLD_ANSWER, {"of_turn": turn_id})))
-        connection.execute(FORGET_ANSWER, {"of_turn": turn_id})
-        connection.execute(FORGET_RATINGS, {"of_turn": turn_id})
         return "queued"
     standing = connection.execute(STANDING, {"of_turn": turn_id}).first()
     if standing is None:
@@ -196,6 +198,21 @@ def _again(connection: Connection, turn_id: int, press: str) -> Pressed:
     if standing.pressed is not None and (standing.pressed == press or standing.not_before >= wish["lately"]):
         return "repeated"
     return "busy" if standing.is_open else "unasked"
+
+
+def forget_old(connection: Connection, turn_id: int) -> None:
+    """Let a new answer take the place of the old one, in the transaction that is open.
+
+    What people thought was of the old one.
+    """
+    of = {"of_turn": turn_id}
+    summaries.drop_of_rows(connection, list(connection.scalars(OLD_ANSWER, of)))
+    connection.execute(FORGET_ANSWER, of)
+    connection.execute(FORGET_RATINGS, of)
+
+
+def _remembered(connection: Connection, turn_id: int) -> str:
+    return connection.scalar(REMEMBERED, {"of_turn": turn_id}) or ""
 
 
 def _go_on(connection: Connection, turn_id: int, by: Author, words: str) -> Pressed:

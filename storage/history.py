@@ -12,14 +12,19 @@ from storage.records import StoredMessage, Window
 from storage.schema import conversations, messages, overheard
 from storage.summaries import OVERHEARD, SAID, all_of
 
+# A turn that is answered anew has an answer, which the model is not to read.
+_not_its_own_answer = or_(
+    messages.c.role != "assistant", messages.c.turn_id.is_(None), messages.c.turn_id != bindparam("turn_id")
+)
 _in_window = SAID.where(
     messages.c.role != "aside",
     messages.c.conversation_id == bindparam("conversation_id"),
     messages.c.position >= bindparam("start"),
     or_(messages.c.turn_id.is_(None), messages.c.turn_id <= bindparam("turn_id")),
+    _not_its_own_answer,
 )
 _asked_before_window = SAID.where(
-    messages.c.role != "aside",
+    messages.c.role.not_in(("aside", "assistant")),
     messages.c.turn_id == bindparam("turn_id"),
     messages.c.position < bindparam("start"),
 )

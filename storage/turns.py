@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from bot.errors import LeaseLost, QuestionChanged
 from bot.messages import Address
+from storage.answers import forget_old
 from storage.budgets import settle
 from storage.database import Database
 from storage.dialect import upsert
@@ -494,6 +495,8 @@ def _finish(
     if not connection.execute(FINISH, end).rowcount:
         raise _late(connection, claim)
     if answer is not None:
+        if claim.pressed is not None:
+            forget_old(connection, claim.turn_id)
         row = {
             "conversation_id": claim.conversation_id,
             "turn_id": claim.turn_id,

@@ -91,6 +91,29 @@ class Panel(Team):
         place: Any = self.slack if isinstance(person, SlackUser) else self.discord
         await place.unreact(person, message or self.last(), emoji[self.platform])
 
+    @property
+    def place(self) -> Any:
+        """The platform they are on."""
+        return self.slack if self.platform == "slack" else self.discord
+
+    def signs_of_life(self) -> Sequence[Any]:
+        """What has shown that the bot is at work."""
+        shown: Sequence[Any] = self.discord.typing
+        return [status for status in self.slack.statuses if status.text] if self.platform == "slack" else shown
+
+    def answers_in(self, call: int) -> list[str]:
+        """The answers that the model was told of when it was asked, by the number of the call."""
+        return [m["content"] for m in self.openai.calls[call].body["messages"] if m["role"] == "assistant"]
+
+    def some_time_ago(self) -> None:
+        """Let the last press be older than what counts as the same moment."""
+        database = sqlite3.connect(self.stage.folder / "parley.db")
+        try:
+            with database:
+                database.execute("UPDATE turns SET not_before = not_before - 60000000")
+        finally:
+            database.close()
+
     def ratings(self) -> list[tuple[str, int]]:
         """Who thinks what, as it is stored."""
         return self.stored("SELECT user_id, value FROM ratings ORDER BY at")

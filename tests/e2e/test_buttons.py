@@ -13,6 +13,7 @@ from tests.e2e.talk import idle
 
 CHAT = "/chat/completions"
 SLOW = Reply("word " * 400, by_words=True, chunk_delay=0.05)
+NEVER = Reply("too late", first_token_delay=600.0)
 CUT = Reply("one two three", finish_reason="length")
 AFTER = ["regenerate", "good", "bad"]
 UP = {"slack": "+1", "discord": "👍"}
@@ -96,6 +97,97 @@ async def test_regenerate_answers_the_same_question_in_the_same_message(panel: P
     assert [m["content"] for m in later["messages"] if m["role"] == "assistant"] == ["the new answer"]
     [(rows,)] = panel.stored("SELECT count(*) FROM usage WHERE turn_id = 1")
     assert rows == 2
+
+
+async def silent_again(panel: Panel) -> None:
+    """Regenerate is pressed and the model is silent: nothing of the old answer goes, and what happens is seen."""
+    signs = len(panel.signs_of_life())
+    await panel.press(panel.bob, "regenerate")
+    await panel.until_buttons(["stop"])
+    await panel.place.wait_for(lambda: len(panel.signs_of_life()) > signs)
+    assert panel.shown() == ["the old answer"]
+
+
+async def test_who_regenerates_sees_that_the_model_thinks_and_may_stop_it_and_the_old_answer_stays(
+    panel: Panel,
+) -> None:
+    panel.openai.script("the old answer", NEVER, "and the next")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask("what is it?")
+        await idle(worker)
+        assert "good answer" in await panel.hears(panel.bob, "good")
+        await silent_again(panel)
+        await panel.press(panel.bob, "stop")
+        await panel.until_buttons(AFTER)
+        await idle(worker)
+        [shown] = panel.shown()
+        assert shown.startswith("the old answer\n\n") and "as bob asked" in shown
+        assert len(panel.ratings()) == 1
+        await panel.say_on(panel.bob, asked, "and then?")
+        await panel.until([shown, "and the next"])
+        await idle(worker)
+    assert panel.answers_in(2) == ["the old answer"]
+    if panel.platform == "slack":
+        assert not panel.slack.statuses[-1].text
+
+
+async def test_a_new_answer_that_fails_leaves_the_old_one_however_often_it_is_tried(panel: Panel) -> None:
+    panel.openai.script("the old answer")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask("what is it?")
+        await idle(worker)
+        for _ in range(2):
+            panel.openai.faults.add(CHAT, errors.bad_request("no such thing"))
+            panel.some_time_ago()
+            await panel.press(panel.bob, "regenerate")
+            await panel.until_told("The model refused this request")
+            await idle(worker)
+            [shown] = panel.shown()
+            assert shown.startswith("the old answer\n\nThe model refused") and shown.count("refused") == 1
+            assert panel.buttons() == [AFTER]
+        panel.openai.script("and the next", "the new answer")
+        await panel.say_on(panel.bob, asked, "and then?")
+        await panel.until([shown, "and the next"])
+        panel.some_time_ago()
+        await panel.press(panel.bob, "regenerate", panel.messages()[0])
+        await panel.until(["the new answer", "and the next"])
+        await idle(worker)
+    assert panel.answers_in(-2) == ["the old answer"]
+    assert panel.answers_in(-1) == []
+
+
+async def test_a_process_that_is_killed_over_a_new_answer_leaves_the_old_one(panel: Panel) -> None:
+    panel.openai.script("the old answer", NEVER)
+    async with panel.stage.process() as worker:
+        await panel.ask()
+        await silent_again(panel)
+        await worker.kill()
+    panel.openai.faults.add(CHAT, errors.bad_request("no such thing"))
+    async with panel.stage.worker() as app:
+        await panel.until_told("The model refused this request")
+        await panel.until_buttons(AFTER)
+        await idle(app)
+    [shown] = panel.shown()
+    assert shown.startswith("the old answer\n\nThe model refused")
+    assert panel.stored("SELECT text FROM messages WHERE role = 'assistant'") == [("the old answer",)]
+
+
+async def test_the_model_is_seen_to_think_about_a_new_wording_while_the_old_words_stand(panel: Panel) -> None:
+    panel.openai.script(SLOW, NEVER)
+    async with panel.stage.worker() as worker:
+        asked = await panel.say(panel.bob, "about cats", mention=True)
+        await panel.until_told("word word")
+        signs = len(panel.signs_of_life())
+        await panel.reword(asked, "about dogs")
+        await panel.until_asked_at_all(2)
+        await panel.place.wait_for(lambda: len(panel.signs_of_life()) > signs)
+        assert "word word" in panel.shown()[0]
+        assert panel.buttons() == [["stop"]]
+        await panel.press(panel.bob, "stop")
+        await panel.until_buttons(["regenerate"])
+        await idle(worker)
+    if panel.platform == "slack":
+        assert not panel.slack.statuses[-1].text
 
 
 async def test_two_quick_presses_are_one_regeneration(panel: Panel) -> None:

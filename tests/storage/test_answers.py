@@ -56,18 +56,32 @@ async def test_an_answer_is_found_by_any_of_its_messages_in_its_channel_alone(st
     assert await store.answers.of_turn(claim.turn_id + 1) is None
 
 
-async def test_an_answer_is_asked_for_again_in_place_and_the_old_one_is_forgotten(store: Store, path: Path) -> None:
+async def test_the_old_answer_is_remembered_until_the_new_one_is_there(store: Store, path: Path) -> None:
     claim = await answered(store, "q", "a1", "a2", text="old")
     await store.ratings.toggle(claim.turn_id, "slack", "U2", 1)
     assert await store.answers.again(claim.turn_id, "p1") == "queued"
-    assert await said(store, claim) == ["hello"]
-    assert rows(path, "SELECT count(*) FROM ratings") == [(0,)]
+    assert await said(store, claim) == ["hello", "old"]
     again = await take(store)
+    assert await store.answers.remembered(again.turn_id) == "old"
+    # The model that is asked anew does not read it.
+    assert [m.text for m in await store.history.until(again.turn_id, again.conversation_id, 0)] == ["hello"]
+    assert [m.text for m in await store.history.until(again.turn_id, again.conversation_id, LATER**2)] == ["hello"]
+    assert rows(path, "SELECT count(*) FROM ratings") == [(1,)]
     assert (again.turn_id, again.key, again.pressed) == (claim.turn_id, claim.key, "p1")
     assert again.attempt == claim.attempt + 1
     assert [part.platform_id for part in await store.turns.parts(again.turn_id)] == ["a1", "a2"]
     await shown(store, again, "a1", text="new")
     assert await said(store, claim) == ["hello", "new"]
+    assert rows(path, "SELECT count(*) FROM ratings") == [(0,)]
+
+
+async def test_an_answer_stays_remembered_where_none_came_in_its_place(store: Store, path: Path) -> None:
+    claim = await answered(store, "q", "a1", text="old")
+    await store.ratings.toggle(claim.turn_id, "slack", "U2", 1)
+    await store.answers.again(claim.turn_id, "p1")
+    await store.turns.finish(await take(store), "failed", failure="ModelUnavailable")
+    assert await said(store, claim) == ["hello", "old"]
+    assert rows(path, "SELECT count(*) FROM ratings") == [(1,)]
 
 
 async def test_one_press_told_twice_and_two_of_one_moment_are_one(store: Store, path: Path) -> None:
