@@ -22,7 +22,10 @@ log = structlog.get_logger(__name__)
 
 # So many of a conversation's newest are shown.
 MOST_PICTURES = 4
+# All of a turn's together. An answer without one is better than one that comes too late.
+SHOWN_WITHIN_SECONDS = 30.0
 KEPT_BYTES = 64 * 1024 * 1024
+TOO_SLOW = "it took too long to get or to open"
 TOO_MANY = f"only the newest {MOST_PICTURES} pictures of a conversation are shown"
 
 
@@ -45,12 +48,32 @@ class Pictures:
             return {}
         newest = [(m, a) for m in reversed(history) for a in reversed(m.attachments) if a.media_type in PICTURES]
         shown = newest[:MOST_PICTURES]
-        found = await asyncio.gather(*(self._picture(adapter, address, *each) for each in shown))
+        found = await self._within(adapter, address, shown)
         passed_over = [LeftOut(attachment.name, TOO_MANY) for _, attachment in newest[MOST_PICTURES:]]
         by_message: dict[int, list[Picture | LeftOut]] = {}
         for (message, _), picture in reversed(list(zip(newest, [*found, *passed_over], strict=True))):
             by_message.setdefault(message.id, []).append(picture)
         return by_message
+
+    async def _within(
+        self, adapter: ReadsFiles, address: Address, wanted: Sequence[tuple[StoredMessage, Attachment]]
+    ) -> list[Picture | LeftOut]:
+        """The pictures that can be had in time, in their order; a later turn asks anew for the others."""
+        tasks = [asyncio.create_task(self._picture(adapter, address, *each)) for each in wanted]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=SHOWN_WITHIN_SECONDS)
+        finally:
+            late = [task for task in tasks if not task.done()]
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if late:
+            log.info("pictures_late", pictures=len(late))
+        return [
+            LeftOut(attachment.name, TOO_SLOW) if task.cancelled() else task.result()
+            for task, (_, attachment) in zip(tasks, wanted, strict=True)
+        ]
 
     async def _picture(
         self, adapter: ReadsFiles, address: Address, message: StoredMessage, attachment: Attachment
@@ -59,7 +82,7 @@ class Pictures:
         if known is None:
             try:
                 data = await fetched(adapter, address, message, attachment, self.most_bytes)
-                known = await self.opener.picture(data)
+                known = await self.opener.picture(data, sender=message.author_id)
             except Unreadable as why:
                 log.info("picture_unseen", why=str(why))
                 return LeftOut(attachment.name, str(why))

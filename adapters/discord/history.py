@@ -12,6 +12,7 @@ import structlog
 from discord.http import HTTPClient
 
 from adapters.discord import rest
+from adapters.discord.members import Members
 from adapters.discord.parsing import identifier, is_object, objects, parse_history_entry, reply_target
 from adapters.discord.places import Places
 from bot.adapter import Trace
@@ -36,10 +37,18 @@ def channel_of(address: Address) -> str:
 
 
 async def read_history(
-    http: HTTPClient, places: Places, address: Address, *, before: str | None, after: str | None, limit: int
+    http: HTTPClient,
+    places: Places,
+    address: Address,
+    *,
+    before: str | None,
+    after: str | None,
+    limit: int,
+    members: Members | None = None,
 ) -> list[IncomingMessage]:
     """The newest `limit` messages between two ids (exclusive), oldest first. Raises a `DeliveryFailure`.
 
+    `members` asks what their authors are in the guild: that matters where the messages are to be acted upon.
     Discord's own `after` gives the oldest ones; so the pages are read backwards, down to it.
     """
     floor = int(after) if after is not None else 0
@@ -49,7 +58,7 @@ async def read_history(
         page = await rest.call(http, http.logs_from(channel_of(address), asked, before=before))
         entries = [entry for entry in objects(page) if identifier(entry.get("id"))]
         newer = [entry for entry in entries if int(identifier(entry["id"])) > floor]
-        found += await _parse(newer, places, address)
+        found += await _parse(newer, places, address, members)
         if len(found) >= limit or len(entries) < asked or len(newer) < len(entries):
             break
         before = identifier(entries[-1]["id"])
@@ -151,9 +160,13 @@ async def _fetch(http: HTTPClient, address: Address, message_id: str) -> Any:
         return None
 
 
-async def _parse(entries: Sequence[Any], places: Places, address: Address) -> list[IncomingMessage]:
+async def _parse(
+    entries: Sequence[Any], places: Places, address: Address, members: Members | None = None
+) -> list[IncomingMessage]:
     """The speech among message objects of REST, in their order. They do not say whose guild they are of."""
     guild = {"guild_id": address.workspace} if address.workspace else {}
-    payloads = [{**entry, **guild} for entry in entries]
+    payloads: list[Mapping[str, Any]] = [{**entry, **guild} for entry in entries]
+    if members is not None:
+        payloads = await members.among(payloads)
     parsed = [parse_history_entry(payload, await places.surroundings(payload)) for payload in payloads]
     return [message for message in parsed if message is not None]

@@ -15,6 +15,7 @@ import structlog
 
 from adapters.discord.client import Client
 from adapters.discord.history import channel_of, read_history
+from adapters.discord.members import Members
 from adapters.discord.parsing import DISCORD_EPOCH_MS, PLATFORM
 from adapters.discord.places import Places
 from bot.adapter import Unread
@@ -44,10 +45,10 @@ async def read_missed(
     wanted = {channel_of(unread.address): unread for unread in known}
     await client.guilds_told(GUILDS_SECONDS)
     others = [_unread(channel, since) for channel in _channels(client, since) if str(channel.id) not in wanted]
-    unread_yet = 0
+    unread_yet, members = 0, Members(client.http)
     for unread in [*wanted.values(), *others[:MOST_OTHERS]]:
         try:
-            yield await _read(client, places, unread, most)
+            yield await _read(client, places, members, unread, most)
         except (DeliveryDelayed, DeliveryUncertain) as failure:
             log.warning("place_unread", channel=channel_of(unread.address), code=failure.code)
             unread_yet += 1
@@ -73,12 +74,16 @@ def _unread(channel: Readable, since: datetime) -> Unread:
     return Unread(Address(PLATFORM, guild, str(channel.id)), since)
 
 
-async def _read(client: Client, places: Places, unread: Unread, most: int) -> Sequence[IncomingMessage]:
+async def _read(
+    client: Client, places: Places, members: Members, unread: Unread, most: int
+) -> Sequence[IncomingMessage]:
     """What is new in a place; nothing where it refuses. Raises `DeliveryDelayed` and `DeliveryUncertain`."""
     after = first_id(unread.since)
     for attempt in range(1, TRIES + 1):
         try:
-            return await read_history(client.http, places, unread.address, before=None, after=after, limit=most)
+            return await read_history(
+                client.http, places, unread.address, before=None, after=after, limit=most, members=members
+            )
         except (DeliveryDelayed, DeliveryUncertain) as failure:
             if attempt == TRIES:
                 raise

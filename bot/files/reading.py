@@ -117,7 +117,8 @@ class FileReader:
             if not file.missing and limits.types is not None and limits.types.isdisjoint(kinds):
                 raise Unreadable(NOT_ALLOWED)  # noqa: TRY301 -- the same as any other reason
             data = await fetched(adapter, address, message, file, limits.bytes)
-            opened = await self.opener.text(actual(file.name, file.media_type, data), data, limits.characters)
+            kind = actual(file.name, file.media_type, data)
+            opened = await self.opener.text(kind, data, limits.characters, sender=message.author_id)
         except NotNow:
             return FileText(file.name, left_out=NOT_NOW)
         except Unreadable as why:

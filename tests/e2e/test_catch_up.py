@@ -7,6 +7,7 @@ import pytest
 
 from bot import crash
 from bot.app import App
+from bot.policy import NOT_YOU
 from emulators.faults import Fault
 from emulators.openai import Reply
 from tests.e2e.stage import Stage, user_texts
@@ -75,6 +76,49 @@ async def test_places_where_the_bot_was_never_spoken_to_are_read_too(on_stage: S
         await discord.wait_for(lambda: discord.bot_messages(new_on_discord) and discord.bot_messages(thread))
     assert [m.thread_ts for m in slack.bot_messages(quiet)] == [parent.ts]
     assert len(on_stage.openai.calls) == 5
+
+
+async def test_who_asked_in_a_discord_channel_while_the_bot_was_down_has_the_roles_and_the_nick_they_have_there(
+    on_stage: Stage,
+) -> None:
+    discord = on_stage.discord
+    crew = discord.add_role("crew")
+    ada, eve = discord.add_user("ada_l", global_name="Ada Lovelace", nick="Countess"), discord.add_user("eve")
+    ada.roles.append(crew)
+    studio = discord.add_channel("studio")
+    on_stage.extra["PARLEY_ALLOW_ROLES"] = str(crew.id)
+    on_stage.openai.script("To Ada.")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    await discord.say(ada, studio, "may I ask?", mention=True)
+    await discord.say(ada, studio, "a word among people")
+    await discord.say(eve, studio, "and I?", mention=True)
+    async with on_stage.worker() as app:
+        await caught_up(app, "discord")
+        await discord.wait_for(lambda: len(discord.bot_messages(studio)) == 2)
+        await idle(app)
+    assert sorted(m.content for m in discord.bot_messages(studio)) == [NOT_YOU, "To Ada."]
+    assert list(user_texts(on_stage.openai.calls[-1].body)) == ["Countess: may I ask?"]
+    asked_for = [r.path.rpartition("/")[2] for r in discord.requests if r.method == "GET" and "/members/" in r.path]
+    assert sorted(asked_for) == sorted([str(ada.id), str(eve.id)])
+
+
+async def test_where_discord_does_not_say_what_somebody_is_the_question_is_read_all_the_same(on_stage: Stage) -> None:
+    discord = on_stage.discord
+    bob, studio = discord.add_user("bob", global_name="Bob", nick="Bobby"), discord.add_channel("studio")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    await discord.say(bob, studio, "anybody?", mention=True)
+    discord.faults.add(
+        "GET /guilds/{guild_id}/members/{user_id}",
+        Fault(status=404, body={"message": "Unknown Member", "code": 10007}),
+    )
+    async with on_stage.worker() as app:
+        await caught_up(app, "discord")
+        await discord.wait_for(lambda: discord.bot_messages(studio))
+        await idle(app)
+    assert list(user_texts(on_stage.openai.calls[-1].body)) == ["Bob: anybody?"]
+    assert not discord.faults.pending
 
 
 async def test_a_new_installation_answers_nothing_that_was_said_before_it(talk: Talk) -> None:

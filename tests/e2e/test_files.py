@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,9 @@ from PIL import Image
 from bot.files import kinds
 from bot.files.enclosures import FILES_OFF, VISION_OFF
 from bot.files.fetching import DELETED, GONE, HIDDEN, NO_PERMISSION, NOT_NOW
+from bot.files.opener import Opener
 from bot.files.reading import TOO_MANY
+from bot.pictures import TOO_SLOW
 from emulators.discord.state import Attachment
 from emulators.discord.state import Upload as DiscordUpload
 from emulators.faults import Fault
@@ -320,6 +325,59 @@ async def test_a_shared_file_without_the_scope_for_files_is_told_of_as_such(on_s
         await talk.slack.say(talk.ada, talk.general, "when?", files=[upload], mention=True)
         [answer] = await answers(talk)
     assert f"`file` ({NO_PERMISSION})" in answer
+
+
+HANGING = """
+import json, pathlib, sys, time
+asked = json.loads(sys.stdin.buffer.readline())
+data = sys.stdin.buffer.read()
+while b"hang" in data and not pathlib.Path({gate!r}).exists():
+    time.sleep(0.05)
+from bot.files import opening
+opened = opening.picture_of(data) if asked["kind"] == "picture" else opening.Opened(text=data.decode("latin-1"))
+sys.stdout.write(json.dumps(opening.asdict(opened)))
+"""
+
+
+@pytest.mark.parametrize(
+    "file",
+    [("shot.png", "image/png", picture()), ("plan.pdf", "application/pdf", b"%PDF-1.4 a plan")],
+    ids=["a picture", "a document"],
+)
+async def test_ones_slow_files_hold_up_nobody_elses(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: Sent
+) -> None:
+    gate = tmp_path / "gate"
+    command = (sys.executable, "-c", HANGING.format(gate=str(gate)))
+    monkeypatch.setattr("bot.app.Opener", partial(Opener, command=command))
+    talk = Talk(on_stage, "slack")
+    mallory, other = talk.slack.add_user("mallory"), talk.slack.add_channel("other")
+    async with on_stage.worker() as worker:
+        await caught_up(worker, "slack")
+        for text in ("read these", "and these"):
+            slow = [SlackUpload(f"{n}.pdf", b"%PDF-1.4 hang", "application/pdf") for n in range(3)]
+            await talk.slack.say(mallory, other, text, mention=True, files=slow)
+        await talk.slack.wait_for(lambda: len([r for r in talk.slack.requests if r.service == "slack-files"]) == 6)
+        await send(talk, "what is in it?", file)
+        await answers(talk)
+        assert len(talk.openai.calls) == 1  # the slow ones are still being read
+        gate.touch()
+        await idle(worker)
+    assert len(talk.openai.calls) == 3
+    assert "hang" in str(talk.openai.calls[-1].body)
+
+
+async def test_a_picture_that_is_too_long_on_its_way_holds_no_answer_up(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.pictures.SHOWN_WITHIN_SECONDS", 0.5)
+    talk.openai.script("I could not see it.")
+    async with talk.stage.worker():
+        name = {"slack": "download", "discord": "cdn"}[talk.platform]
+        talk.place.faults.add(name, Fault("delay", seconds=600))
+        await send(talk, "look", ("shot.png", "image/png", picture()))
+        [answer] = await answers(talk)
+    assert f"`shot.png` ({TOO_SLOW})" in answer
 
 
 async def test_slack_without_the_scope_for_files_is_told_of_as_such(on_stage: Stage) -> None:
