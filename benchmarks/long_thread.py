@@ -119,6 +119,7 @@ def _settings(slack: SlackWorkspace, openai: OpenAIService, folder: Path, histor
         "parley_platform_limits": "none",
         "parley_streaming": False,
         "parley_user_messages_per_minute": 0,
+        "parley_thread_messages_per_minute": 0,
         "parley_channel_messages_per_minute": 0,
     }
     return Settings(**given, _env_file=None)  # type: ignore[call-arg]

@@ -212,10 +212,9 @@ def build_enclosures(settings: Settings, store: Store) -> Enclosures:
 
 def limits_of(settings: Settings) -> Limits:
     """The bot's own limits, as the settings want them."""
-    of_thread = settings.parley_thread_messages_per_minute
     return Limits(
         settings.parley_user_messages_per_minute,
-        settings.parley_user_messages_per_minute if of_thread is None else of_thread,
+        settings.parley_thread_messages_per_minute,
         settings.parley_channel_messages_per_minute,
         settings.parley_workspace_messages_per_minute,
     )

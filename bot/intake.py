@@ -162,7 +162,7 @@ class Intake:
         # What people said to each other in a thread before they called the bot does not become a question by being
         # told again.
         known = standing.began is not None and standing.began <= micros(message.sent_at)
-        return _Place(root, known, company(standing.spoken, message.author.id))
+        return _Place(root, known, company(standing.spoken, message.author.id, micros(message.sent_at)))
 
     def _is_one_conversation(self, message: IncomingMessage) -> bool:
         """Whether all that is said in its channel is one conversation: in a direct message, and where a platform of

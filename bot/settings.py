@@ -169,11 +169,12 @@ class Settings(BaseSettings):
     parley_user_messages_per_minute: int = Field(
         60, ge=0, le=100_000, description="How many questions a minute one person may ask; 0 is no limit."
     )
-    parley_thread_messages_per_minute: int | None = Field(
-        None,
+    parley_thread_messages_per_minute: int = Field(
+        20,
         ge=0,
         le=100_000,
-        description="How many questions a minute one conversation may ask, by default as one person; 0 is no limit.",
+        description="How many questions a minute one thread or chain of replies may ask, which programs could keep up "
+        "under people's names; 0 is no limit.",
     )
     parley_channel_messages_per_minute: int = Field(
         600, ge=0, le=100_000, description="How many questions a minute one channel may ask; 0 is no limit."

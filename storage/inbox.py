@@ -51,7 +51,14 @@ BEGAN = (
 # By so much of what was said last is judged who takes part.
 RECENT_MESSAGES = 50
 LATELY = (
-    select(messages.c.turn_id, messages.c.role, messages.c.author_id, messages.c.author_name, messages.c.is_bot)
+    select(
+        messages.c.turn_id,
+        messages.c.role,
+        messages.c.author_id,
+        messages.c.author_name,
+        messages.c.sent_at,
+        messages.c.is_bot,
+    )
     .where(
         messages.c.conversation_id == _conversation_there,
         messages.c.role != "aside",

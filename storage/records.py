@@ -82,12 +82,14 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """Who said something in a conversation, and in which turn: a question of it, or its answer. `is_bot`: a program."""
+    """Who said something in a conversation `at` which moment, and in which turn: a question of it, or its answer, which
+    is said once it is whole. `is_bot`: a program."""
 
     turn_id: int | None
     role: Role
     author_id: str
     author_name: str
+    at: int
     is_bot: bool = False
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.gate import ALONE, Company, company, gate
 from bot.messages import Address, Author, IncomingMessage, Quoted
-from storage.records import Role, Spoken
+from storage.records import Role, Spoken, micros_of
 
 ADA = Author("U1", "Ada")
 IN_THREAD = Address("slack", "T1", "C1", "100.1")
@@ -68,6 +68,26 @@ GOES_ON = Company(("Bob Miller",), continues=True)
         ("@Parley: and now", IN_COMPANY, "answer"),
         ("Parleys are talks", IN_COMPANY, "keep"),
         ("ask parley about it", IN_COMPANY, "keep"),
+        ("@Bob can you check?", GOES_ON, "keep"),
+        ("@bob miller look", GOES_ON, "keep"),
+        ("lol\n@Bob look at this", GOES_ON, "keep"),
+        ("what do you make of it @Bob?", GOES_ON, "keep"),
+        ("Bob can you check that?", GOES_ON, "keep"),
+        ("bob what is this", GOES_ON, "keep"),
+        ("Bob Miller please look", GOES_ON, "keep"),
+        ("hey Bob look", GOES_ON, "keep"),
+        ("ok Bob I will", GOES_ON, "keep"),
+        ("thanks Bob that helps", GOES_ON, "keep"),
+        ("thanks! Bob, can you check?", GOES_ON, "keep"),
+        ("Great. Bob can you check?", GOES_ON, "keep"),
+        ("Thanks. And Bob?", GOES_ON, "answer"),
+        ("write to bob@bob.org", GOES_ON, "answer"),
+        ("Bobby can you?", GOES_ON, "answer"),
+        ("why does Bob say so?", GOES_ON, "answer"),
+        ("Parley, can you tell @Bob?", IN_COMPANY, "answer"),
+        ("Parley, sum up. Bob, listen", IN_COMPANY, "answer"),
+        ("Will you explain?", Company(("Will Smith",)), "answer"),
+        ("Will, you explain?", Company(("Will Smith",)), "keep"),
         ("!mute", IN_COMPANY, "answer"),
         ("!important: read this", IN_COMPANY, "keep"),
     ],
@@ -90,8 +110,8 @@ def test_in_the_mode_mention_nothing_else_is_answered() -> None:
         assert gate(replace(PLAIN, text=text), known=True, mode="mention", bot_name="Parley") == "keep"
 
 
-def said(author: str, turn: int | None, role: Role = "user", *, is_bot: bool = False) -> Spoken:
-    return Spoken(turn, role, author, author.title(), is_bot)
+def said(author: str, turn: int | None, role: Role = "user", *, at: int = 0, is_bot: bool = False) -> Spoken:
+    return Spoken(turn, role, author, author.title(), at, is_bot)
 
 
 ANSWER = said("parley", 1, "assistant")
@@ -123,4 +143,15 @@ ANSWER = said("parley", 1, "assistant")
     ],
 )
 def test_who_is_there_and_with_whom_the_last_word_was(spoken: list[Spoken], expected: Company) -> None:
-    assert company(spoken, "ada") == expected
+    assert company(spoken, "ada", micros_of(30)) == expected
+
+
+@pytest.mark.parametrize(("seconds", "goes_on"), [(-5, True), (119, True), (121, False)])
+def test_an_answer_is_plainly_gone_on_with_for_two_minutes(seconds: int, goes_on: bool) -> None:
+    answer = said("parley", 1, "assistant", at=micros_of(1_000))
+    spoken = [answer, said("ada", 1), said("bob", None)]
+    assert company(spoken, "ada", micros_of(1_000 + seconds)).continues == goes_on
+
+
+def test_an_unanswered_question_is_gone_on_with_whenever() -> None:
+    assert company([said("ada", 2), said("bob", 1)], "ada", micros_of(9_000)).continues

@@ -97,6 +97,7 @@ async def test_in_company_it_answers_what_goes_on_with_it_or_is_addressed_to_it(
         await thread.say(eve, "and why?")
         await team.until_asked(3)
         await idle(worker)
+        await thread.say(eve, "@bob can you check that?")
         await thread.say(team.bob, "well")
         await idle(worker)
     assert [text.partition(": ")[2] for text in thread.asked()][1:] == [f"{name}, who is right?", "and why?"]
