@@ -12,8 +12,10 @@ from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.files.enclosures import Enclosures, Seen
 from bot.messages import Place
+from bot.resuming import reopening
 from bot.surroundings import Surroundings
 from storage import Store
+from storage.answers import goes_on, stands_below
 from storage.records import Claim, StoredMessage
 
 
@@ -34,6 +36,8 @@ class Question:
     """A line for the asker on what the model does not see of what came with the question."""
     earlier: str = ""
     """The answer that somebody wishes to have anew, as it is remembered until there is a new one."""
+    opener: str = ""
+    """The line that opens the block of code in which an answer goes on that was cut there."""
 
 
 async def read_question(
@@ -82,5 +86,14 @@ async def read_question(
         own=own,
         pictures=seen.pictures,
         left_out=seen.left_out,
+        opener=await _reopening(store, claim, own),
         earlier=await store.answers.remembered(claim.turn_id) if claim.pressed else "",
     )
+
+
+async def _reopening(store: Store, claim: Claim, own: Sequence[StoredMessage]) -> str:
+    """What opens the block of code again that the answer ends in which this turn goes on with."""
+    if claim.kind != "answer" or not own or not goes_on(own[-1].platform_id):
+        return ""
+    shown = await store.answers.of_message(claim.address, stands_below(own[-1].platform_id))
+    return reopening(await store.answers.remembered(shown.turn_id)) if shown is not None else ""

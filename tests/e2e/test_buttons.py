@@ -314,6 +314,27 @@ async def test_continue_goes_on_below_and_its_button_vanishes(panel: Panel) -> N
     assert "Go on exactly where your answer stopped" in last[3]["content"]
 
 
+@pytest.mark.parametrize("again", ["", "```python\n"])
+async def test_code_that_was_cut_goes_on_as_code(panel: Panel, again: str) -> None:
+    cut = Reply("Here:\n\n```python\ndef a():\n    return 2 * 3 * 4", finish_reason="length")
+    panel.openai.script(cut, f"{again}    x = a * b * c\n    return x\n```\n\nDone.", "later")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask("write it")
+        await idle(worker)
+        await panel.press(panel.bob, "continue")
+        shown = await panel.until_told("Done.")
+        await idle(worker)
+        await panel.say_on(panel.bob, asked, "and then?")
+        await panel.until_told("later")
+        await idle(worker)
+    assert "    x = a * b * c\n    return x" in shown
+    if panel.platform == "discord":
+        assert shown.startswith("```python\n    x = a")
+    else:
+        assert "```" in shown.partition("x = a")[0] and "*" in shown
+    assert panel.answers_in(-1)[1].startswith("```python\n    x = a * b * c")
+
+
 async def test_thumbs_are_counted_once_for_each_person_whoever_they_are(panel: Panel) -> None:
     panel.openai.script("an answer")
     eve = panel.newcomer("eve")
