@@ -331,7 +331,7 @@ async def build(
                 held_until=lambda: max(holds.values(), default=0),
             )
             offered = build_adapters(settings) if offered is None else offered
-            stopping = Stopping(engine, settings)
+            stopping = Stopping(engine, store.answers, settings)
             others["stop"] = stopping.run
             others["usage"] = UsageCommand(
                 store.usage, store.budgets, controls, settings, connected, Drawing(), left=backend.limits_left

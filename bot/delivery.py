@@ -22,6 +22,7 @@ from bot.lease import Lease
 from bot.messages import Button, Reply
 from bot.pacing import Pace, Share, Slot, Urgency
 from bot.parts import Parts
+from bot.resuming import resumed
 from bot.settled import settled
 from bot.splitting import Growing, close_open, split
 from storage.records import StoredPart
@@ -48,8 +49,8 @@ class LiveAnswer:
     `preface` stands before whatever is said; `already` are the messages that an earlier attempt left. `previews`: it
     shows while it grows, with the buttons `while_writing` under its newest message. `instead_of`: the answer to an
     earlier wording, whose messages become this one's. `standing`: the words that stand in the messages it has already.
-    `asker`: the id of who is answered. `most`: no more messages than so many; the last then says that the answer goes
-    on elsewhere.
+    `opener`: the line that opens the block of code in which it goes on. `asker`: the id of who is answered. `most`: no
+    more messages than so many; the last then says that the answer goes on elsewhere.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class LiveAnswer:
         asker: str = "",
         while_writing: tuple[Button, ...] = (),
         standing: str = "",
+        opener: str = "",
         most: int | None = None,
     ) -> None:
         self._parts = Parts(
@@ -91,6 +93,8 @@ class LiveAnswer:
         self._previews = previews
         self._while_writing = while_writing
         self._standing = standing
+        self._opener = opener
+        self._said = ""
         # Whoever wants it anew finds other buttons under it than those of an answer that is being written.
         self._is_anew = lease.claim.pressed is not None
         self._before_first = before_first
@@ -144,12 +148,13 @@ class LiveAnswer:
         """Add what the model just said."""
         if not self._text:
             self._preview_at = max(self._preview_at, time.monotonic() + FIRST_PREVIEW_SECONDS)
-        self._text += piece
+        self._said += piece
+        self._text = resumed(self._opener, self._said) if self._opener else self._said
         self._changed.set()
 
     def restart(self) -> None:
         """Take back all that was said: the model begins anew. What is shown stays until there is something better."""
-        self._text = ""
+        self._text = self._said = ""
 
     def say_meanwhile(self, notice: str) -> None:
         """Show a sentence as long as there is no text, below what stands: why nothing comes yet."""

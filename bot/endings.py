@@ -13,6 +13,7 @@ from bot.backend.completion import FinishReason
 from bot.errors import ContentRefused, ModelFailure, ParleyError
 from bot.outcome import Outcome
 from bot.splitting import close_open
+from bot.wording import plain
 from storage.records import Claim, UsageRow
 
 REFERENCE_DIGITS = 8
@@ -91,7 +92,7 @@ def with_lines(text: str, lines: Sequence[str]) -> str:
 def stopped(text: str, by: str, used: UsageRow | None) -> Outcome:
     """What the model had said when somebody stopped it."""
     said = text.strip()
-    note = STOPPED.format(by=by or "somebody")
+    note = STOPPED.format(by=plain(by) or "somebody")
     return Outcome(f"{close_open(said)}\n\n_{note}_" if said else f"_{note}_", said or None, used, short="stopped")
 
 

@@ -53,7 +53,7 @@ class Intake:
     admission: Admission
     platforms: Callable[[str], Description | None]
     on_work: Callable[[], None]
-    on_stop: Callable[[IncomingMessage, int, str], None]
+    on_stop: Callable[[IncomingMessage, int, str], Awaitable[None]]
     on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
     holds: dict[str, int] = field(default_factory=dict)
 
@@ -127,7 +127,7 @@ class Intake:
         if accepted.outcome == "queued":
             if command is not None and accepted.turn_id is not None:
                 if command.name == "stop":
-                    self.on_stop(message, accepted.turn_id, root)
+                    await self.on_stop(message, accepted.turn_id, root)
                 elif command.name == "forget":
                     await self.on_forget(message, accepted.turn_id)
             self.on_work()

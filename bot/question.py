@@ -12,8 +12,10 @@ from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.files.enclosures import Enclosures, Seen
 from bot.messages import Place
+from bot.resuming import reopening
 from bot.surroundings import Around, Surroundings
 from storage import Store
+from storage.answers import goes_on, stands_below
 from storage.records import Claim, StoredMessage
 
 
@@ -36,6 +38,8 @@ class Question:
     """A line for the asker where what was said before could not be read."""
     earlier: str = ""
     """The answer that somebody wishes to have anew, as it is remembered until there is a new one."""
+    opener: str = ""
+    """The line that opens the block of code in which an answer goes on that was cut there."""
 
 
 async def read_question(
@@ -86,5 +90,14 @@ async def read_question(
         pictures=seen.pictures,
         left_out=seen.left_out,
         unread=around.unread,
+        opener=await _reopening(store, claim, own),
         earlier=await store.answers.remembered(claim.turn_id) if claim.pressed else "",
     )
+
+
+async def _reopening(store: Store, claim: Claim, own: Sequence[StoredMessage]) -> str:
+    """What opens the block of code again that the answer ends in which this turn goes on with."""
+    if claim.kind != "answer" or not own or not goes_on(own[-1].platform_id):
+        return ""
+    shown = await store.answers.of_message(claim.address, stands_below(own[-1].platform_id))
+    return reopening(await store.answers.remembered(shown.turn_id)) if shown is not None else ""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from bot.engine import Engine
+from bot.errors import StorageFailed
 from bot.interactions import CommandAnswer
 from bot.lease import Lease
 from bot.messages import Address, Author, CommandInvoked, IncomingMessage
 from bot.policy import is_admin
 from bot.results import Result
 from bot.settings import Settings
+from storage.answers import Answers
 
 log = structlog.get_logger(__name__)
 
@@ -26,9 +28,13 @@ NOTHING = "There is nothing of yours here that I'm writing just now."
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """Ends answers under way in this process. `_came` is what came of each wish in a message, by its id."""
+    """Ends answers under way in this process. `_came` is what came of each wish in a message, by its id.
+
+    Each wish is written down before it is carried out: a process that takes the turn over must know of it.
+    """
 
     engine: Engine
+    answers: Answers
     settings: Settings
     _came: dict[str, int] = field(default_factory=dict)
 
@@ -43,16 +49,16 @@ class Stopping:
             here = _channel(address) == _channel(lease.claim.address)
             return here and address.thread in (None, lease.claim.address.thread) and may(lease)
 
-        stopped = self._stop(is_meant, command.author)
+        stopped = await self._stop(is_meant, command.author)
         if not stopped:
             return Result(CommandAnswer(NOTHING))
         what = "what I was writing" if stopped == 1 else f"the {stopped} answers I was writing"
         return Result(CommandAnswer(f"I've stopped {what} here."))
 
-    def at_once(self, message: IncomingMessage, turn_id: int, root: str) -> None:
+    async def at_once(self, message: IncomingMessage, turn_id: int, root: str) -> None:
         """Somebody's `!stop` was stored as a turn: it must not wait until the answer it is to stop has ended.
 
-        What was asked after it is not meant.
+        What was asked after it is not meant. Never raises.
         """
         address, may = message.address, self._of(message.author)
 
@@ -63,23 +69,39 @@ class Stopping:
 
         if len(self._came) >= MOST_REMEMBERED:
             self._came.clear()
-        self._came[message.id] = self._stop(is_meant, message.author)
+        self._came[message.id] = await self._stop(is_meant, message.author)
 
     def answer(self, turn_id: int, by: Author) -> None:
-        """Who may do so wants one answer to end; where this process does not write it, nothing is done."""
-        self._stop(lambda lease: lease.claim.turn_id == turn_id, by)
+        """Who may do so wants one answer to end, as is written down already; another process finds that out itself."""
+        for lease in self._under_way(lambda lease: lease.claim.turn_id == turn_id):
+            _end(lease, by)
 
     def _of(self, author: Author) -> Callable[[Lease], bool]:
         """Whose answers somebody may stop: their own, and an admin's everybody's."""
         admin = is_admin(author, self.settings)
         return lambda lease: admin or author.id in lease.askers
 
-    def _stop(self, is_meant: Callable[[Lease], bool], by: Author) -> int:
-        stopped = [lease for lease in self.engine.leases() if lease.claim.kind == "answer" and is_meant(lease)]
-        for lease in stopped:
-            log.info("turn_stopped", turn=lease.claim.key, by=by.id)
-            lease.stop(by.name)
-        return len(stopped)
+    async def _stop(self, is_meant: Callable[[Lease], bool], by: Author) -> int:
+        """How many answers were ended."""
+        return sum([await self._write_and_end(lease, by) for lease in self._under_way(is_meant)])
+
+    async def _write_and_end(self, lease: Lease, by: Author) -> bool:
+        """Whether there was still something to end. What can't be written down ends in this process all the same."""
+        try:
+            if not await self.answers.stop(lease.claim.turn_id, by.name):
+                return False
+        except StorageFailed as failure:
+            log.warning("stop_not_written", turn=lease.claim.key, reason=str(failure))
+        _end(lease, by)
+        return True
+
+    def _under_way(self, is_meant: Callable[[Lease], bool]) -> list[Lease]:
+        return [lease for lease in self.engine.leases() if lease.claim.kind == "answer" and is_meant(lease)]
+
+
+def _end(lease: Lease, by: Author) -> None:
+    log.info("turn_stopped", turn=lease.claim.key, by=by.id)
+    lease.stop(by.name)
 
 
 def _channel(address: Address) -> Address:

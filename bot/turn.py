@@ -151,6 +151,7 @@ class TurnRunner:
             instead_of=instead_of,
             asker=question.asker,
             while_writing=buttons.WHILE_WRITING if _has_buttons(claim, question) else (),
+            opener=question.opener,
             standing=question.earlier or (instead_of.words if instead_of is not None else ""),
             most=question.controls.max_messages
             if claim.kind == "answer" and isinstance(question.adapter, Uploads)

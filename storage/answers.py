@@ -267,3 +267,8 @@ def _stop(connection: Connection, turn_id: int, by: str) -> bool:
 def stands_below(platform_id: str) -> str:
     """The platform's message that the answer to a question replies to: the question, or what it wishes continued."""
     return platform_id.partition(BELOW)[0]
+
+
+def goes_on(platform_id: str) -> bool:
+    """Whether a question is the wish that an answer be continued."""
+    return BELOW in platform_id

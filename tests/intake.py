@@ -24,9 +24,13 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
         admission=Admission(chosen, Limits(0, 0, 0, 0)),
         platforms=lambda _: None,
         on_work=on_work,
-        on_stop=lambda _message, _turn_id, _root: None,
+        on_stop=_go_on,
         on_forget=_leave,
     )
+
+
+async def _go_on(message: IncomingMessage, turn_id: int, root: str) -> None:
+    """Leave what is to be stopped as it is."""
 
 
 async def _leave(message: IncomingMessage, turn_id: int) -> None:

@@ -81,6 +81,15 @@ class Panel(Team):
         else:
             await self.discord.edit(said, text)
 
+    async def command(self, person: Person, name: str) -> None:
+        """Somebody gives one of the bot's commands, one that takes nothing more, in the channel."""
+        if isinstance(person, SlackUser):
+            assert isinstance(self.general, SlackChannel)
+            await self.slack.slash(person, self.general, "/parley", name)
+        else:
+            assert not isinstance(self.general, SlackChannel)
+            await self.discord.slash(person, self.general, "parley", name)
+
     async def react(self, person: Person, emoji: Mapping[str, str], message: Said | None = None) -> None:
         """Somebody reacts; `emoji` by platform."""
         place: Any = self.slack if isinstance(person, SlackUser) else self.discord

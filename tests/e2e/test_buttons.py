@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
+from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.panel import Panel
 from tests.e2e.stage import Stage, user_texts
-from tests.e2e.talk import idle
+from tests.e2e.talk import EDIT, idle
 
 CHAT = "/chat/completions"
 SLOW = Reply("word " * 400, by_words=True, chunk_delay=0.05)
@@ -48,6 +49,43 @@ async def test_stop_by_the_asker_ends_the_call_and_keeps_the_words(panel: Panel)
     assert panel.openai.calls[0].disconnected
     assert "word word" in panel.shown()[0]
     assert panel.buttons() == [AFTER]
+
+
+@pytest.mark.parametrize("way", ["message", "command"])
+async def test_a_stop_holds_for_the_next_process_whichever_way_it_was_said(panel: Panel, way: str) -> None:
+    panel.openai.script(SLOW)
+    async with panel.stage.process() as worker:
+        asked = await panel.say(panel.bob, "tell me everything")
+        await panel.until_told("word word")
+        # The answer can't come to its end before the process does.
+        panel.place.faults.add(EDIT[panel.platform], *[Fault("delay", seconds=20.0)] * 3)
+        if way == "message":
+            await panel.say_on(panel.bob, asked, "!stop")
+        else:
+            await panel.command(panel.bob, "stop")
+        async with asyncio.timeout(15):
+            while panel.stored("SELECT stopped_by FROM turns WHERE id = 1 AND lower(stopped_by) = 'bob'") == []:
+                await asyncio.sleep(0.02)
+        await worker.kill()
+    panel.place.faults.clear()
+    async with panel.stage.worker() as app:
+        await panel.until_told("I stopped here")
+        await idle(app)
+    assert len(panel.openai.calls) == 1
+
+
+async def test_the_name_of_who_stopped_is_no_markup_in_the_bots_words(panel: Panel) -> None:
+    panel.openai.script(SLOW)
+    mal = panel.newcomer("[free nitro](https://evil.tld)")
+    async with panel.stage.worker() as worker:
+        await panel.say(mal, "go")
+        await panel.until_told("word word")
+        await panel.press(mal, "stop")
+        said = await panel.until_told("I stopped here")
+        await idle(worker)
+    assert "as `[free nitro](https://evil.tld)` asked" in said
+    if panel.platform == "slack":
+        assert "link" not in str(panel.last().blocks)  # type: ignore[union-attr]
 
 
 async def test_a_stranger_is_refused_in_private_and_an_admin_is_not(panel: Panel) -> None:
@@ -274,6 +312,27 @@ async def test_continue_goes_on_below_and_its_button_vanishes(panel: Panel) -> N
     assert [m["role"] for m in last[1:]] == ["user", "assistant", "user"]
     assert last[2]["content"] == "one two three"
     assert "Go on exactly where your answer stopped" in last[3]["content"]
+
+
+@pytest.mark.parametrize("again", ["", "```python\n"])
+async def test_code_that_was_cut_goes_on_as_code(panel: Panel, again: str) -> None:
+    cut = Reply("Here:\n\n```python\ndef a():\n    return 2 * 3 * 4", finish_reason="length")
+    panel.openai.script(cut, f"{again}    x = a * b * c\n    return x\n```\n\nDone.", "later")
+    async with panel.stage.worker() as worker:
+        asked = await panel.ask("write it")
+        await idle(worker)
+        await panel.press(panel.bob, "continue")
+        shown = await panel.until_told("Done.")
+        await idle(worker)
+        await panel.say_on(panel.bob, asked, "and then?")
+        await panel.until_told("later")
+        await idle(worker)
+    assert "    x = a * b * c\n    return x" in shown
+    if panel.platform == "discord":
+        assert shown.startswith("```python\n    x = a")
+    else:
+        assert "```" in shown.partition("x = a")[0] and "*" in shown
+    assert panel.answers_in(-1)[1].startswith("```python\n    x = a * b * c")
 
 
 async def test_thumbs_are_counted_once_for_each_person_whoever_they_are(panel: Panel) -> None:
