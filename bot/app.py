@@ -33,8 +33,9 @@ from bot.environment import keys_of_host
 from bot.errors import ModelFailure, StartFailed
 from bot.files.attaching import Attaching
 from bot.files.enclosures import Enclosures
+from bot.files.limits import FileLimits
 from bot.files.opener import Opener
-from bot.files.reading import FileLimits, FileReader
+from bot.files.reading import FileReader
 from bot.files.taking_back import TakingBack
 from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
@@ -207,7 +208,7 @@ def build_enclosures(settings: Settings, store: Store) -> Enclosures:
         types=settings.parley_files_types,
     )
     opener = Opener(settings.parley_files_seconds)
-    return Enclosures(store.inbox, FileReader(store.files, opener, limits), Pictures(opener, limits.bytes))
+    return Enclosures(store.inbox, FileReader(store.files, opener, limits), Pictures(opener, limits))
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -14,6 +14,7 @@ from bot.backend.completion import Picture
 from bot.files.fetching import fetched
 from bot.files.kinds import PICTURES, Unreadable
 from bot.files.left_out import LeftOut
+from bot.files.limits import FileLimits
 from bot.files.opener import Opener
 from bot.messages import Address, Attachment
 from storage.records import StoredMessage
@@ -34,7 +35,7 @@ class Pictures:
     """Fetches pictures and has them scaled. Guards those kept at hand, the last used last."""
 
     opener: Opener
-    most_bytes: int
+    limits: FileLimits
     _kept: OrderedDict[str, Picture] = field(default_factory=OrderedDict)
 
     async def of(
@@ -46,14 +47,19 @@ class Pictures:
         """
         if not isinstance(adapter, ReadsFiles):
             return {}
-        newest = [(m, a) for m in reversed(history) for a in reversed(m.attachments) if a.media_type in PICTURES]
-        shown = newest[:MOST_PICTURES]
-        found = await self._within(adapter, address, shown)
-        passed_over = [LeftOut(attachment.name, TOO_MANY) for _, attachment in newest[MOST_PICTURES:]]
+        newest = [each for message in reversed(history) for each in reversed(self._among(message))]
+        wanted = [(message, attachment) for message, attachment, why_not in newest if not why_not]
+        shown = iter(await self._within(adapter, address, wanted[:MOST_PICTURES]))
         by_message: dict[int, list[Picture | LeftOut]] = {}
-        for (message, _), picture in reversed(list(zip(newest, [*found, *passed_over], strict=True))):
-            by_message.setdefault(message.id, []).append(picture)
-        return by_message
+        for message, attachment, why_not in newest:
+            left_out = LeftOut(attachment.name, why_not or TOO_MANY)
+            by_message.setdefault(message.id, []).insert(0, left_out if why_not else next(shown, left_out))
+        return dict(reversed(by_message.items()))
+
+    def _among(self, message: StoredMessage) -> list[tuple[StoredMessage, Attachment, str]]:
+        """The pictures that came with a message, each with the reason why it is not wanted, if it is not."""
+        files = zip(message.attachments, self.limits.why_not(message.attachments), strict=True)
+        return [(message, file, why_not) for file, why_not in files if file.media_type in PICTURES]
 
     async def _within(
         self, adapter: ReadsFiles, address: Address, wanted: Sequence[tuple[StoredMessage, Attachment]]
@@ -81,7 +87,7 @@ class Pictures:
         known = self._kept.pop(attachment.url, None)
         if known is None:
             try:
-                data = await fetched(adapter, address, message, attachment, self.most_bytes)
+                data = await fetched(adapter, address, message, attachment, self.limits.bytes)
                 known = await self.opener.picture(data, sender=message.author_id)
             except Unreadable as why:
                 log.info("picture_unseen", why=str(why))

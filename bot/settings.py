@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     parley_files_megabytes: float = Field(
         20.0, gt=0, le=100, description="The largest file that is read, in MB; pictures too."
     )
-    parley_files_per_message: int = Field(5, ge=1, le=50, description="How many files of one message are read.")
+    parley_files_per_message: int = Field(
+        5, ge=1, le=50, description="How many files of one message are read, pictures among them."
+    )
     parley_files_characters: int = Field(
         50_000,
         ge=100,
@@ -129,8 +131,8 @@ class Settings(BaseSettings):
     )
     parley_files_types: Annotated[frozenset[str] | None, NoDecode] = Field(
         None,
-        description="The kinds of files that alone are read: extensions (`py`, `md`), or `text`, `csv`, `pdf`, `docx`, "
-        "`xlsx`.",
+        description="The kinds of files that alone are read: `images`, `text`, `csv`, `pdf`, `docx`, `xlsx`, or "
+        "extensions (`py`, `png`).",
     )
     parley_files_seconds: float = Field(
         20.0, gt=0, le=300, description="Seconds that opening one file may take; it has its own process for that."

@@ -13,6 +13,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # What a model takes as a picture: https://platform.openai.com/docs/guides/images-vision
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+# What all of them are called together.
+PICTURE_WORDS = frozenset({"image", "images"})
 
 # Of what is not called text by its type though it is: extensions, and names without one.
 _TEXT = """
@@ -107,6 +109,18 @@ def expected(name: str, media_type: str) -> Kind | None:
     if declared.startswith("image/"):
         raise Unreadable(NO_PICTURE)
     return "text" if declared.startswith("text/") else None
+
+
+def words_for(name: str, media_type: str) -> frozenset[str]:
+    """What a host may call a file's kind by: its extension, `text`, `pdf` and the like, or of a picture `images`.
+
+    Raises `Unreadable` of what is never read.
+    """
+    declared = media_type.partition(";")[0].strip().lower()
+    if declared in PICTURES:
+        kind = declared.partition("/")[2]
+        return frozenset({extension(name), kind, *PICTURE_WORDS, *(("jpg",) if kind == "jpeg" else ())})
+    return frozenset({extension(name), expected(name, media_type) or "text"})
 
 
 def actual(name: str, media_type: str, data: bytes) -> Kind:

@@ -13,7 +13,8 @@ import structlog
 
 from bot.adapter import Adapter, ReadsFiles
 from bot.files.fetching import NOT_NOW, NotNow, fetched
-from bot.files.kinds import PICTURES, Unreadable, actual, expected, extension
+from bot.files.kinds import PICTURES, Unreadable, actual, expected
+from bot.files.limits import FileLimits
 from bot.files.opener import Opener
 from bot.messages import Address, Attachment, FileText
 from storage.files import Files
@@ -29,21 +30,9 @@ READ_WITHIN_SECONDS = 60.0
 # still there when the history is cut to half.
 SHARE = 0.4
 
-TOO_MANY = "more than {} files came with one message"
 TOO_FAR_BACK = "there are newer files in this conversation, and I read no more of them"
-NOT_ALLOWED = "files of this kind are not read here"
 TOO_SLOW = "the files took too long to read"
 FIRST_CHARACTERS = "only its first {:,} characters"
-
-
-@dataclass(frozen=True, slots=True)
-class FileLimits:
-    """What is read at most: bytes of a file, files of a message, characters of a file's text; None for all kinds."""
-
-    bytes: int
-    per_message: int
-    characters: int
-    types: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +86,23 @@ class FileReader:
     async def _of_message(
         self, adapter: ReadsFiles, address: Address, message: StoredMessage, tokens: Tokens
     ) -> tuple[FileText, ...]:
-        texts = [file for file in message.attachments if file.media_type not in PICTURES]
-        wanted = texts[: self.limits.per_message]
+        files = list(zip(message.attachments, self.limits.why_not(message.attachments), strict=True))
+        wanted = [file for file, why_not in files if file.media_type not in PICTURES and not why_not]
         read = await asyncio.gather(*(self._read(adapter, address, message, file) for file in wanted))
         fitting = iter(_within(read, tokens))
-        too_many = TOO_MANY.format(self.limits.per_message)
         return tuple(
             FileText(file.name)
             if file.media_type in PICTURES
-            else next(fitting, FileText(file.name, left_out=too_many))
-            for file in message.attachments
+            else FileText(file.name, left_out=why_not)
+            if why_not
+            else next(fitting)
+            for file, why_not in files
         )
 
     async def _read(self, adapter: ReadsFiles, address: Address, message: StoredMessage, file: Attachment) -> FileText:
         limits = self.limits
         try:
-            named = expected(file.name, file.media_type)
-            kinds = {extension(file.name), named or "text"}
-            if not file.missing and limits.types is not None and limits.types.isdisjoint(kinds):
-                raise Unreadable(NOT_ALLOWED)  # noqa: TRY301 -- the same as any other reason
+            expected(file.name, file.media_type)  # what is never read is not fetched
             data = await fetched(adapter, address, message, file, limits.bytes)
             kind = actual(file.name, file.media_type, data)
             opened = await self.opener.text(kind, data, limits.characters, sender=message.author_id)

@@ -15,6 +15,7 @@ from bot.errors import DeliveryRefused
 from bot.files.fetching import GONE
 from bot.files.kinds import Unreadable
 from bot.files.left_out import LeftOut, note
+from bot.files.limits import FileLimits
 from bot.files.opener import Opener
 from bot.files.scaling import fit, scaled, tokens
 from bot.messages import Address, Attachment
@@ -74,6 +75,7 @@ def test_a_bomb_of_pixels_is_not_unpacked() -> None:
         scaled(drawn(12_000, 6_000, "PNG", "1"))
 
 
+LIMITS = FileLimits(bytes=20 * 1024 * 1024, per_message=50, characters=1_000)
 HERE = Address("slack", "T1", "C1", "1.0")
 
 
@@ -101,7 +103,7 @@ def image(name: str, size: int = 100) -> Attachment:
 
 async def test_the_newest_images_are_shown_and_fetched_once() -> None:
     shelf = Shelf(**{f"i{n}": drawn(10, 10) for n in range(6)})
-    pictures = Pictures(Opener(seconds=120), 20 * 1024 * 1024)
+    pictures = Pictures(Opener(seconds=120), LIMITS)
     history = [said(n, image(f"i{n}")) for n in range(6)]
     found = await pictures.of(shelf, HERE, history)  # type: ignore[arg-type]
     shown = [number for number, [each] in found.items() if isinstance(each, Picture)]
@@ -112,7 +114,7 @@ async def test_the_newest_images_are_shown_and_fetched_once() -> None:
 
 
 async def test_an_image_that_cannot_be_read_is_told_of_in_its_place() -> None:
-    pictures = Pictures(Opener(seconds=120), 20 * 1024 * 1024)
+    pictures = Pictures(Opener(seconds=120), LIMITS)
     history = [said(1, image("gone"), image("huge", 30_000_000), Attachment("notes.txt", "text/plain", 5, "u"))]
     found = await pictures.of(Shelf(), HERE, history)  # type: ignore[arg-type]
     assert dict(found) == {1: [LeftOut("gone", GONE), LeftOut("huge", "it is larger than 20 MB")]}

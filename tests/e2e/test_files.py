@@ -16,8 +16,8 @@ from PIL import Image
 from bot.files import kinds
 from bot.files.enclosures import FILES_OFF, VISION_OFF
 from bot.files.fetching import DELETED, GONE, HIDDEN, NO_PERMISSION, NOT_NOW
+from bot.files.limits import NOT_ALLOWED, TOO_MANY
 from bot.files.opener import Opener
-from bot.files.reading import TOO_MANY
 from bot.pictures import TOO_SLOW
 from emulators.discord.state import Attachment
 from emulators.discord.state import Upload as DiscordUpload
@@ -127,14 +127,15 @@ async def test_each_kind_of_document_is_read_as_text(talk: Talk) -> None:
 
 
 async def test_what_is_left_out_is_told_in_one_line_to_the_asker_and_to_the_model(talk: Talk) -> None:
-    talk.stage.extra |= {"PARLEY_FILES_PER_MESSAGE": "4", "PARLEY_FILES_MEGABYTES": "0.01"}
+    talk.stage.extra |= {"PARLEY_FILES_PER_MESSAGE": "5", "PARLEY_FILES_MEGABYTES": "0.01"}
     files: list[Sent] = [
         ("all.zip", "application/zip", samples.archive(a=b"x")),
         ("huge.txt", "text/plain", b"x" * 20_000),
         ("locked.pdf", "application/pdf", samples.pdf("x", password="no")),
         NOTES,
-        ("fifth.txt", "text/plain", b"too many"),
         ("odd.png", "image/png", b"no picture"),
+        ("sixth.txt", "text/plain", b"too many"),
+        ("seventh.png", "image/png", picture()),
     ]
     talk.openai.script("I read the notes.")
     async with talk.stage.worker():
@@ -145,8 +146,9 @@ async def test_what_is_left_out_is_told_in_one_line_to_the_asker_and_to_the_mode
         ("all.zip", kinds.ARCHIVE),
         ("huge.txt", "it is larger than 0.01 MB"),
         ("locked.pdf", kinds.PROTECTED),
-        ("fifth.txt", TOO_MANY.format(4)),
         ("odd.png", "it is no image that I can read"),
+        ("sixth.txt", TOO_MANY.format(5)),
+        ("seventh.png", TOO_MANY.format(5)),
     ):
         assert f"[{name} is left out: {why}. You have not seen it.]" in question
         assert f"`{name}` ({why})" in answer
@@ -203,6 +205,38 @@ async def test_kinds_that_the_host_does_not_want_are_not_fetched(talk: Talk) -> 
     [question] = texts(talk)
     assert "# Plan" in question and "Thursday" not in question
     assert len([r for r in talk.place.requests if r.service in ("slack-files", "discord-cdn")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("types", "seen", "withheld"),
+    [
+        ("pdf", "", "text/plain image/png image/jpeg"),
+        ("images", "image/png image/jpeg", "text/plain"),
+        (".jpg, text", "text/plain image/jpeg", "image/png"),
+    ],
+)
+async def test_the_kinds_that_the_host_wants_hold_for_pictures_too(
+    on_stage: Stage, types: str, seen: str, withheld: str
+) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.stage.extra["PARLEY_FILES_TYPES"] = types
+    talk.openai.script("What I may.")
+    files = {
+        "text/plain": NOTES,
+        "image/png": ("one.png", "image/png", picture()),
+        "image/jpeg": ("two.jpg", "image/jpeg", picture("red")),
+    }
+    async with talk.stage.worker():
+        await send(talk, "look", *files.values())
+        [answer] = await answers(talk)
+    [question] = asked(talk)
+    images = [] if isinstance(question["content"], str) else question["content"][1:]
+    assert len(images) == seen.count("image/")
+    assert ("Thursday" in texts(talk)[0]) == ("text/plain" in seen)
+    for kind in files:
+        assert (f"`{files[kind][0]}` ({NOT_ALLOWED})" in answer) == (kind in withheld)
+    fetched = [r for r in talk.place.requests if r.service == "slack-files"]
+    assert len(fetched) == len(seen.split())
 
 
 async def test_files_of_a_thread_are_read_when_the_bot_is_called_into_it(talk: Talk) -> None:
