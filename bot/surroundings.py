@@ -8,7 +8,7 @@ recent, and where having it costs no more than a moment.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -51,14 +51,28 @@ class Surroundings:
         if first is None:
             return False
         if not claim.complete:
-            return await self._earlier(claim, adapter, first, effective.history_messages, since)
+            heard = frozenset(message.author_id for message in known if message.role == "user")
+            return await self._earlier(claim, adapter, first, effective, heard, since=since)
         if effective.channel_messages and _begins(claim, first, known):
             return await self._channel(claim, adapter, first, effective, since)
         return False
 
-    async def _earlier(self, claim: Claim, adapter: Adapter, first: StoredMessage, most: int, since: int) -> bool:
-        """The thread or the chain of replies that the bot was called into."""
+    async def _earlier(
+        self,
+        claim: Claim,
+        adapter: Adapter,
+        first: StoredMessage,
+        effective: Effective,
+        heard: Collection[str],
+        *,
+        since: int,
+    ) -> bool:
+        """The thread or the chain of replies that the bot was called into.
+
+        `heard` are the ids of those whose words in it are read: history does not tell a person's roles on Discord.
+        """
         earlier: Sequence[IncomingMessage] = ()
+        most = effective.history_messages
         try:
             if claim.address.thread is not None:
                 earlier = await adapter.fetch_history(claim.address, before=first.platform_id, limit=most)
@@ -69,7 +83,12 @@ class Surroundings:
             # An answer without what was said before is better than none.
             log.warning("history_unread", code=failure.code)
             return False
-        earlier = [message for message in earlier if micros(message.sent_at) >= since]
+        earlier = [
+            message
+            for message in earlier
+            if micros(message.sent_at) >= since
+            and (message.author.id in heard or is_heard(message.author, effective, self.settings))
+        ]
         await self.store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
         log.info("history_read", messages=len(earlier))
         return bool(earlier)
