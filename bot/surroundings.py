@@ -2,7 +2,8 @@
 
 A thread, or a chain of replies, into which the bot is called belongs to the conversation. What people had said in the
 channel before a mention that begins something does not: it is taken along for that conversation alone, where it is
-recent, and where having it costs no more than a moment.
+recent, and where having it costs no more than a moment. Where all of a channel is one conversation, each mention takes
+along what was said since the one before.
 """
 
 from __future__ import annotations
@@ -53,8 +54,15 @@ class Surroundings:
         if not claim.complete:
             heard = frozenset(message.author_id for message in known if message.role == "user")
             return await self._earlier(claim, adapter, first, effective, heard, since=since)
-        if effective.channel_messages and _begins(claim, first, known):
+        if not effective.channel_messages:
+            return False
+        if _begins(claim, first, known):
             return await self._channel(claim, adapter, first, effective, since)
+        asked = next((message for message in known if message.turn_id == claim.turn_id), None)
+        # What a press of a button asks stands nowhere in the channel.
+        if asked is not None and ":" not in asked.platform_id and _is_a_whole_channel(claim):
+            after = [m.position + 1 for m in known if m.position < asked.position and m.role != "overheard"]
+            return await self._channel(claim, adapter, asked, effective, max([since, *after]))
         return False
 
     async def _earlier(
@@ -96,7 +104,7 @@ class Surroundings:
     async def _channel(
         self, claim: Claim, adapter: Adapter, first: StoredMessage, effective: Effective, since: int
     ) -> bool:
-        """The last messages of the channel in which a mention began a conversation."""
+        """The last messages of the channel before a mention, its `first` message."""
         channel, most = replace(claim.address, thread=None), effective.channel_messages
         own_id = adapter.describe().bot_id
         oldest = max(since, first.sent_at - micros_of(self.settings.parley_channel_minutes * 60))
@@ -109,6 +117,7 @@ class Surroundings:
             message
             for message in said
             if micros(message.sent_at) >= oldest
+            and not (_is_a_whole_channel(claim) and message.author.id == own_id)  # the conversation has its answers
             and (message.whole_text or message.attachments)
             and is_heard(message.author, effective, self.settings)
         ]
@@ -138,6 +147,10 @@ class Surroundings:
             return None
         self.lately.read(channel, before, said, most)
         return said
+
+
+def _is_a_whole_channel(claim: Claim) -> bool:
+    return not claim.direct and not claim.root
 
 
 def _begins(claim: Claim, first: StoredMessage, known: Sequence[StoredMessage]) -> bool:

@@ -70,6 +70,24 @@ async def test_the_channels_last_words_go_with_a_mention_that_begins_something(t
     assert asked(team.stage, 1) == [*around, "bob: why?", "bob: and since when?"]
 
 
+async def test_where_a_channel_is_one_conversation_each_mention_takes_along_what_was_said_since(
+    on_stage: Stage,
+) -> None:
+    on_stage.extra["PARLEY_REPLY_IN"] = "channel"
+    team = Team(on_stage, "slack")
+    async with on_stage.worker() as worker:
+        await team.say(team.lead, "the deploy failed with E42", mention=False)
+        await team.say(team.bob, "what does that mean?")
+        await answered(worker, team, 1)
+        await team.say(team.lead, "now it is E43", mention=False)
+        await team.say(team.bob, "and that?")
+        await answered(worker, team, 2)
+    before, after = asked(on_stage, 0), asked(on_stage, 1)
+    assert before == ["lead (in the channel, before): the deploy failed with E42", "bob: what does that mean?"]
+    assert after == [*before, "lead (in the channel, before): now it is E43", "bob: and that?"]
+    assert prompt(on_stage, 1)[: len(before) + 1] == prompt(on_stage, 0)
+
+
 async def test_nothing_said_in_one_channel_is_carried_into_another(team: Team) -> None:
     async with team.stage.worker() as worker:
         await team.say(team.lead, "the secret of general", team.general, mention=False)
