@@ -16,7 +16,7 @@ from bot import command_line, limits
 from bot.commanding import payload_of
 from bot.controls.effective import Effective
 from bot.messages import CommandInvoked, IncomingMessage
-from bot.policy import is_admin, refuse_question
+from bot.policy import is_admin, is_heard, refuse_question
 from bot.settings import Settings
 from storage.records import Ruling
 
@@ -32,6 +32,8 @@ PASSED_OVER = Ruling(None, decided=True)
 ANSWERED = Ruling("answer")
 # Said by somebody who is not to be answered: the model does not read it either.
 UNHEARD = Ruling(None, aside=True, decided=True)
+# The same of what was not even said to the bot.
+UNREAD = Ruling(None, aside=True)
 
 
 @dataclass(slots=True)
@@ -45,6 +47,10 @@ class Admission:
     def rule(self, message: IncomingMessage, root: str, effective: Effective) -> Callable[[], Ruling]:
         """How to decide on a message that asks something, once it is known to be new; `root` is its conversation's."""
         return lambda: self._decide(message, root, effective)
+
+    def keep(self, message: IncomingMessage, effective: Effective) -> Ruling:
+        """What becomes of a message that asks nothing: the model reads it with what follows, or nobody does."""
+        return KEPT if is_heard(message.author, effective, self.settings) else UNREAD
 
     def _decide(self, message: IncomingMessage, root: str, effective: Effective) -> Ruling:
         now = time.monotonic()

@@ -84,7 +84,7 @@ def gate(
     wordless = not (message.whole_text or message.attachments)
     if known and not message.mentions_others and command_of(message) is not None:
         return "answer"
-    if mode != "mention" and message.quoted is not None and message.quoted.by_us:
+    if mode != "mention" and message.quoted is not None and message.quoted.by_us and not message.mentions_others:
         return "answer"
     if mode == "all" and not wordless:
         return "keep" if _is_to_others(message, company, own_names) else "answer"

@@ -13,7 +13,7 @@ import structlog
 
 from bot import crash
 from bot.adapter import Description
-from bot.admission import KEPT, Admission, command_of
+from bot.admission import Admission, command_of
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.gate import ALONE, Company, company, gate, may_concern_us
@@ -112,7 +112,9 @@ class Intake:
         accepted = await self.inbox.accept(
             message,
             root,
-            rule=self.admission.rule(message, root, effective) if verdict == "answer" else lambda: KEPT,
+            rule=self.admission.rule(message, root, effective)
+            if verdict == "answer"
+            else lambda: self.admission.keep(message, effective),
             complete=_begins_conversation(message, root),
             not_before=self.holds.get(message.address.platform, 0),
         )

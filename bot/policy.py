@@ -88,7 +88,8 @@ def refuse_question(
 
 
 def is_heard(author: Author, effective: Effective, settings: Settings) -> bool:
-    """Whether what somebody said in a channel may be read there by the model: not where they are not answered.
+    """Whether what somebody said in a channel or a thread may be read there by the model: not where they are not
+    answered.
 
     Bots are never answered; of them only those on the list are not read.
     """

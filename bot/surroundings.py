@@ -2,13 +2,14 @@
 
 A thread, or a chain of replies, into which the bot is called belongs to the conversation. What people had said in the
 channel before a mention that begins something does not: it is taken along for that conversation alone, where it is
-recent, and where having it costs no more than a moment.
+recent, and where having it costs no more than a moment. Where all of a channel is one conversation, each mention takes
+along what was said since the one before.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -66,14 +67,35 @@ class Surroundings:
         if first is None:
             return Around()
         if not claim.complete:
-            return await self._earlier(claim, adapter, first, effective.history_messages, since)
-        if effective.channel_messages and _begins(claim, first, known):
+            heard = frozenset(message.author_id for message in known if message.role == "user")
+            return await self._earlier(claim, adapter, first, effective, heard, since=since)
+        if not effective.channel_messages:
+            return Around()
+        if _begins(claim, first, known):
             return Around(more=await self._channel(claim, adapter, first, effective, since))
+        asked = next((message for message in known if message.turn_id == claim.turn_id), None)
+        # What a press of a button asks stands nowhere in the channel.
+        if asked is not None and ":" not in asked.platform_id and _is_a_whole_channel(claim):
+            after = [m.position + 1 for m in known if m.position < asked.position and m.role != "overheard"]
+            return Around(more=await self._channel(claim, adapter, asked, effective, max([since, *after])))
         return Around()
 
-    async def _earlier(self, claim: Claim, adapter: Adapter, first: StoredMessage, most: int, since: int) -> Around:
-        """The thread or the chain of replies that the bot was called into."""
+    async def _earlier(
+        self,
+        claim: Claim,
+        adapter: Adapter,
+        first: StoredMessage,
+        effective: Effective,
+        heard: Collection[str],
+        *,
+        since: int,
+    ) -> Around:
+        """The thread or the chain of replies that the bot was called into.
+
+        `heard` are the ids of those whose words in it are read: history does not tell a person's roles on Discord.
+        """
         earlier: Sequence[IncomingMessage] = ()
+        most = effective.history_messages
         try:
             if claim.address.thread is not None:
                 earlier = await insist(
@@ -93,7 +115,12 @@ class Surroundings:
             # An answer without what was said before is better than none; the next turn tries again.
             log.warning("history_unread", code=failure.code)
             return Around(unread=UNREAD)
-        earlier = [message for message in earlier if micros(message.sent_at) >= since]
+        earlier = [
+            message
+            for message in earlier
+            if micros(message.sent_at) >= since
+            and (message.author.id in heard or is_heard(message.author, effective, self.settings))
+        ]
         await self.store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
         log.info("history_read", messages=len(earlier))
         return Around(more=bool(earlier))
@@ -101,7 +128,7 @@ class Surroundings:
     async def _channel(
         self, claim: Claim, adapter: Adapter, first: StoredMessage, effective: Effective, since: int
     ) -> bool:
-        """The last messages of the channel in which a mention began a conversation."""
+        """The last messages of the channel before a mention, its `first` message."""
         channel, most = replace(claim.address, thread=None), effective.channel_messages
         own_id = adapter.describe().bot_id
         oldest = max(since, first.sent_at - micros_of(self.settings.parley_channel_minutes * 60))
@@ -114,6 +141,7 @@ class Surroundings:
             message
             for message in said
             if micros(message.sent_at) >= oldest
+            and not (_is_a_whole_channel(claim) and message.author.id == own_id)  # the conversation has its answers
             and (message.whole_text or message.attachments)
             and is_heard(message.author, effective, self.settings)
         ]
@@ -143,6 +171,10 @@ class Surroundings:
             return None
         self.lately.read(channel, before, said, most)
         return said
+
+
+def _is_a_whole_channel(claim: Claim) -> bool:
+    return not claim.direct and not claim.root
 
 
 def _begins(claim: Claim, first: StoredMessage, known: Sequence[StoredMessage]) -> bool:

@@ -96,7 +96,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         edited=isinstance(payload.get("edited_timestamp"), str),
         edited_at=_moment(payload.get("edited_timestamp")),
         direct=not where.workspace,
-        mentions_others=to_others and not mentions_bot and not (quoted is not None and quoted.by_us),
+        mentions_others=to_others and not mentions_bot,
         carried=_carried(payload, where, quoted, around),
         own_name=around.bot_name,
     )

@@ -13,9 +13,12 @@ from bot.context import SUMMARY_BEGINS
 from bot.summaries import INSTRUCTIONS
 from bot.surroundings import CLOSED, UNREAD
 from emulators.discord import DiscordServer
+from emulators.discord.state import Channel as DiscordChannel
+from emulators.discord.state import User as DiscordUser
 from emulators.faults import Fault
 from emulators.openai import ChatRequest, Reply, errors
 from emulators.openai.summing import summing_up
+from emulators.slack.model import Channel as SlackChannel
 from emulators.slack.model import Message as SlackMessage
 from emulators.slack.model import User as SlackUser
 from tests.e2e.stage import Stage, user_texts
@@ -71,6 +74,24 @@ async def test_the_channels_last_words_go_with_a_mention_that_begins_something(t
     assert asked(team.stage, 1) == [*around, "bob: why?", "bob: and since when?"]
 
 
+async def test_where_a_channel_is_one_conversation_each_mention_takes_along_what_was_said_since(
+    on_stage: Stage,
+) -> None:
+    on_stage.extra["PARLEY_REPLY_IN"] = "channel"
+    team = Team(on_stage, "slack")
+    async with on_stage.worker() as worker:
+        await team.say(team.lead, "the deploy failed with E42", mention=False)
+        await team.say(team.bob, "what does that mean?")
+        await answered(worker, team, 1)
+        await team.say(team.lead, "now it is E43", mention=False)
+        await team.say(team.bob, "and that?")
+        await answered(worker, team, 2)
+    before, after = asked(on_stage, 0), asked(on_stage, 1)
+    assert before == ["lead (in the channel, before): the deploy failed with E42", "bob: what does that mean?"]
+    assert after == [*before, "lead (in the channel, before): now it is E43", "bob: and that?"]
+    assert prompt(on_stage, 1)[: len(before) + 1] == prompt(on_stage, 0)
+
+
 async def test_nothing_said_in_one_channel_is_carried_into_another(team: Team) -> None:
     async with team.stage.worker() as worker:
         await team.say(team.lead, "the secret of general", team.general, mention=False)
@@ -115,6 +136,31 @@ async def test_what_is_not_to_be_answered_is_not_overheard_and_neither_are_comma
         await team.say(team.bob, "what was said?")
         await answered(worker, team, 1)
     assert [text.partition(": ")[2] for text in asked(team.stage)] == ["what was said?"]
+
+
+async def test_what_is_not_to_be_answered_is_not_read_in_a_thread_either(team: Team) -> None:
+    eve = team.person("eve")
+    team.stage.extra |= {"PARLEY_BLOCK_USERS": str(eve.id), "PARLEY_REPLY_IN": "thread"}
+    async with team.stage.worker() as worker:
+        if isinstance(eve, SlackUser):
+            assert isinstance(team.general, SlackChannel) and isinstance(team.bob, SlackUser)
+            root = await team.slack.say(team.bob, team.general, "the thread begins")
+            in_it: dict[str, Any] = {"thread_ts": root.ts}
+        else:
+            assert isinstance(team.general, DiscordChannel) and isinstance(team.bob, DiscordUser)
+            in_it = {"thread": await team.discord.start_thread(team.bob, team.general, "a thread")}
+            await team.discord.say(team.bob, team.general, "the thread begins", **in_it)
+        place: Any = team.slack if team.platform == "slack" else team.discord
+        await place.say(eve, team.general, "blocked before", **in_it)
+        await place.say(team.bob, team.general, "what was said?", mention=True, **in_it)
+        await answered(worker, team, 1)
+        await place.say(eve, team.general, "blocked since", **in_it)
+        await place.say(team.lead, team.general, "I heard something", **in_it)
+        await place.say(team.bob, team.general, "and now?", mention=True, **in_it)
+        await answered(worker, team, 2)
+    before = ["bob: the thread begins", "bob: what was said?"]
+    assert asked(team.stage, 0) == before
+    assert asked(team.stage, 1) == [*before, "lead: I heard something", "bob: and now?"]
 
 
 async def test_a_channel_that_can_not_be_read_in_time_delays_no_answer(team: Team) -> None:

@@ -129,6 +129,25 @@ async def test_on_discord_it_answers_to_its_name_on_the_server_and_to_its_own(on
     assert "Your name here is Friday." in team.system()
 
 
+async def test_a_reply_to_it_that_calls_somebody_else_is_for_them_unless_it_calls_the_bot_too(on_stage: Stage) -> None:
+    discord = on_stage.discord
+    ada, eve, studio = discord.add_user("ada"), discord.add_user("eve"), discord.add_channel("studio")
+    async with on_stage.worker() as worker:
+        await discord.say(ada, studio, "when is the launch?", mention=True)
+        await discord.wait_for(lambda: discord.bot_messages(studio))
+        await idle(worker)
+        answer = discord.bot_messages(studio)[0]
+        await discord.say(ada, studio, f"{eve.mention} see, told you", reply_to=answer)
+        await idle(worker)
+        await discord.say(ada, studio, f"{eve.mention} and <@{discord.bot.id}>: sure?", reply_to=answer)
+        await discord.wait_for(lambda: len(discord.bot_messages(studio)) == 2)
+        await idle(worker)
+    assert [list(user_texts(call.body))[-1] for call in on_stage.openai.calls] == [
+        "ada: when is the launch?",
+        f"ada: @eve and @{discord.bot.name}: sure?",
+    ]
+
+
 async def test_the_post_of_a_program_is_no_company(on_stage: Stage) -> None:
     slack = on_stage.slack
     ada, eve, alerts = slack.add_user("ada"), slack.add_user("eve"), slack.add_user("Alerts", bot=True)
