@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from bot import fencing
 from bot.errors import LeaseLost
 from storage.records import Claim, UsageRow, now
 from storage.turns import Turns
@@ -43,8 +44,9 @@ class Lease:
         """Return once nobody else can have the turn. Raises `LeaseLost` where somebody has, and `StorageFailed`.
 
         Called before anything is shown: a process that was stopped for a while (a suspended machine, a stalled disk)
-        does not know what happened meanwhile.
+        does not know what happened meanwhile. What the caller then begins is held to it until it is on its way.
         """
+        fencing.calls_only_while(lambda: now() < self.until)
         if now() < self.until:
             return
         asked_at = now()

@@ -33,6 +33,7 @@ from adapters.discord.buckets import Buckets
 from adapters.discord.gateway import GatewaySocket, Session, Watch, complete_user
 from adapters.discord.parsing import display_name, identifier, is_object, string
 from adapters.discord.timing import Backoff, Timing
+from adapters.fencing import fence
 from adapters.vitals import Pulse
 from bot.adapter import Reason
 from bot.errors import DeliveryFailure, DeliveryUncertain
@@ -137,7 +138,7 @@ class Client(discord.Client):
             guild_ready_timeout=0.1,
             heartbeat_timeout=2 * timing.silence,  # the library's own patience; `GatewaySocket` has half of it
             max_ratelimit_timeout=rest.LONGEST_WAIT,
-            http_trace=_naming_json(),
+            http_trace=fence(_naming_json()),
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self._buckets = Buckets(rest.LONGEST_WAIT)

@@ -13,6 +13,7 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from adapters.fencing import fence
 from adapters.slack.budgets import Budgets, PlannedClient
 
 # The SDK and Bolt print payloads, tokens' tickets and message texts; this logger, handed to both, prints nothing.
@@ -38,7 +39,11 @@ def proxy_for(url: str) -> str | None:
 
 def open_session(seconds: float) -> aiohttp.ClientSession:
     """The one session; a call may take `seconds` in all."""
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds), cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=seconds),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[fence(aiohttp.TraceConfig())],
+    )
 
 
 def web_client(token: str | None, api_url: str, seconds: float, budgets: Budgets | None = None) -> AsyncWebClient:

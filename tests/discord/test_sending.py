@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot import fencing
 from bot.adapter import (
     Deletes,
     FindsReplies,
@@ -70,6 +71,24 @@ async def test_an_answer_replies_without_a_ping_and_without_previews() -> None:
     assert answer.unfurled == []
     assert server.bot_pings == []
     assert server.complaints == []
+
+
+async def test_a_call_whose_lease_ran_out_on_its_way_is_not_sent() -> None:
+    held = [True]
+    async with unlimited() as server:
+        channel = server.add_channel("general")
+        async with running(server) as (adapter, _):
+            fencing.calls_only_while(lambda: held[0])
+            sent = await adapter.send(address_of(channel), Reply("one"), KEY)
+            held[0] = False
+            with pytest.raises(DeliveryDelayed):
+                await adapter.edit(address_of(channel), sent, Reply("two"))
+            with pytest.raises(DeliveryDelayed):
+                await adapter.send(address_of(channel), Reply("three"), PartKey(KEY.turn, 2))
+            held[0] = True
+            await adapter.edit(address_of(channel), sent, Reply("four"))
+    assert contents(server.bot_messages(channel)) == ["four"]
+    assert len([request for request in server.requests if request.method in {"POST", "PATCH"}]) == 2
 
 
 async def test_nobody_is_pinged_but_those_the_answer_may_name() -> None:

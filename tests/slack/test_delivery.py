@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection import Timing
+from bot import fencing
 from bot.adapter import (
     Adapter,
     Deletes,
@@ -97,6 +98,26 @@ async def test_a_reply_in_a_direct_message_stays_out_of_threads_and_is_found_the
         sent = await adapter.send(place_of(slack, dm), Reply("hello"), KEY)
         assert slack.bot_messages(dm)[0].thread_ts is None
         assert await adapter.find_replies(place_of(slack, dm), trace(KEY)) == [sent]
+
+
+async def test_a_call_whose_lease_ran_out_on_its_way_is_not_sent(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    held = [True]
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hello", mention=True)
+        address = thread_of(slack, asked)
+        fencing.calls_only_while(lambda: held[0])
+        sent = await adapter.send(address, Reply("one"), KEY)
+        held[0] = False
+        with pytest.raises(DeliveryDelayed):
+            await adapter.edit(address, sent, Reply("two"))
+        with pytest.raises(DeliveryDelayed):
+            await adapter.send(address, Reply("three"), PartKey(KEY.turn, 2))
+        held[0] = True
+        await adapter.edit(address, sent, Reply("four"))
+    assert calls(slack, "chat.postMessage") == calls(slack, "chat.update") == 1
+    assert [slack.visible_text(message) for message in slack.bot_messages(general, asked.ts)] == ["four"]
 
 
 async def test_nobody_elses_metadata_is_taken_for_a_reply(
