@@ -370,6 +370,15 @@ class HearsEnds(Protocol):
 
 
 @runtime_checkable
+class HearsBeginnings(HearsEnds, Protocol):
+    """Wants to know too when one is begun."""
+
+    def begun(self, address: Address, *, again: bool) -> None:
+        """An answer is being written there; `again`: an earlier try of it was begun. Never raises."""
+        ...
+
+
+@runtime_checkable
 class Uploads(Protocol):
     """Can put a file into a channel or a thread."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import budgets, buttons, crash, endings, revisions, troubles
-from bot.adapter import Adapter, HearsEnds, OpensThreads, Uploads
+from bot.adapter import Adapter, HearsBeginnings, HearsEnds, OpensThreads, Uploads
 from bot.alerts import Alerts
 from bot.asking import Asker
 from bot.command_turns import CommandTurns
@@ -80,6 +80,7 @@ class TurnRunner:
             log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt)
             self.alerts.tell(troubles.abandoned(endings.reference(claim)))
             await self.store.turns.finish(claim, "failed", failure=TurnAbandoned.__name__)
+            self._ended(lease)
             return
         with structlog.contextvars.bound_contextvars(
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
@@ -96,8 +97,12 @@ class TurnRunner:
                     else:
                         return
             finally:
-                if isinstance(adapter, HearsEnds):
-                    adapter.ended(lease.claim.address)
+                self._ended(lease)
+
+    def _ended(self, lease: Lease) -> None:
+        adapter: object = self.adapters.get(lease.claim.address.platform)
+        if isinstance(adapter, HearsEnds):
+            adapter.ended(lease.claim.address)
 
     async def _prepare(
         self, lease: Lease, adapter: Adapter, presence: Presence, *, instead_of: LiveAnswer | None
@@ -109,6 +114,8 @@ class TurnRunner:
             question = await (presence.during(reading) if waits else reading)
             if instead_of is None:
                 await self._in_its_thread(lease, question)
+                if isinstance(adapter, HearsBeginnings) and claim.kind == "answer":
+                    adapter.begun(lease.claim.address, again=claim.attempt > 1)
             return question, await self._begin(lease, question, presence, instead_of=instead_of)
         except BaseException:
             await presence.clear(posted=False, left_behind=False)

@@ -39,6 +39,7 @@ from adapters.slack.parsing import (
 )
 from adapters.slack.reception import Reception
 from adapters.slack.rendering import fits
+from adapters.slack.sessions import Sessions
 from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.streams import StreamedMessages
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
@@ -70,6 +71,8 @@ PREVIEW_SECONDS = 1.0
 _MOST_CHANNELS = 10
 # A refusal of the token while running may be Slack's hiccup: so many in a row are waited out.
 _REFUSALS_BORNE = 4
+# The last stop buttons are taken away within so many seconds of the end.
+_SESSIONS_END_SECONDS = 2.0
 
 
 class SlackAdapter:
@@ -77,8 +80,8 @@ class SlackAdapter:
 
     `planned`: calls wait until the published limits have room for them. `streams`: messages may grow by Slack's own.
     Implements `Adapter`, `ShowsStatus`, `ShowsButtons`, `Streams`, `Deletes`, `FindsReplies`, `ReadsMissed`,
-    `KnowsPlaces`, `ReachesPeople`, `Whispers`, `Uploads`, `FindsFiles`, `TakesFilesBack`, `ReadsFiles` and
-    `ReportsVitals`.
+    `HearsBeginnings`, `KnowsPlaces`, `ReachesPeople`, `Whispers`, `Uploads`, `FindsFiles`, `TakesFilesBack`,
+    `ReadsFiles` and `ReportsVitals`.
     """
 
     status_seconds = STATUS_SECONDS
@@ -110,6 +113,7 @@ class SlackAdapter:
         self._refusals = 0
         self._connected_before = False
         self._status = StatusLine(self._web, self._timing.status, budgets)
+        self._sessions = Sessions(self._web, budgets)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -237,6 +241,14 @@ class SlackAdapter:
         """Show `text` under the bot's name in the thread, or clear it. Never raises, gives up where it can't be had."""
         return await self._status.show(address, text)
 
+    def begun(self, address: Address, *, again: bool) -> None:
+        """Let Slack's own stop button stand in the thread, where it can be had. Never raises."""
+        self._sessions.begun(address, again=again)
+
+    def ended(self, address: Address) -> None:
+        """Take Slack's own stop button away. Never raises."""
+        self._sessions.ended(address)
+
     async def whisper(self, address: Address, user_id: str, reply: Reply) -> None:
         """Show one message to one person alone; it goes when they reload. Raises a `DeliveryFailure`."""
         with self._delivery():
@@ -315,7 +327,9 @@ class SlackAdapter:
             try:
                 me = self._me = await self._introduce()
                 reception = Reception(me, self._people, self._channel_names, sink, self._timing)
-                interactive = Interactive(me, self._web, session, self._people, sink=sink, timing=self._timing)
+                interactive = Interactive(
+                    me, self._web, session, self._people, sink=sink, timing=self._timing, sessions=self._sessions
+                )
                 app = build_app(self._web, me, reception.take, interactive)
 
                 async def handle(envelope: dict[str, Any]) -> dict[str, Any] | None:
@@ -330,6 +344,7 @@ class SlackAdapter:
                     await stay_connected(self._socket_url, session, handle, connected, self._timing, pulse=self._pulse)
                 finally:
                     await interactive.close()
+                    await self._sessions.close(_SESSIONS_END_SECONDS)
             finally:
                 await self._people.close()
                 await self._places.close()

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.failures import SlackFault, ask
 from adapters.slack.once import OnceEach
 from adapters.slack.parsing import PLATFORM, Identity, clean
+from adapters.slack.sessions import Sessions
 from adapters.slack.whispers import tell
 from bot.adapter import Sink
 from bot.errors import ParleyError
@@ -43,6 +43,7 @@ class AnswerControls:
     sink: Sink
     author: FindsAuthors
     uses: OnceEach
+    sessions: Sessions
     lookup: float
 
     async def press(self, body: Mapping[str, Any], button: Button, channel: str, ts: str) -> None:
@@ -66,18 +67,15 @@ class AnswerControls:
             self.uses.own(tell(self.web, address, user, said))
 
     async def stop(self, user: str, channel: str, thread: str) -> None:
-        """As `/parley stop` does in the thread; Slack shows the bot at work until it is told otherwise."""
+        """As `/parley stop` does in the thread; the button goes with the end of what is written there."""
         address = Address(PLATFORM, self.me.team_id, channel, thread)
         try:
             said = (await self.sink.command(CommandInvoked(address, await self.author(user, ""), "stop"))).text
         except Exception as error:  # noqa: BLE001 - who pressed must hear of it, whatever it was
             log.error("slack_stop_failed", error=type(error).__name__)
             said = _sentence(error)
+        self.sessions.pressed(channel, thread)
         await tell(self.web, address, user, said)
-        try:
-            await ask(self.web.agents_sessions_setStatus(channel_id=channel, thread_ts=thread, status="active"))
-        except SlackFault as fault:
-            log.info("slack_session_not_ended", code=fault.code, status=fault.status)
 
 
 def id_of(trigger: str) -> str:

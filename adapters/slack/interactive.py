@@ -26,6 +26,7 @@ from adapters.slack.home import home_view
 from adapters.slack.names import Lookups
 from adapters.slack.once import OnceEach
 from adapters.slack.parsing import PLATFORM, Identity, Person, clean, unescape
+from adapters.slack.sessions import Sessions
 from adapters.slack.uploads import upload
 from adapters.slack.whispers import open_direct, tell
 from bot.adapter import Sink
@@ -83,6 +84,7 @@ class Interactive:
         *,
         sink: Sink,
         timing: Timing,
+        sessions: Sessions,
     ) -> None:
         self._me = me
         self._web = web
@@ -92,7 +94,7 @@ class Interactive:
         self._timing = timing
         self._uses = OnceEach()
         self._home_works = True
-        self._answers = AnswerControls(me, web, sink, self._author, self._uses, timing.lookup)
+        self._answers = AnswerControls(me, web, sink, self._author, self._uses, sessions, timing.lookup)
 
     def command(self, body: Mapping[str, Any]) -> None:
         """Start on a slash command."""

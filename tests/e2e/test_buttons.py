@@ -88,6 +88,40 @@ async def test_the_name_of_who_stopped_is_no_markup_in_the_bots_words(panel: Pan
         assert "link" not in str(panel.last().blocks)  # type: ignore[union-attr]
 
 
+async def test_slacks_own_stop_button_stands_while_an_answer_is_written_and_ends_it(on_stage: Stage) -> None:
+    panel = Panel(on_stage, "slack")
+    slack = on_stage.slack
+    panel.openai.script(SLOW)
+    async with on_stage.worker() as worker:
+        asked = await panel.say(panel.bob, "tell me everything")
+        await slack.wait_for(lambda: "processing" in slack.sessions.values())
+        await panel.until_told("word word")
+        await slack.stop_session(panel.bob, panel.general, asked.ts)  # type: ignore[arg-type, union-attr]
+        await panel.until_told("I stopped here")
+        await slack.wait_for(lambda: list(slack.sessions.values()) == ["active"])
+        await idle(worker)
+    assert len(panel.openai.calls) == 1
+
+
+async def test_slacks_own_stop_button_goes_with_a_hand_over_a_death_and_a_failure(on_stage: Stage) -> None:
+    panel = Panel(on_stage, "slack")
+    slack = on_stage.slack
+    on_stage.extra["PARLEY_SHUTDOWN_GRACE"] = "0.2"
+    panel.openai.script(NEVER, NEVER)
+    async with on_stage.worker():
+        await panel.say(panel.bob, "tell me everything")
+        await slack.wait_for(lambda: "processing" in slack.sessions.values())
+    assert list(slack.sessions.values()) == ["active"]
+    async with on_stage.process() as dying:
+        await slack.wait_for(lambda: "processing" in slack.sessions.values())
+        await dying.kill()
+    panel.openai.faults.add(CHAT, errors.bad_request("no such thing"))
+    async with on_stage.worker() as worker:
+        await panel.until_told("The model refused this request")
+        await idle(worker)
+        await slack.wait_for(lambda: list(slack.sessions.values()) == ["active"])
+
+
 async def test_a_stranger_is_refused_in_private_and_an_admin_is_not(panel: Panel) -> None:
     panel.openai.script(SLOW, "anew")
     eve = panel.newcomer("eve")

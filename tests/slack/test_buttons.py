@@ -8,13 +8,16 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.bodies import Body, body_of
+from adapters.slack.sessions import BEGIN_SECONDS
 from bot.errors import DeliveryRefused, MessageGone, StorageFailed
 from bot.interactions import CommandAnswer
 from bot.messages import Address, Button, ButtonPressed, PartKey, ReactionAdded, ReactionRemoved, Reply
+from emulators.faults import Fault
 from emulators.slack import Message, SlackWorkspace
 from emulators.slack.blocks import markdown_length, problems
 from tests.slack.stage import RecordingSink, calls, eventually, off_contract, running, thread_of
 
+SESSION = "agents.sessions.setStatus"
 ALL: tuple[Button, ...] = ("continue", "regenerate", "good", "bad")
 CODE = "```python\n" + "x = 1  # and so on\n" * 180 + "```"
 
@@ -196,17 +199,61 @@ async def test_slacks_own_stop_button_stops_what_is_written_in_its_thread(
 ) -> None:
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     sink.answer = "I've stopped what I was writing here."
-    async with running(slack, sink):
+    async with running(slack, sink) as adapter:
         asked = await slack.say(ada, general, "hi", mention=True)
-        slack.sessions[general.id, asked.ts] = "processing"
+        adapter.begun(thread_of(slack, asked), again=False)
+        await eventually(lambda: slack.sessions.get((general.id, asked.ts)) == "processing")
         await slack.stop_session(ada, general, asked.ts)
         await sink.wait_for(lambda: sink.commands)
         [command] = sink.commands
         assert (command.name, command.author.id, command.address) == ("stop", ada.id, thread_of(slack, asked))
+        adapter.ended(thread_of(slack, asked))
         await eventually(lambda: slack.sessions[general.id, asked.ts] == "active")
         [told] = slack.whispers(ada, general, asked.ts)
         assert slack.visible_text(told) == sink.answer
         with pytest.raises(LookupError):
             await slack.stop_session(ada, general, asked.ts)
-    assert calls(slack, "agents.sessions.setStatus") == 1
+    assert calls(slack, SESSION) == 2
     assert off_contract(slack) == []
+
+
+async def test_a_session_that_a_process_left_ends_with_the_press_of_its_button(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hi", mention=True)
+        adapter.begun(thread_of(slack, asked), again=False)
+        await eventually(lambda: slack.sessions.get((general.id, asked.ts)) == "processing")
+    async with running(slack, sink):
+        await slack.stop_session(ada, general, asked.ts)
+        await eventually(lambda: slack.sessions[general.id, asked.ts] == "active")
+
+
+async def test_a_workspace_without_sessions_is_asked_for_one_once(slack: SlackWorkspace, sink: RecordingSink) -> None:
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    slack.faults.add(SESSION, Fault(status=200, body={"ok": False, "error": "feature_not_enabled"}))
+    async with running(slack, sink) as adapter:
+        for _ in range(2):
+            asked = await slack.say(ada, general, "hi", mention=True)
+            adapter.begun(thread_of(slack, asked), again=False)
+            await asyncio.sleep(BEGIN_SECONDS * 2)
+            adapter.ended(thread_of(slack, asked))
+    assert calls(slack, SESSION) == 1
+
+
+async def test_an_end_that_fails_is_tried_again_and_an_answer_at_once_has_no_session(
+    slack: SlackWorkspace, sink: RecordingSink
+) -> None:
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hi", mention=True)
+        adapter.begun(thread_of(slack, asked), again=False)
+        adapter.ended(thread_of(slack, asked))
+        await asyncio.sleep(BEGIN_SECONDS * 2)
+        assert calls(slack, SESSION) == 0
+        adapter.begun(thread_of(slack, asked), again=False)
+        await eventually(lambda: slack.sessions.get((general.id, asked.ts)) == "processing")
+        slack.faults.add(SESSION, Fault(status=503))
+        adapter.ended(thread_of(slack, asked))
+        await eventually(lambda: slack.sessions[general.id, asked.ts] == "active")
