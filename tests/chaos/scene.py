@@ -69,7 +69,7 @@ class Scene:
             "PARLEY_LEASE_SECONDS": f"{LEASE_SECONDS:g}",
             "PARLEY_SHUTDOWN_GRACE": "0.7",
             "PARLEY_OPENAI_FIRST_TOKEN_TIMEOUT": "5",
-            "PARLEY_OPENAI_IDLE_TIMEOUT": "2",
+            "PARLEY_OPENAI_IDLE_TIMEOUT": "4",
             "PARLEY_PLATFORM_LIMITS": self.plan.limits,
             "PARLEY_THREAD_MESSAGES_PER_MINUTE": "100000",
             "PARLEY_BUTTONS": str(self.plan.buttons),
