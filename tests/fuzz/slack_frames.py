@@ -98,6 +98,7 @@ def messages(draw: st.DrawFn, scene: Scene) -> Message:
         ]
     if draw(st.booleans()):
         message.files = [File("F0FUZZ", "notes.txt", "text/plain", scene.ada.id, b"abc")]
+        scene.slack.files |= {file.id: file for file in message.files}
     if draw(st.booleans()):
         message.edited = {"user": scene.ada.id, "ts": message.ts}
     if draw(st.booleans()):
