@@ -28,7 +28,7 @@ from storage import summaries
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Pressed, Shown, micros_of, now
-from storage.schema import conversations, is_ended, is_open, messages, ratings, reply_parts, turns
+from storage.schema import conversations, is_ended, is_open, messages, ratings, reply_parts, turns, uploads
 
 # Presses that follow each other so closely are one: a finger was quicker than the eye.
 ONE_PRESS_SECONDS = 2.0
@@ -49,11 +49,16 @@ _turn = (
     .select_from(turns)
     .join(conversations, conversations.c.id == turns.c.conversation_id)
 )
-OF_MESSAGE = _turn.join(reply_parts, reply_parts.c.turn_id == turns.c.id).where(
-    reply_parts.c.platform_id == bindparam("of_id"),
+_there = (
     conversations.c.platform == bindparam("of_platform"),
     conversations.c.workspace == bindparam("of_workspace"),
     conversations.c.channel == bindparam("of_channel"),
+)
+OF_MESSAGE = _turn.join(reply_parts, reply_parts.c.turn_id == turns.c.id).where(
+    reply_parts.c.platform_id == bindparam("of_id"), *_there
+)
+OF_FILE = _turn.join(uploads, uploads.c.turn_id == turns.c.id).where(
+    uploads.c.platform_id == bindparam("of_id"), *_there
 )
 OF_TURN = _turn.where(turns.c.id == bindparam("of_turn"))
 ASKERS = (
@@ -158,14 +163,22 @@ class Answers:
         return await self._database.write(_stop, turn_id, by)
 
 
-def _of_message(connection: Connection, address: Address, message_id: str) -> Shown | None:
+def turn_of(connection: Connection, address: Address, message_id: str) -> Any:
+    """The row of the turn whose answer a message is part of, or a file; None where it is of none.
+
+    In the transaction that is open.
+    """
     of = {
         "of_platform": address.platform,
         "of_workspace": address.workspace,
         "of_channel": address.channel,
         "of_id": message_id,
     }
-    row = connection.execute(OF_MESSAGE, of).first()
+    return connection.execute(OF_MESSAGE, of).first() or connection.execute(OF_FILE, of).first()
+
+
+def _of_message(connection: Connection, address: Address, message_id: str) -> Shown | None:
+    row = turn_of(connection, address, message_id)
     return None if row is None else _shown(connection, row)
 
 

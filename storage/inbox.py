@@ -15,7 +15,7 @@ from storage.changes import ANSWERS, contents, revise
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Accepted, Role, Ruling, Spoken, Standing, micros, now
-from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns
+from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns, uploads
 
 this_message = and_(
     messages.c.platform == bindparam("of_platform"),
@@ -36,6 +36,13 @@ ROOT_OF_PART = (
     .join(turns, turns.c.conversation_id == conversations.c.id)
     .join(reply_parts, reply_parts.c.turn_id == turns.c.id)
     .where(reply_parts.c.platform_id == bindparam("of_id"), _this_channel)
+)
+# On Discord a file is a message that can be replied to like any other of the answer's.
+ROOT_OF_FILE = (
+    select(conversations.c.root)
+    .join(turns, turns.c.conversation_id == conversations.c.id)
+    .join(uploads, uploads.c.turn_id == turns.c.id)
+    .where(uploads.c.platform_id == bindparam("of_id"), _this_channel)
 )
 _conversation_there = (
     select(conversations.c.id).where(_this_channel, conversations.c.root == bindparam("of_root")).scalar_subquery()
@@ -215,10 +222,11 @@ class Inbox:
 
 def _root_of(connection: Connection, address: Address, message_id: str) -> str | None:
     of = identity(address, message_id)
-    root: str | None = connection.scalar(ROOT_OF_MESSAGE, of)
-    if root is None:
-        root = connection.scalar(ROOT_OF_PART, of)
-    return root
+    for query in (ROOT_OF_MESSAGE, ROOT_OF_PART, ROOT_OF_FILE):
+        root: str | None = connection.scalar(query, of)
+        if root is not None:
+            return root
+    return None
 
 
 def _standing(connection: Connection, address: Address, root: str, message_id: str) -> Standing:

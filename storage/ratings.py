@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection, Integer, bindparam, delete, select
 
 from bot.messages import Address
-from storage.answers import OF_MESSAGE
+from storage.answers import turn_of
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import now
@@ -69,13 +69,7 @@ def _take_back(connection: Connection, address: Address, message_id: str, user_i
 
 def _rated(connection: Connection, address: Address, message_id: str) -> int | None:
     """The turn that a message answers; what a command or a notice says is not rated."""
-    of = {
-        "of_platform": address.platform,
-        "of_workspace": address.workspace,
-        "of_channel": address.channel,
-        "of_id": message_id,
-    }
-    row = connection.execute(OF_MESSAGE, of).first()
+    row = turn_of(connection, address, message_id)
     return row.id if row is not None and row.kind == "answer" else None
 
 

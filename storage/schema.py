@@ -318,6 +318,7 @@ uploads = Table(
     # The platform's id of what was posted, once it is known: the message's, or the file's own.
     Column("platform_id", Name(64)),
 )
+Index("ix_uploads_platform_id", uploads.c.platform_id)
 
 settings = Table(
     "settings",

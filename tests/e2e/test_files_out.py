@@ -270,3 +270,25 @@ async def test_the_chart_of_a_command_whose_posting_got_no_answer_stands_once(on
         assert isinstance(question, SlackMessage)
     [(name, _)] = attached(talk)
     assert stem(name) == "usage.png"
+
+
+async def test_a_reply_and_a_reaction_to_a_file_are_to_the_answer_that_it_belongs_to(on_stage: Stage) -> None:
+    on_stage.extra["PARLEY_MAX_MESSAGES"] = "2"
+    talk = Talk(on_stage, "discord")
+    talk.openai.script(long_answer(), "shorter")
+    async with on_stage.worker() as worker:
+        await talk.ask("explain it")
+        await landed(talk, 2)
+        await idle(worker)
+        file = next(message for message in talk.discord.bot_messages(talk.studio) if message.attachments)
+        await talk.discord.react(talk.bob, file, "👍")
+        await talk.discord.say(talk.bob, talk.studio, "shorten that", reply_to=file)
+        await talk.openai.wait_for(lambda: len(talk.openai.calls) == 2)
+        await idle(worker)
+        rated = await worker.store.database.read(
+            lambda c: c.exec_driver_sql("SELECT user_id, value FROM ratings").all()
+        )
+    assert [tuple(row) for row in rated] == [(str(talk.bob.id), 1)]
+    said = [(m["role"], m["content"]) for m in talk.openai.calls[1].body["messages"][1:]]
+    assert [role for role, _ in said] == ["user", "assistant", "user"]
+    assert "explain it" in said[0][1] and "shorten that" in said[2][1]

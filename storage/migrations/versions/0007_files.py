@@ -19,3 +19,4 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_uploads_turn_id")),
         sa.PrimaryKeyConstraint("turn_id", "name", name=op.f("pk_uploads")),
     )
+    op.create_index("ix_uploads_platform_id", "uploads", ["platform_id"])
