@@ -63,6 +63,17 @@ def unsettled(database: Path) -> list[str]:
         ]
 
 
+def queued_at(database: Path, token: str) -> int:
+    """When the turn of a question was stored, in microseconds since the epoch; 0 where there is none."""
+    with _reading(database) as connection:
+        found = connection.execute(
+            "SELECT min(t.created_at) FROM messages m JOIN turns t ON t.id = m.turn_id"
+            " WHERE m.role = 'user' AND m.text LIKE ?",
+            (f"%[{token}]%",),
+        ).fetchone()
+    return int(found[0] or 0)
+
+
 def of_question(database: Path, token: str) -> tuple[list[str], list[dict[str, Any]]]:
     """The keys of the turns that hold a question, and every row about it."""
     with _reading(database) as connection:

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from bot.catchup import HOLD_SECONDS
 from bot.files.out import FEW_MESSAGES
 from bot.late import late_word
 from emulators.slack.model import Attempt
+from storage.records import micros_of
 from tests.chaos import rows, shown
 from tests.chaos.answers import HEAD, WORD, tokens_said
 from tests.chaos.people import People, Question
@@ -126,7 +128,7 @@ def _disordered(scene: Scene, questions: Iterable[Question], answered: dict[str,
         before = latest.get(question.conversation)
         if before is None or stands >= before[0]:
             latest[question.conversation] = stands, question
-        elif not _told_apart(scene, before[1], question):
+        elif not (_told_apart(scene, before[1], question) or _read_back_late(scene, before[1], question)):
             flaws.append(Flaw("disordered", question.token, f"its answer stands before that to {before[1].token}"))
     return flaws
 
@@ -141,6 +143,12 @@ def _told_apart(scene: Scene, earlier: Question, later: Question) -> bool:
                 taken.setdefault(delivery.event.get("ts"), attempt)
     first, second = taken.get(earlier.id), taken.get(later.id)
     return bool(first and second and (first.connection != second.connection or first.at > second.at))
+
+
+def _read_back_late(scene: Scene, earlier: Question, later: Question) -> bool:
+    """Whether a question was found in a place's history when a newer one had waited for that as long as one may."""
+    late = rows.queued_at(scene.database, earlier.token) - rows.queued_at(scene.database, later.token)
+    return late > micros_of(HOLD_SECONDS)
 
 
 @lru_cache(maxsize=100_000)
