@@ -141,12 +141,22 @@ class Playing:
                 self._expect_order(worker, await worker.terminate())
                 self._died(step, "term")
             case "crash" if step.point == "at_hand_over":
+                await self._keep_writing(step, worker)
                 self._expect_order(worker, await worker.terminate())
                 self._died(step, "at_hand_over" if worker.fell else "term", reached=worker.fell)
             case _:
                 await self._kill(worker)
                 self._died(step, "kill", reached=step.ending != "crash")
         return await self._after_a_death(step, after)
+
+    async def _keep_writing(self, step: Step, worker: Worker) -> None:
+        """Have an answer under way that can't be finished in time: else there would be nothing to hand over."""
+        platform = step.focus if step.focus != "both" else self._dice.choice(PLATFORMS)
+        self.scene.slow = True
+        await self.people.ask(Ask(0.0, platform, "new"))
+        newest = next(reversed(self.people.questions))
+        await self._until(lambda: worker.dead or any(lead == newest for lead, _ in self.scene.answers))
+        self.scene.slow = False
 
     async def _kill(self, worker: Worker) -> None:
         await self._until(lambda: worker.dead or rows.most_deaths(self.scene.database) <= MOST_DEATHS)

@@ -18,6 +18,7 @@ from tests.chaos.plan import Round
 from tests.chaos.shown import Eyes
 from tests.nursery import Nursery, nursery
 
+SLOW_SECONDS = 8.0
 LEASE_SECONDS = 2.0
 # Slack's at once, a minute and five minutes, shortened: the last comes when a process that stood still is awake again.
 REDELIVERY = (0.0, 2.0, 20.0)
@@ -38,6 +39,8 @@ class Scene:
     answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
     hurt: Counter[str] = field(default_factory=Counter)
+    slow: bool = False
+    """Whether the model takes its time now, and comes to no harm: longer than a process has to finish its answers."""
 
     eyes: Eyes = field(init=False)
 
@@ -103,6 +106,8 @@ class Scene:
         seconds = dice.choice((0.0, 0.3, dice.uniform(0.5, 2.0), dice.uniform(2.0, 5.0)))
         harm = dice.choice(("", "", "", "cut", "end", "stall", "error")) if answer.version % 2 else ""
         at = dice.randint(0, len(text))
+        if self.slow:
+            seconds, harm = SLOW_SECONDS, ""
         if harm:
             self.hurt[f"model stream {harm}"] += 1
         return Reply(
