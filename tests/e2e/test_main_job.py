@@ -223,12 +223,13 @@ async def test_an_answer_grows_while_the_model_writes(on_stage: Stage) -> None:
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")
     text = " ".join(f"word{n}" for n in range(60))
     openai.script(Reply(text, by_words=True, chunk_delay=0.06), Reply(text, by_words=True, chunk_delay=0.06))
-    async with on_stage.worker():
+    async with on_stage.worker() as worker:
         question = await slack.say(ada, general, "slowly", mention=True)
         await discord.say(bob, studio, "slowly", mention=True)
+        began = time.monotonic()
         [answer] = await slack.wait_for(lambda: slack.bot_messages(general, question.ts))
-        # How soon in seconds is told where many ask at once; here a busy machine may take its time.
-        assert any(call.finished is None for call in openai.calls)
+        # Everybody shares this process: while the machine lets it stand still, nobody gets on.
+        assert time.monotonic() - began < 2.5 + worker.lag.worst()
         await slack.wait_for(lambda: slack.visible_text(answer) == text)
         [other] = discord.bot_messages(studio)
         await discord.wait_for(lambda: other.content == text)
