@@ -39,6 +39,7 @@ from bot.files.reading import FileReader
 from bot.files.taking_back import TakingBack
 from bot.forgetting import Forgetting
 from bot.heartbeat import Heartbeat
+from bot.holds import Holds
 from bot.home import Home
 from bot.host_keys import HostKeys
 from bot.intake import Intake
@@ -285,7 +286,7 @@ async def build(
     try:
         connected: dict[str, Adapter] = {}
         paces: dict[str, Pace] = {}
-        holds: dict[str, int] = {}
+        holds = Holds()
         alerts = Alerts(store.marks, settings.parley_admins, connected)
         await alerts.recall()
 
@@ -329,7 +330,7 @@ async def build(
                 connected,
                 concurrency=settings.parley_concurrency,
                 lease_seconds=settings.parley_lease_seconds,
-                held_until=lambda: max(holds.values(), default=0),
+                held_until=lambda: holds.latest,
             )
             offered = build_adapters(settings) if offered is None else offered
             stopping = Stopping(engine, store.answers, settings)

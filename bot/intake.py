@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -17,6 +17,7 @@ from bot.admission import Admission, command_of
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.gate import ALONE, Company, company, gate, may_concern_us
+from bot.holds import Holds
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
 from bot.revisions import Revising
 from storage.inbox import Inbox
@@ -43,8 +44,7 @@ class Intake:
     """Takes events in. `on_work` is called when a turn waits to be claimed, `on_stop` when somebody wants one ended,
     `on_forget` with the turn's id once somebody's wish is stored that a conversation be forgotten.
 
-    `holds`: until when (microseconds since the epoch) a platform's new turns may not begin. `platforms` say of
-    themselves where they answer by custom.
+    `holds` keep a platform's new turns from beginning. `platforms` say of themselves where they answer by custom.
     """
 
     inbox: Inbox
@@ -55,7 +55,7 @@ class Intake:
     on_work: Callable[[], None]
     on_stop: Callable[[IncomingMessage, int, str], Awaitable[None]]
     on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
-    holds: dict[str, int] = field(default_factory=dict)
+    holds: Holds
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take one event in; it is durable when this returns. Raises `StorageFailed`."""
@@ -82,11 +82,11 @@ class Intake:
 
     def hold(self, platform: str, seconds: float) -> None:
         """Let no new turn of a platform begin for so long: what was asked before may still have to be read."""
-        self.holds[platform] = now() + micros_of(seconds)
+        self.holds.begin(platform, seconds)
 
     async def release(self, platform: str) -> None:
         """End a hold, for those turns too that it kept waiting. Raises `StorageFailed`."""
-        if self.holds.pop(platform, None) is not None and await self.inbox.release_held(platform):
+        if self.holds.end(platform) and await self.inbox.release_held(platform):
             self.on_work()
 
     async def _message(self, message: IncomingMessage, *, live: bool = True) -> Outcome | None:
@@ -116,7 +116,7 @@ class Intake:
             if verdict == "answer"
             else lambda: self.admission.keep(message, effective),
             complete=_begins_conversation(message, root),
-            not_before=self.holds.get(message.address.platform, 0),
+            not_before=self.holds.until(message.address.platform),
         )
         log.info(
             "message_accepted",
@@ -161,6 +161,10 @@ class Intake:
         if message.mentions_bot or message.direct:
             return _Place(root, known=False)  # it is answered either way
         standing = await self.inbox.standing(address, root, message.id)
+        if standing.began is None and live and address.thread not in (None, message.id):
+            # Its thread may begin with a question that was missed and is still to be read.
+            await self.holds.over(address.platform)
+            standing = await self.inbox.standing(address, root, message.id)
         # What people said to each other in a thread before they called the bot does not become a question by being
         # told again.
         known = standing.began is not None and standing.began <= micros(message.sent_at)
@@ -182,7 +186,7 @@ class Intake:
         """
         root = await self.inbox.root_of(message.address, quoted.id)
         until = now() + micros_of(CONFIRMED_WITHIN_SECONDS if quoted.by_us else 0.0)
-        while root is None and now() < max(until, self.holds.get(message.address.platform, 0) if live else 0):
+        while root is None and now() < max(until, self.holds.until(message.address.platform) if live else 0):
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             root = await self.inbox.root_of(message.address, quoted.id)
         return root

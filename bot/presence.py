@@ -40,6 +40,7 @@ class Presence:
         self._calling = asyncio.Lock()
         self._shown = False
         self._unsure = False
+        self._cleared = False
 
     async def during(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` returns. The status is shown meanwhile, and stays for `run` to go on with."""
@@ -80,12 +81,13 @@ class Presence:
     async def clear(self, *, posted: bool, left_behind: bool) -> None:
         """Stop showing it, and take away what a message has not cleared: all of it where none was `posted`.
 
-        `left_behind`: a process before this one may have shown it.
+        `left_behind`: a process before this one may have shown it. Does its work once.
         """
         await self.end()
         stays = self._unsure if posted else self._shown or left_behind
-        if stays and isinstance(self._adapter, ShowsStatus):
+        if stays and not self._cleared and isinstance(self._adapter, ShowsStatus):
             await self._adapter.show_status(self._lease.claim.address, "")
+        self._cleared = True
 
     async def _show(self) -> bool:
         """Whether the status is known to be shown. A call that was begun comes to its end, also where the turn ends."""

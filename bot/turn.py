@@ -189,6 +189,7 @@ class TurnRunner:
             )
             log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
             self.alerts.tell(troubles.with_place(refused, claim.address))
+            await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
             await self.store.turns.finish(
                 claim,
                 "failed",
@@ -198,6 +199,8 @@ class TurnRunner:
             )
         else:
             await self.taking_back.others(lease, question, files)
+            # Before the end is stored: after it nobody would come back to what is still shown.
+            await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
             await self._finish(claim, question, answer, outcome)
         finally:
             await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)

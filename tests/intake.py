@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.admission import Admission
 from bot.controls.held import HeldControls
+from bot.holds import Holds
 from bot.intake import Intake
 from bot.limits import Limits
 from bot.messages import IncomingMessage
@@ -26,6 +27,7 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
         on_work=on_work,
         on_stop=_go_on,
         on_forget=_leave,
+        holds=Holds(),
     )
 
 

@@ -235,6 +235,25 @@ async def test_a_reply_to_a_question_that_is_still_to_be_read_is_answered_togeth
     assert len(openai.calls) == 1
 
 
+async def test_what_goes_on_in_a_thread_whose_question_is_still_to_be_read_is_answered_with_it(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    one = await slack.say(ada, general, "one", mention=True)
+    # The follow-ups come after what is read, and before it is known.
+    slack.faults.add("conversations.history", Fault("late_reply", seconds=0.5))
+    async with on_stage.worker() as app:
+        await slack.wait_for(lambda: any(r.path.endswith("conversations.history") for r in slack.requests))
+        await slack.say(ada, general, "two", thread_ts=one.ts)
+        await slack.say(ada, general, "three", thread_ts=one.ts)
+        await caught_up(app, "slack")
+        await slack.wait_for(lambda: slack.bot_messages(general, one.ts))
+        await idle(app)
+    texts = list(user_texts(openai.calls[-1].body))
+    assert [text.partition(": ")[2] for text in texts] == ["one", "two", "three"]
+
+
 async def test_a_discord_session_that_cannot_be_resumed_is_caught_up(on_stage: Stage) -> None:
     discord = on_stage.discord
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")

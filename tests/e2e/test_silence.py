@@ -187,6 +187,19 @@ async def test_a_status_that_slack_is_slow_to_set_is_taken_away_after_the_answer
         await slack.slack.wait_for(lambda: not slack.status(question))
 
 
+async def test_a_status_that_slack_is_slow_to_let_go_is_taken_away_before_the_turn_has_ended(slack: Talk) -> None:
+    slack.slack.timing = replace(slack.slack.timing, status_life=600.0)
+    slack.openai.script(Reply("word " * 40, by_words=True, first_token_delay=0.6, chunk_delay=0.05))
+    limited = Fault("answer", 429, {"Retry-After": "1"}, {"ok": False, "error": "ratelimited"})
+    slack.slack.faults.add(STATUS, Fault("delay", seconds=2.0), limited)
+    async with slack.stage.process() as worker:
+        question = await slack.ask()
+        await slack.until(("word " * 40).strip())
+        # By then it would have been found that the lease is held no more, had the turn ended.
+        await slack.slack.wait_for(lambda: not slack.status(question) and len(slack.slack.statuses) >= 2)
+        await worker.kill()
+
+
 async def test_where_there_is_no_status_a_message_says_it_and_becomes_the_answer(
     slack: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
