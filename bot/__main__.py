@@ -34,6 +34,8 @@ for command in (data_commands.export, data_commands.erase, data_commands.audit):
 
 EXIT_ILL = 1
 EXIT_BAD_SETUP = 2
+EXIT_TRY_AGAIN = 75
+"""What sysexits.h calls EX_TEMPFAIL: a host should start the bot again, as it should not after a bad set-up."""
 # Where one of these can't be read, nobody knows which database is meant.
 HIDE_THE_DATABASE = frozenset({".env", "PARLEY_SECRETS_DIR", "database_url"})
 
@@ -229,7 +231,7 @@ def _refuse(failed: StartFailed) -> NoReturn:
         if problem.cure:
             console.print(f"      {problem.cure}", markup=False, style="dim")
     console.print("  `python -m bot doctor` checks all of it; README.md walks through the set-up.", markup=False)
-    raise typer.Exit(EXIT_BAD_SETUP)
+    raise typer.Exit(EXIT_TRY_AGAIN if failed.passing else EXIT_BAD_SETUP)
 
 
 def _no_backup(why: str) -> NoReturn:

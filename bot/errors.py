@@ -1,7 +1,7 @@
 """Every way Parley fails, one class each: one policy, one sentence for the asker, one signal for the admin.
 
     ParleyError
-    ├── StartFailed                 the start ends with exit code 2 and these problems
+    ├── StartFailed                 the start ends with exit code 2 (75 if it may pass) and these problems
     │   ├── SettingsInvalid         what is missing or malformed in the settings
     │   ├── TokenRefused            a platform does not take a token
     │   └── DatabaseUnusable        the database cannot be opened or written
@@ -62,11 +62,12 @@ class Problem:
 
 
 class StartFailed(ParleyError):
-    """The bot cannot start; `problems` says why, one entry each."""
+    """The bot cannot start; `problems` says why, one entry each. `passing`: a later start may find it mended."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, passing: bool = False) -> None:
         super().__init__("; ".join(f"{p.variable}: {p.wrong}" for p in problems))
         self.problems = tuple(problems)
+        self.passing = passing
 
 
 class SettingsInvalid(StartFailed):
@@ -89,8 +90,8 @@ class TokenRefused(StartFailed):
 class DatabaseUnusable(StartFailed):
     """The database cannot be opened, written or brought up to date."""
 
-    def __init__(self, wrong: str, cure: str) -> None:
-        super().__init__([Problem("DATABASE_URL", wrong, cure)])
+    def __init__(self, wrong: str, cure: str, *, passing: bool = False) -> None:
+        super().__init__([Problem("DATABASE_URL", wrong, cure)], passing=passing)
 
 
 class BackupRefused(ParleyError):

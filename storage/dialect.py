@@ -168,6 +168,11 @@ def is_busy(error: BaseException) -> bool:
     return kind(error) == sqlite3.SQLITE_BUSY
 
 
+def may_be_mended(error: BaseException) -> bool:
+    """Whether what kept the database from being opened has nothing to do with how the bot was set up."""
+    return kind(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+
+
 def lasts(error: BaseException) -> bool:
     """Whether the file itself is damaged."""
     return kind(error) in _LASTING

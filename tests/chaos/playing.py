@@ -87,12 +87,15 @@ class Playing:
 
     async def _begin(self, step: Step | None, beside: Worker | None = None) -> Worker:
         """Start the process of a step, once no turn is near to being given up; `beside` is one that still runs."""
-        if rows.most_deaths(self.scene.database) > MOST_DEATHS or len(self._open_questions()) > MOST_OPEN:
+        if not self._can_go_on():
             relief = beside if beside is not None and not beside.dead else await self._start()
             await self._until(lambda: relief.dead or self._at_ease())
             if relief is not beside:
                 self._expect_order(relief, await relief.terminate())
         return await self._start(step)
+
+    def _can_go_on(self) -> bool:
+        return rows.most_deaths(self.scene.database) <= MOST_DEATHS and len(self._open_questions()) <= MOST_OPEN
 
     def _at_ease(self) -> bool:
         return rows.most_deaths(self.scene.database) <= MOST_DEATHS and len(self._open_questions()) <= MOST_OPEN // 2
@@ -172,8 +175,12 @@ class Playing:
         """The next process starts before the old one ends, as Heroku does it, or beside one that stands still."""
         await self._until(lambda: old.dead or rows.most_deaths(self.scene.database) <= MOST_DEATHS)
         if step.ending == "stop":
+            # Beside one that stands still with the database locked nobody else would come to any ease.
+            await self._until(lambda: old.dead or self._can_go_on())
             old.stop()
-        new = await self._begin(after, beside=None if step.ending == "stop" else old)
+            new = await self._start(after)
+        else:
+            new = await self._begin(after, beside=old)
         # One that was stopped in the middle of writing keeps the database locked: the next one waits for it.
         await new.connected(STOPPED_FOR_SECONDS if step.ending == "stop" else STARTS_WITHIN_SECONDS)
         for each in step.asks_down:

@@ -105,6 +105,17 @@ async def test_a_platform_that_refuses_while_running_lets_the_others_finish_thei
     discord.complaints.clear()
 
 
+async def test_a_database_that_stays_held_ends_the_start_so_that_a_host_tries_again(
+    on_stage: Stage, tmp_path: Path
+) -> None:
+    async with on_stage.process() as worker:
+        await worker.kill()  # it has made the database
+    with outages.held(on_stage.folder / "parley.db"):
+        ended = await run("run", cwd=tmp_path, **on_stage.environment)
+    assert ended.code == 75, ended.out
+    assert "✗ DATABASE_URL" in ended.out and "Another program holds it" in ended.out
+
+
 async def test_every_refused_token_is_in_one_list(on_stage: Stage, tmp_path: Path) -> None:
     wrong = {"SLACK_BOT_TOKEN": "xoxb-wrong", "DISCORD_BOT_TOKEN": "wrong.discord.token"}
     ended = await run("run", cwd=tmp_path, **{**on_stage.environment, **wrong})
