@@ -85,8 +85,11 @@ class CatchUp:
                         crash.point("in_catch_up")
                     read += len(messages)
                     count += 1
-        finally:
+        except (StorageFailed, DeliveryFailure):
             await self.intake.release(self.platform)
+            raise
+        # Not where the process is told to end: what waits for older questions waits for the next one to read them.
+        await self.intake.release(self.platform)
         await self.store.marks.put(self._mark, began)
         self.passes += 1
         log.info("caught_up", platform=self.platform, places=count, messages=read, to_answer=answered)

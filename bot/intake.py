@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from bot import crash
 from bot.adapter import Description
 from bot.admission import Admission, command_of
+from bot.arriving import Arriving
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.gate import ALONE, Company, company, gate, may_concern_us
@@ -56,6 +57,7 @@ class Intake:
     on_stop: Callable[[IncomingMessage, int, str], Awaitable[None]]
     on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
     holds: Holds
+    arriving: Arriving = field(default_factory=Arriving)
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take one event in; it is durable when this returns. Raises `StorageFailed`."""
@@ -93,6 +95,10 @@ class Intake:
         """What became of a message; None where it is none of our business. `live`: an event told of it."""
         if message.author.is_bot:
             return None
+        with self.arriving.taking_in(message.address, message.id):
+            return await self._take_in(message, live=live)
+
+    async def _take_in(self, message: IncomingMessage, *, live: bool) -> Outcome | None:
         effective = await self.controls.at(message.address)
         if not may_concern_us(message, effective.reply_mode):
             return None
@@ -160,6 +166,8 @@ class Intake:
         root = "" if self._is_one_conversation(message) else address.thread or message.id
         if message.mentions_bot or message.direct:
             return _Place(root, known=False)  # it is answered either way
+        if root not in ("", message.id):
+            await self.arriving.settled(address, root)
         standing = await self.inbox.standing(address, root, message.id)
         if standing.began is None and live and address.thread not in (None, message.id):
             # Its thread may begin with a question that was missed and is still to be read.
@@ -184,6 +192,8 @@ class Intake:
         A quick reply can be here before our own message, which it answers, has been confirmed: it is waited for. So is
         the reading of what was missed, which may hold what it replies to.
         """
+        if quoted.id != message.id:
+            await self.arriving.settled(message.address, quoted.id)
         root = await self.inbox.root_of(message.address, quoted.id)
         until = now() + micros_of(CONFIRMED_WITHIN_SECONDS if quoted.by_us else 0.0)
         while root is None and now() < max(until, self.holds.until(message.address.platform) if live else 0):

@@ -219,6 +219,29 @@ async def test_a_question_that_a_killed_process_kept_waiting_still_waits_for_old
     assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
 
 
+async def test_a_question_that_a_process_told_to_end_kept_waiting_still_waits_for_older_ones(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    openai.script("zero")
+    async with on_stage.process() as worker:
+        first = await slack.say(ada, general, "zero", mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
+        await worker.kill()
+    await slack.say(ada, general, "one", thread_ts=first.ts)
+    slack.faults.add("conversations.replies", Fault("delay", seconds=30))
+    async with on_stage.process() as worker:
+        two = await slack.say(ada, general, "two", thread_ts=first.ts)
+        await slack.wait_for(lambda: any(d.acked for d in slack.deliveries if d.payload["event"].get("ts") == two.ts))
+        assert await worker.terminate() == 0
+    slack.faults.clear()
+    slack.faults.add("conversations.replies", Fault("delay", seconds=0.5))
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        await idle(app)
+    texts = list(user_texts(openai.calls[-1].body))
+    assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
+
+
 async def test_a_reply_to_a_question_that_is_still_to_be_read_is_answered_together_with_it(on_stage: Stage) -> None:
     discord, openai = on_stage.discord, on_stage.openai
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")

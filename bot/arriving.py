@@ -1,0 +1,53 @@
+"""Which messages are being taken in at this moment, so that what follows on one can wait until that is known.
+
+Slack's events are taken in side by side, and what is read back beside what is told: a reply may overtake its question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bot.messages import Address
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Taking:
+    """A message that `times` tasks take in: Slack tells of a mention twice."""
+
+    times: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Arriving:
+    """The messages on their way into the store."""
+
+    def __init__(self) -> None:
+        self._here: dict[_Key, _Taking] = {}
+
+    @contextmanager
+    def taking_in(self, address: Address, message_id: str) -> Iterator[None]:
+        """A message is being taken in as long as this lasts."""
+        key = _key(address, message_id)
+        taking = self._here.setdefault(key, _Taking())
+        taking.times += 1
+        try:
+            yield
+        finally:
+            taking.times -= 1
+            if not taking.times:
+                del self._here[key]
+                taking.done.set()
+
+    async def settled(self, address: Address, message_id: str) -> None:
+        """Return once a message is not being taken in."""
+        if taking := self._here.get(_key(address, message_id)):
+            await taking.done.wait()
+
+
+def _key(address: Address, message_id: str) -> _Key:
+    return address.platform, address.channel, message_id
