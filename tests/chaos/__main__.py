@@ -74,9 +74,11 @@ def main(
             f"{so_far.answered} of {so_far.questions} answered, {so_far.flaws.total()} flaws",
             highlight=False,
         )
-        for report in so_far.reports[len(told) : SHOWN_REPORTS]:
-            typer.echo(report)
+        for number, report in enumerate(so_far.reports[len(told) :], len(told)):
+            typer.echo(report if number < SHOWN_REPORTS else report.partition("\n")[0])
         told[:] = so_far.reports
+        if told:
+            (folder / "reports.txt").write_text("\n\n".join(told))
 
     told: list[str] = []
     whole = run(kills, seed, lanes, folder, tell=tell, seconds=minutes * 60)
@@ -84,7 +86,6 @@ def main(
     lines = table.lines(whole, seconds)
     typer.echo("\n".join(lines))
     if whole.flaws:
-        (folder / "reports.txt").write_text("\n\n".join(whole.reports))
         typer.echo(f"kept: {folder}, with {len(whole.reports)} reports")
         sys.exit(1)
     shutil.rmtree(folder)
