@@ -194,10 +194,10 @@ class ShowsStatus(Protocol):
         """After how many seconds the status fades and must be shown again."""
         ...
 
-    async def show_status(self, address: Address, text: str) -> bool:
+    async def show_status(self, address: Address, text: str) -> bool | None:
         """Show `text` (or just activity); the empty text clears it. Never raises: a status is a luxury.
 
-        Whether it is known to be as it should; where not, it may still come to be.
+        Whether it is known to be as it should; where not, it may still come to be. None where nothing was tried.
         """
         ...
 

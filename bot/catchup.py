@@ -6,6 +6,7 @@ Where a platform keeps its messages is the adapters' business; here it is decide
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -66,7 +67,9 @@ class CatchUp:
             except (StorageFailed, DeliveryFailure) as failure:
                 # What was read is stored, and the next pass begins where this one did.
                 log.info("catch_up_put_off", platform=self.platform, seconds=pause, reason=str(failure))
-                await asyncio.sleep(pause)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._asked.wait()
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 self._asked.set()
             else:
@@ -88,8 +91,10 @@ class CatchUp:
         except (StorageFailed, DeliveryFailure):
             await self.intake.release(self.platform)
             raise
-        # Not where the process is told to end: what waits for older questions waits for the next one to read them.
-        await self.intake.release(self.platform)
+        # A pass that is cancelled leaves the hold: what waits for older questions waits for the next process to read
+        # them. So does one during which there was another gap: the next pass reads that.
+        if not self._asked.is_set():
+            await self.intake.release(self.platform)
         await self.store.marks.put(self._mark, began)
         self.passes += 1
         log.info("caught_up", platform=self.platform, places=count, messages=read, to_answer=answered)

@@ -1,17 +1,26 @@
-"""Until when the new turns of a platform wait: older questions, which no event told of, may still have to be read."""
+"""Until when the new turns of a platform wait, and which of its messages: older questions, which no event told of, may
+still have to be read."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
+from bot.messages import IncomingMessage
 from storage.records import micros_of, now
+
+log = structlog.get_logger(__name__)
+
+# Of a busy workspace's threads, what is said in ten seconds; beyond, the next reading of what was missed finds them.
+MOST_EARLY = 1_000
 
 
 @dataclass(slots=True)
 class _Hold:
     until: int
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    early: list[IncomingMessage] = field(default_factory=list)
 
 
 class Holds:
@@ -21,16 +30,31 @@ class Holds:
         self._held: dict[str, _Hold] = {}
 
     def begin(self, platform: str, seconds: float) -> None:
-        """Hold a platform for so long, or until `end`; one that is held already is held from now on."""
+        """Hold a platform for so long from now on, or until `end`."""
         until = now() + micros_of(seconds)
         self._held.setdefault(platform, _Hold(until)).until = until
 
-    def end(self, platform: str) -> bool:
-        """End a platform's hold; whether it had one, be it that its time was over."""
+    def end(self, platform: str) -> Sequence[IncomingMessage] | None:
+        """End a platform's hold: the messages that were kept for its end; None where it had none.
+
+        One whose time was over is ended too.
+        """
         hold = self._held.pop(platform, None)
-        if hold is not None:
-            hold.ended.set()
-        return hold is not None
+        return hold.early if hold is not None else None
+
+    def keep(self, message: IncomingMessage) -> bool:
+        """Keep a message for the end of its platform's hold, also where its time is over; False where it has none.
+
+        In memory alone: what a process keeps as it dies, the next one reads back with what was said before it.
+        """
+        hold = self._held.get(message.address.platform)
+        if hold is None or message in hold.early:
+            return hold is not None
+        if len(hold.early) >= MOST_EARLY:
+            log.warning("early_message_left", channel=message.address.channel, message=message.id)
+            return False
+        hold.early.append(message)
+        return True
 
     def until(self, platform: str) -> int:
         """When a platform's hold is over at the latest; 0 where it has none."""
@@ -40,12 +64,3 @@ class Holds:
     def latest(self) -> int:
         """When every hold is over; 0 where there is none."""
         return max((hold.until for hold in self._held.values()), default=0)
-
-    async def over(self, platform: str) -> None:
-        """Return once a platform is not held. Who waits first goes on first."""
-        while (hold := self._held.get(platform)) is not None and (left := hold.until - now()) > 0:
-            try:
-                async with asyncio.timeout(left / 1_000_000):
-                    await hold.ended.wait()
-            except TimeoutError:
-                continue

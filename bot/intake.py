@@ -45,7 +45,8 @@ class Intake:
     """Takes events in. `on_work` is called when a turn waits to be claimed, `on_stop` when somebody wants one ended,
     `on_forget` with the turn's id once somebody's wish is stored that a conversation be forgotten.
 
-    `holds` keep a platform's new turns from beginning. `platforms` say of themselves where they answer by custom.
+    `holds` keep a platform's new turns from beginning, and messages for their end; `arriving` are those on their way
+    in. `platforms` say of themselves where they answer by custom.
     """
 
     inbox: Inbox
@@ -60,7 +61,10 @@ class Intake:
     arriving: Arriving = field(default_factory=Arriving)
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
-        """Take one event in; it is durable when this returns. Raises `StorageFailed`."""
+        """Take one event in; it is durable when this returns, or will be read back by a process that finds it missing.
+
+        Raises `StorageFailed`.
+        """
         match event:
             case IncomingMessage():
                 await self._message(event)
@@ -87,8 +91,13 @@ class Intake:
         self.holds.begin(platform, seconds)
 
     async def release(self, platform: str) -> None:
-        """End a hold, for those turns too that it kept waiting. Raises `StorageFailed`."""
-        if self.holds.end(platform) and await self.inbox.release_held(platform):
+        """End a hold: take in the messages that waited for it, and let the turns begin. Raises `StorageFailed`."""
+        early = self.holds.end(platform)
+        if early is None:
+            return
+        for message in early:
+            await self._message(message)
+        if await self.inbox.release_held(platform):
             self.on_work()
 
     async def _message(self, message: IncomingMessage, *, live: bool = True) -> Outcome | None:
@@ -113,6 +122,9 @@ class Intake:
             bot_name=self._own_name(message.address.platform),
         )
         if verdict == "ignore":
+            if live and not place.known and message.address.thread not in (None, message.id):
+                # Its thread may begin with a question that was missed and is still to be read.
+                self.holds.keep(message)
             return None
         command = command_of(message)
         accepted = await self.inbox.accept(
@@ -166,13 +178,9 @@ class Intake:
         root = "" if self._is_one_conversation(message) else address.thread or message.id
         if message.mentions_bot or message.direct:
             return _Place(root, known=False)  # it is answered either way
-        if root not in ("", message.id):
+        if live and root not in ("", message.id):
             await self.arriving.settled(address, root)
         standing = await self.inbox.standing(address, root, message.id)
-        if standing.began is None and live and address.thread not in (None, message.id):
-            # Its thread may begin with a question that was missed and is still to be read.
-            await self.holds.over(address.platform)
-            standing = await self.inbox.standing(address, root, message.id)
         # What people said to each other in a thread before they called the bot does not become a question by being
         # told again.
         known = standing.began is not None and standing.began <= micros(message.sent_at)
@@ -192,7 +200,7 @@ class Intake:
         A quick reply can be here before our own message, which it answers, has been confirmed: it is waited for. So is
         the reading of what was missed, which may hold what it replies to.
         """
-        if quoted.id != message.id:
+        if live and quoted.id != message.id:
             await self.arriving.settled(message.address, quoted.id)
         root = await self.inbox.root_of(message.address, quoted.id)
         until = now() + micros_of(CONFIRMED_WITHIN_SECONDS if quoted.by_us else 0.0)

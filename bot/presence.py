@@ -9,6 +9,7 @@ without our knowledge is taken away at the end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ FIRST_STATUS_SECONDS = 0.3
 # Where none could be shown it is tried again so soon, and after so many seconds of silence a message says it.
 AGAIN_SECONDS = 10.0
 SILENT_SECONDS = 10.0
+# The turn ends after it: where it takes longer, the status is left to fade.
+CLEARED_WITHIN_SECONDS = 5.0
 THINKING = "is thinking…"
 STILL_THINKING = "_I'm still thinking about this._"
 
@@ -86,7 +89,9 @@ class Presence:
         await self.end()
         stays = self._unsure if posted else self._shown or left_behind
         if stays and not self._cleared and isinstance(self._adapter, ShowsStatus):
-            await self._adapter.show_status(self._lease.claim.address, "")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLEARED_WITHIN_SECONDS):
+                    await self._adapter.show_status(self._lease.claim.address, "")
         self._cleared = True
 
     async def _show(self) -> bool:
@@ -96,15 +101,17 @@ class Presence:
         async with self._calling:
             if self._ended.is_set():
                 return True
-            self._shown = True
             call = asyncio.ensure_future(self._adapter.show_status(self._lease.claim.address, THINKING))
             try:
                 visible = await asyncio.shield(call)
             except asyncio.CancelledError:
                 await asyncio.wait([call])
                 raise
-            self._unsure = self._unsure or not visible
-            return visible
+            finally:
+                known = call.result() if call.done() else False
+                self._shown = self._shown or known is not None
+                self._unsure = self._unsure or known is False
+            return bool(visible)
 
     @property
     def _status_seconds(self) -> float:

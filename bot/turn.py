@@ -79,6 +79,8 @@ class TurnRunner:
         if claim.crashes >= SILENT_CRASHES or claim.attempt % (MOST_ATTEMPTS + 1) == 0:
             log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt)
             self.alerts.tell(troubles.abandoned(endings.reference(claim)))
+            adapter = self.adapters[claim.address.platform]
+            await Presence(adapter, lease).clear(posted=False, left_behind=True)
             await self.store.turns.finish(claim, "failed", failure=TurnAbandoned.__name__)
             self._ended(lease)
             return

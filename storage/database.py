@@ -65,7 +65,7 @@ class Database:
                     return await cls._open(parsed)
         except SQLAlchemyError as error:
             wrong = f"{parsed.database} cannot be used ({dialect.reason(error)})"
-            raise DatabaseUnusable(wrong, dialect.cure(error), passing=dialect.may_be_mended(error)) from None
+            raise DatabaseUnusable(wrong, dialect.cure(error), passing=dialect.passes_by_itself(error)) from None
         raise AssertionError("tenacity returns or raises")
 
     @classmethod

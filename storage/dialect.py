@@ -168,9 +168,13 @@ def is_busy(error: BaseException) -> bool:
     return kind(error) == sqlite3.SQLITE_BUSY
 
 
-def may_be_mended(error: BaseException) -> bool:
-    """Whether what kept the database from being opened has nothing to do with how the bot was set up."""
-    return kind(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether what kept the database from being opened has nothing to do with how the bot was set up.
+
+    A full disk shows as an I/O error too, where a file beside the database can't be made.
+    """
+    passing = _PASSING - {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+    return kind(error) in passing
 
 
 def lasts(error: BaseException) -> bool:

@@ -237,7 +237,7 @@ class SlackAdapter:
         me = self._identity
         return Description(PLATFORM, me.user_id, me.name, _fits, LIMITS, PREVIEW_SECONDS)
 
-    async def show_status(self, address: Address, text: str) -> bool:
+    async def show_status(self, address: Address, text: str) -> bool | None:
         """Show `text` under the bot's name in the thread, or clear it. Never raises, gives up where it can't be had."""
         return await self._status.show(address, text)
 

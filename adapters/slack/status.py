@@ -51,18 +51,20 @@ class StatusLine:
         self._works = True
         self._not_before = 0.0
 
-    async def show(self, address: Address, text: str) -> bool:
-        """Show `text` in the thread; the empty text clears it. Whether it is known to be so."""
-        if address.thread is None or not self._works:
-            return False
-        if text:
-            return self._may_show() and await self._set(address, text) is None
-        for _ in range(CLEARING_TRIES):
-            wait = await self._set(address, text)
+    async def show(self, address: Address, text: str) -> bool | None:
+        """Show `text` in the thread; the empty text clears it.
+
+        Whether it is known to be so; None where nothing was tried.
+        """
+        if address.thread is None or not self._works or (text and not self._may_show()):
+            return None
+        wait = await self._set(address, text)
+        for _ in range(0 if text else CLEARING_TRIES - 1):
             if wait is None or not self._works:
-                return wait is None
+                break
             await asyncio.sleep(min(wait, CLEARING_WAIT))
-        return False
+            wait = await self._set(address, text)
+        return wait is None
 
     def _may_show(self) -> bool:
         """Whether a status may be tried now; what clears one must have room beside it."""
