@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, exists, insert, select, update
+from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, exists, insert, select, update
 
 from bot import crash
 from bot.messages import Address, Attachment, IncomingMessage
@@ -95,6 +95,7 @@ CONVERSATION = upsert(
 )
 _last_open = turns.alias("last_open")
 _newer_question = exists().where(messages.c.turn_id == turns.c.id, messages.c.position > bindparam("at_position"))
+_held_until = bindparam("held_until", type_=BigInteger)
 JOIN_TURN = (
     update(turns)
     .where(
@@ -109,8 +110,12 @@ JOIN_TURN = (
         turns.c.attempts == 0,
         turns.c.kind == "answer",
     )
-    # The answer goes to where the latest question was asked.
-    .values(thread=case((_newer_question, turns.c.thread), else_=bindparam("to_thread", type_=turns.c.thread.type)))
+    .values(
+        # The answer goes to where the latest question was asked.
+        thread=case((_newer_question, turns.c.thread), else_=bindparam("to_thread", type_=turns.c.thread.type)),
+        # What waits for older questions has the whole turn wait.
+        not_before=case((turns.c.not_before < _held_until, _held_until), else_=turns.c.not_before),
+    )
     .returning(turns.c.id)
 )
 NEW_TURN = insert(turns).returning(turns.c.id)
@@ -328,7 +333,12 @@ def _turn_for(
     if ruling.kind is None:
         return Accepted("stored", _ended_turn(connection, message, conversation_id) if ruling.decided else None)
     if ruling.kind == "answer":
-        question = {"in_conversation": conversation_id, "to_thread": thread, "at_position": micros(message.sent_at)}
+        question = {
+            "in_conversation": conversation_id,
+            "to_thread": thread,
+            "at_position": micros(message.sent_at),
+            "held_until": not_before,
+        }
         waiting: int | None = connection.scalar(JOIN_TURN, question)
         if waiting is not None:
             return Accepted("joined", waiting)

@@ -345,6 +345,7 @@ class SlackAdapter:
                 finally:
                     await interactive.close()
                     await self._sessions.close(_SESSIONS_END_SECONDS)
+                    await self._status.close()
             finally:
                 await self._people.close()
                 await self._places.close()

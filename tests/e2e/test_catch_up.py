@@ -242,6 +242,30 @@ async def test_a_question_that_a_process_told_to_end_kept_waiting_still_waits_fo
     assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
 
 
+async def test_a_question_that_joined_a_waiting_one_while_older_ones_are_read_has_both_wait(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    openai.script(Reply("zero", first_token_delay=1.5))
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        first = await slack.say(ada, general, "zero", mention=True)
+        await openai.wait_for(lambda: openai.calls)
+        await slack.say(ada, general, "one", thread_ts=first.ts)
+        await slack.wait_for(lambda: slack.deliveries[-1].acked)
+        slack.faults.add("conversations.replies", Fault("delay", seconds=3.0))
+        slack.accept_connections(False)
+        slack.drop_connections()
+        await slack.say(ada, general, "two", thread_ts=first.ts)
+        slack.accept_connections(True)
+        await slack.wait_for(lambda: slack.socket.connections)
+        await slack.say(ada, general, "three", thread_ts=first.ts)
+        await caught_up(app, "slack", passes=2)
+        await idle(app)
+    texts = list(user_texts(openai.calls[-1].body))
+    assert [text.partition(": ")[2] for text in texts if "zero" not in text] == ["one", "two", "three"]
+    assert len(openai.calls) == 2
+
+
 async def test_a_reply_to_a_question_that_is_still_to_be_read_is_answered_together_with_it(on_stage: Stage) -> None:
     discord, openai = on_stage.discord, on_stage.openai
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")

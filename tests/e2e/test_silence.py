@@ -187,6 +187,19 @@ async def test_a_status_that_slack_is_slow_to_set_is_taken_away_after_the_answer
         await slack.slack.wait_for(lambda: not slack.status(question))
 
 
+async def test_a_status_that_slack_sets_after_the_answer_came_is_taken_away_all_the_same(slack: Talk) -> None:
+    slack.slack.timing = replace(slack.slack.timing, status_life=600.0)
+    # It is given up after a second; the answer is there half a second later, and the status another half after that.
+    slack.openai.script(Reply("at last", first_token_delay=1.8))
+    slack.slack.faults.add(STATUS, Fault("delay", seconds=2.4))
+    async with slack.stage.worker() as app:
+        question = await slack.ask()
+        await slack.until("at last")
+        await idle(app)
+        assert len(slack.slack.statuses) == 2, "it was set, late, and taken away"
+        assert not slack.status(question)
+
+
 async def test_a_status_that_slack_is_slow_to_let_go_is_taken_away_before_the_turn_has_ended(slack: Talk) -> None:
     slack.slack.timing = replace(slack.slack.timing, status_life=600.0)
     slack.openai.script(Reply("word " * 40, by_words=True, first_token_delay=0.6, chunk_delay=0.05))
