@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import re
 import time
@@ -70,6 +71,7 @@ class People:
         self._slack_channels = [slack.add_channel(name) for name in CHANNELS]
         self._discord_channels = [discord.add_channel(name) for name in CHANNELS]
         self._quiet = slack.add_channel("quiet"), discord.add_channel("quiet")
+        self._numbers = itertools.count(1)
         self.questions: dict[str, Question] = {}
         self.conversations: list[Conversation] = []
 
@@ -128,7 +130,7 @@ class People:
         return conversation
 
     async def _say(self, talk: Conversation) -> None:
-        token = f"q{len(self.questions) + 1:04}"
+        token = f"q{next(self._numbers):04}"
         text = f"{self._dice.choice(self._lines)[:300]} [{token}]"
         if isinstance(talk.where, SlackChannel):
             said_id = await self._say_on_slack(talk, talk.where, text)
