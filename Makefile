@@ -26,9 +26,10 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# A hundred processes of the bot are started: compiling it anew for each would cost minutes.
-test: export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
-test: export PYTHONDONTWRITEBYTECODE :=
+# Processes of the bot are started by the hundred: compiling it anew for each would cost minutes, and be measured.
+test fuzz chaos bench growth: export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+test fuzz chaos bench growth: export PYTHONDONTWRITEBYTECODE :=
+
 test: lint
 	$(BIN)/pytest -n 4 --dist worksteal --cov --cov-report=term
 

@@ -66,7 +66,9 @@ QUICK = Size((10, 1_000), 3, (1_000, 10_000), 2, 5, (1_000, 10_000), 1, 40, 20, 
 def main(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Little of everything: a look, no page.")] = False,
-    answers: Annotated[int, typer.Option(min=1, help="The long run's answers on each platform.")] = crowds.ANSWERS,
+    answers: Annotated[
+        int, typer.Option(min=1, help="The long run's answers on each platform; with fewer than by default, no page.")
+    ] = crowds.ANSWERS,
     part: Annotated[list[Part] | None, typer.Option(help="Measure this part alone, or these: a look, no page.")] = None,
     page: Annotated[Path, typer.Option(help="Where the page goes; its pictures, into a folder beside it.")] = PAGE,
 ) -> None:
@@ -85,7 +87,7 @@ def main(
     seconds = time.monotonic() - began
     console.print("\n\n".join(growth_page.sections(found)), markup=False, soft_wrap=True)
     console.print(f"{seconds:.0f} s in all")
-    if not quick and not part:
+    if not quick and not part and answers >= crowds.ANSWERS:
         page.write_text(growth_page.page(found, machine.facts(COMMAND, f"{seconds:.0f} s", cores)))
         pictures = page.with_suffix("")
         save(pictures / lengths.PICTURE, "Cost against thread length", lengths.panels(found.lengths))

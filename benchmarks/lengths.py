@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.figures import shown
-from benchmarks.plots import BLUE, RED, Curve, Panel, decades
+from benchmarks.plots import BLUE, GREEN, RED, Curve, Panel, decades
 from benchmarks.threads import GOAL_MS, Length
 
 PICTURE = "thread-length.png"
@@ -16,6 +16,7 @@ def panels(lengths: Sequence[Length]) -> list[Panel]:
     xs = [each.messages for each in lengths]
     ways = [
         ("window full, as usual", [each.usual for each in lengths], BLUE, "o", False),
+        ("the first after a start", [each.first for each in lengths], GREEN, "^", False),
         ("read whole, once", [each.whole for each in lengths], RED, "s", True),
     ]
     times = [
@@ -52,7 +53,7 @@ def table(lengths: Sequence[Length]) -> str:
         "|---:|---|---:|---:|---:|---:|---:|",
     ]
     for each in lengths:
-        for way, cost in (("window full", each.usual), ("read whole", each.whole)):
+        for way, cost in (("window full", each.usual), ("  the first", each.first), ("read whole", each.whole)):
             lines.append(
                 f"| {each.messages:,} | {way} | {shown(cost.read, 1)} | {shown(cost.build, 1)} | {cost.whole:.1f} "
                 f"| {cost.messages:,} | {cost.prompt:,} |"

@@ -178,7 +178,7 @@ def _method(rounds: int, size: Size, *, pinned: bool) -> str:
     )
     return "\n".join(
         [
-            f"- Each round runs the bare loop, then Parley, first on Slack, then on Discord: "
+            f"- Each round runs both bots, every other round Parley first, first on Slack, then on Discord: "
             f"{rounds * len(PLATFORMS) * len(BOTS)} runs, each a process of its own, started anew.",
             "- What they talk to is one other process: the emulated platform over its own wire protocol (Socket Mode, "
             "the gateway, HTTP) and the emulated model, all on loopback, without rate limits. It also asks the "

@@ -49,7 +49,7 @@ class Size:
         return 1 + CROWD + COUNTED + self.alone + CROWD * self.crowds + self.sustained
 
 
-FULL = Size(rounds=4, seconds=400.0, alone=60, crowds=2, sustained=220)
+FULL = Size(rounds=6, seconds=900.0, alone=60, crowds=2, sustained=600)
 QUICK = Size(rounds=1, seconds=0.0, alone=20, crowds=1, sustained=94, first_start=False, loads=(1, 8))
 
 
@@ -68,7 +68,7 @@ class Run:
 
 
 async def benchmark(size: Size, cores: Cores, progress: Callable[[str], None]) -> list[Run]:
-    """All runs: in each round and on each platform the bare loop, then Parley. Raises RuntimeError."""
+    """All runs: in each round and on each platform both bots, the other one first each time. Raises RuntimeError."""
     began = time.monotonic()
     stand_ins = await StandIns.start()
     try:
@@ -78,7 +78,7 @@ async def benchmark(size: Size, cores: Cores, progress: Callable[[str], None]) -
             if number and time.monotonic() - began > size.seconds:
                 break
             for platform in PLATFORMS:
-                for bot in BOTS:
+                for bot in BOTS if number % 2 == 0 else BOTS[::-1]:
                     progress(f"round {number + 1} of {size.rounds}: {bot} on {platform}")
                     runs.append(await _run(stand_ins, platform, bot, size, cores))
         return runs

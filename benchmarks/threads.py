@@ -62,10 +62,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """A thread of so many messages: what a question costs where its window is full, and where it is read whole."""
+    """A thread of so many messages: what a question costs where its window is full, where that is the first one after
+    a start, and where the thread is read whole."""
 
     messages: int
     usual: Cost
+    first: Cost
     whole: Cost
 
 
@@ -76,10 +78,10 @@ async def measure(lengths: Sequence[int] = LENGTHS, times: int = TIMES) -> list[
 
 async def _length(length: int, times: int) -> Length:
     async with _scene(length) as scene:
-        whole = await scene.cost(scene.claim, times)
+        whole = await scene.cost(scene.claim, times, known=False)
         start = await scene.start_of_full_window()
-        usual = await scene.cost(replace(scene.claim, context_start=start), times) if start else whole
-        return Length(length, usual, whole)
+        claim = replace(scene.claim, context_start=start)
+        return Length(length, await scene.cost(claim, times), await scene.cost(claim, times, known=False), whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,17 @@ class _Scene:
     asker: Asker
     claim: Claim
 
-    async def cost(self, claim: Claim, times: int) -> Cost:
-        """The claim's question, read and built so often; the first time loads things and is left out."""
+    async def cost(self, claim: Claim, times: int, *, known: bool = True) -> Cost:
+        """The claim's question, read and built so often; the first time loads things and is left out.
+
+        `known`: the tokens of what was said before were counted for an earlier question.
+        """
         read: list[float] = []
         built: list[float] = []
         for _ in range(times + 1):
             gc.collect()  # what the one before left is not this one's
+            if not known:
+                tokens.forget()
             began = time.perf_counter()
             question = await self._read(claim)
             middle = time.perf_counter()

@@ -1,7 +1,10 @@
-"""What holds for all tests: of which of them the coverage is measured.
+"""What holds for all tests: of which of them the coverage is measured, and in which order they run.
 
 To measure makes a test three times as long. It is left out where it tells nothing (the emulators are not the product)
 and where a test does what others do, hundreds of times over or with more around it: chance, load, killed processes.
+
+The slow tests mostly wait, the quick ones compute. Side by side they keep the cores at work, and the slow ones begin
+first: one that began last would hold up the end.
 """
 
 from __future__ import annotations
@@ -38,10 +41,31 @@ UNMEASURED = (
 )
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark the tests that are not measured, for pytest-cov."""
+SLOW = ("chaos", "benchmarks", "demo", "e2e", "fuzz")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that are not measured, for pytest-cov, and put them in their order."""
     for item in items:
-        place = f"{item.path.relative_to(HERE).as_posix()}::{item.name}"
+        place = _place(item)
         by_chance = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if by_chance or place.startswith(UNMEASURED):
             item.add_marker("no_cover")
+    # Set by pytest-xdist in its workers, each of which begins with an equal share of what follows one after the other.
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = dealt(items, workers)
+
+
+def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The tests in as many shares as there are workers. All have as many of the slow ones, and have them first."""
+    slow = [item for item in items if _place(item).startswith(SLOW)]
+    quick = [item for item in items if not _place(item).startswith(SLOW)]
+    slow.sort(key=lambda item: next(n for n, each in enumerate(SLOW) if _place(item).startswith(each)))
+    bounds = [len(quick) * n // workers for n in range(workers + 1)]
+    shares = [[*slow[n::workers], *quick[bounds[n] : bounds[n + 1]]] for n in range(workers)]
+    return [item for share in shares for item in share]
+
+
+def _place(item: pytest.Item) -> str:
+    return f"{item.path.relative_to(HERE).as_posix()}::{item.name}"

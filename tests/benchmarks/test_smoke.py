@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.counts import Taken, hashing, measure, tokenizing
+from benchmarks.counts import COMMITTED, Taken, hashing, measure, tokenizing
 from benchmarks.places import Platform
 from benchmarks.stands import stand
 from bot.backend import tokens
@@ -22,13 +22,13 @@ from bot.backend import tokens
 # The request's size moves by some bytes with the name of the day and the month in it. Of its texts those are counted
 # that were not counted lately; the bytes hashed are the turn's key and, on Discord, the nonce.
 MOST: dict[tuple[Platform, int], Taken] = {
-    ("slack", 0): Taken(1, 1, 830, commits=5, transactions=10, statements=21, characters_counted=100, bytes_hashed=48),
-    ("discord", 0): Taken(1, 1, 830, commits=5, transactions=9, statements=20, characters_counted=100, bytes_hashed=92),
+    ("slack", 0): Taken(1, 1, 830, commits=5, transactions=9, statements=21, characters_counted=70, bytes_hashed=45),
+    ("discord", 0): Taken(1, 1, 830, commits=5, transactions=8, statements=20, characters_counted=70, bytes_hashed=89),
     ("slack", 5): Taken(
-        1, 1, 1_420, commits=6, transactions=12, statements=25, characters_counted=300, bytes_hashed=48
+        1, 1, 1_420, commits=6, transactions=11, statements=25, characters_counted=160, bytes_hashed=45
     ),
     ("discord", 5): Taken(
-        1, 1, 2_270, commits=6, transactions=11, statements=25, characters_counted=650, bytes_hashed=92
+        1, 1, 2_270, commits=6, transactions=10, statements=25, characters_counted=540, bytes_hashed=89
     ),
 }
 
@@ -43,10 +43,10 @@ async def test_an_answer_takes_no_more_calls_round_trips_and_bytes_than_it_did(
     most = MOST[platform, around]
     assert (taken.platform_calls, taken.model_calls) == (most.platform_calls, most.model_calls)
     assert 0 < taken.model_bytes <= most.model_bytes
-    # What else is written meanwhile, or read, once in a while, is no answer's.
-    assert 0 < int(taken.commits) <= most.commits
-    assert 0 < int(taken.transactions) <= most.transactions
-    assert 0 < int(taken.statements) <= most.statements
+    # What else is written meanwhile, once in a while, is no answer's.
+    assert 0 < taken.commits <= most.commits + 1 / COMMITTED
+    assert 0 < taken.transactions <= most.transactions
+    assert 0 < taken.statements <= most.statements
     assert 0 < taken.characters_counted <= most.characters_counted
     assert 0 < taken.bytes_hashed <= most.bytes_hashed
 
