@@ -283,7 +283,7 @@ async def test_a_reply_to_a_question_that_is_still_to_be_read_is_answered_togeth
 
 
 async def test_what_goes_on_in_a_thread_whose_question_is_still_to_be_read_is_answered_with_it(on_stage: Stage) -> None:
-    slack, openai = on_stage.slack, on_stage.openai
+    slack = on_stage.slack
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     async with on_stage.process() as worker:
         await worker.kill()
@@ -297,8 +297,10 @@ async def test_what_goes_on_in_a_thread_whose_question_is_still_to_be_read_is_an
         await caught_up(app, "slack")
         await slack.wait_for(lambda: slack.bot_messages(general, one.ts))
         await idle(app)
-    texts = list(user_texts(openai.calls[-1].body))
-    assert [text.partition(": ")[2] for text in texts] == ["one", "two", "three"]
+    with sqlite3.connect(on_stage.folder / "parley.db") as database:
+        asked = database.execute("SELECT text FROM messages WHERE turn_id = 1 AND role = 'user' ORDER BY position")
+        assert [text for (text,) in asked] == ["one", "two", "three"], "all three are answered, none is mere context"
+    database.close()
 
 
 async def test_a_discord_session_that_cannot_be_resumed_is_caught_up(on_stage: Stage) -> None:
