@@ -42,19 +42,18 @@ class Holds:
         hold = self._held.pop(platform, None)
         return hold.early if hold is not None else None
 
-    def keep(self, message: IncomingMessage) -> bool:
-        """Keep a message for the end of its platform's hold, also where its time is over; False where it has none.
+    def keep(self, message: IncomingMessage) -> None:
+        """Keep a message for the end of its platform's hold, also where its time is over; nothing where it has none.
 
         In memory alone: what a process keeps as it dies, the next one reads back with what was said before it.
         """
         hold = self._held.get(message.address.platform)
         if hold is None or message in hold.early:
-            return hold is not None
+            return
         if len(hold.early) >= MOST_EARLY:
             log.warning("early_message_left", channel=message.address.channel, message=message.id)
-            return False
+            return
         hold.early.append(message)
-        return True
 
     def until(self, platform: str) -> int:
         """When a platform's hold is over at the latest; 0 where it has none."""

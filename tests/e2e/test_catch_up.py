@@ -10,6 +10,7 @@ from bot.app import App
 from bot.policy import NOT_YOU
 from emulators.faults import Fault
 from emulators.openai import Reply
+from emulators.slack.model import Channel, Message, User
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import Talk, idle
 
@@ -30,6 +31,18 @@ async def caught_up(worker: App, platform: str, passes: int = 1) -> None:
 def asked(talk: Talk) -> list[str]:
     """The question of each request to the model, without the name before it."""
     return [list(user_texts(call.body))[-1].partition(": ")[2] for call in talk.openai.calls]
+
+
+async def after_one_answer(stage: Stage) -> tuple[User, Channel, Message]:
+    """Who asked where in Slack, and the question that was answered there before its process was killed."""
+    slack = stage.slack
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    stage.openai.script("zero")
+    async with stage.process() as worker:
+        first = await slack.say(ada, general, "zero", mention=True)
+        await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
+        await worker.kill()
+    return ada, general, first
 
 
 async def test_what_was_asked_while_the_bot_was_down_is_answered_once(talk: Talk) -> None:
@@ -175,12 +188,7 @@ async def test_what_people_said_to_each_other_before_they_called_the_bot_gets_no
 
 async def test_a_question_that_comes_while_older_ones_are_read_is_answered_after_them(on_stage: Stage) -> None:
     slack, openai = on_stage.slack, on_stage.openai
-    ada, general = slack.add_user("ada"), slack.add_channel("general")
-    openai.script("zero")
-    async with on_stage.process() as worker:
-        first = await slack.say(ada, general, "zero", mention=True)
-        await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
-        await worker.kill()
+    ada, general, first = await after_one_answer(on_stage)
     await slack.say(ada, general, "one", thread_ts=first.ts)
     slack.faults.add("conversations.replies", Fault("delay", seconds=0.5))
     async with on_stage.worker() as app:
@@ -193,12 +201,7 @@ async def test_a_question_that_comes_while_older_ones_are_read_is_answered_after
 
 async def test_a_question_that_a_killed_process_kept_waiting_still_waits_for_older_ones(on_stage: Stage) -> None:
     slack, openai = on_stage.slack, on_stage.openai
-    ada, general = slack.add_user("ada"), slack.add_channel("general")
-    openai.script("zero")
-    async with on_stage.process() as worker:
-        first = await slack.say(ada, general, "zero", mention=True)
-        await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
-        await worker.kill()
+    ada, general, first = await after_one_answer(on_stage)
     await slack.say(ada, general, "one", thread_ts=first.ts)
     slack.faults.add("conversations.replies", Fault("delay", seconds=30))
     on_stage.extra[crash.VARIABLE] = "after_commit"
@@ -221,12 +224,7 @@ async def test_a_question_that_a_killed_process_kept_waiting_still_waits_for_old
 
 async def test_a_question_that_a_process_told_to_end_kept_waiting_still_waits_for_older_ones(on_stage: Stage) -> None:
     slack, openai = on_stage.slack, on_stage.openai
-    ada, general = slack.add_user("ada"), slack.add_channel("general")
-    openai.script("zero")
-    async with on_stage.process() as worker:
-        first = await slack.say(ada, general, "zero", mention=True)
-        await slack.wait_for(lambda: slack.bot_messages(general, first.ts))
-        await worker.kill()
+    ada, general, first = await after_one_answer(on_stage)
     await slack.say(ada, general, "one", thread_ts=first.ts)
     slack.faults.add("conversations.replies", Fault("delay", seconds=30))
     async with on_stage.process() as worker:
