@@ -1,18 +1,24 @@
 """One aiosqlite connection, and the thread it lives in: a whole transaction is one piece of work there.
 
 The driver's usual way takes three hops between threads for each statement; a transaction in one hop costs a third of
-the processor time per answer. A task that stops waiting leaves nothing behind: work that has not begun is dropped, work
-that has is committed or undone by the thread, whoever still listens.
+the processor time per answer. Writes that were given while the thread was busy are committed together, in the order
+they were given: every commit waits for the disk, and so would all that stand behind it.
+
+A task that stops waiting leaves nothing behind: work that has not begun is dropped, work that has is committed or
+undone by the thread, whoever still listens.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Self, TypeVar
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.errors import StorageFailed
 from storage import dialect
@@ -20,13 +26,25 @@ from storage import dialect
 T = TypeVar("T")
 
 
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A piece of work: whether somebody still waits for it, and once it is `over`, its `value` or its `failure`."""
+
+    do: Callable[[Connection], Any]
+    wanted: bool = True
+    over: bool = False
+    value: Any = None
+    failure: Exception | None = None
+
+
 class Lane:
-    """Does work in the order it is given, each in a transaction of its own. Guards the driver's connection."""
+    """Does work in the order it is given, each all or not at all. Guards the driver's connection."""
 
     def __init__(self, driver: aiosqlite.Connection, engine: Engine, *, writes: bool) -> None:
         self._driver = driver
         self._engine = engine
         self._writes = writes
+        self._given: deque[_Work] = deque()
         self._connection: Connection | None = None
         self._closed = False
 
@@ -39,22 +57,23 @@ class Lane:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns once its transaction is committed; what it raises once that is undone.
 
-        Raises `StorageFailed` after `close`, and SQLAlchemy's own errors.
+        It may be done twice, where what was done with it has failed; the first time is undone then. Raises
+        `StorageFailed` after `close`, and SQLAlchemy's own errors.
         """
         if self._closed:
             raise StorageFailed("the database is closed")
-        wanted = True
-
-        def do() -> T | None:
-            return self._do(work) if wanted else None
-
+        given = _Work(work)
+        self._given.append(given)
         try:
             # The driver has no public way to run a function in its thread; SQLAlchemy's own dialect uses this one.
-            done: T = await self._driver._execute(do)  # type: ignore[no-untyped-call]
+            await self._driver._execute(self._serve, given)  # type: ignore[no-untyped-call]
         except asyncio.CancelledError:
-            wanted = False
+            given.wanted = False
             raise
-        return done
+        if given.failure is not None:
+            raise given.failure
+        value: T = given.value
+        return value
 
     async def close(self) -> None:
         """Finish the work that was given, then close the connection and end the thread. Safe to call twice."""
@@ -64,8 +83,51 @@ class Lane:
         await self._driver._execute(self._engine.dispose)  # type: ignore[no-untyped-call]
         await self._driver.close()
 
-    def _do(self, work: Callable[[Connection], T]) -> T:
+    def _serve(self, given: _Work) -> None:
+        """Do all that has been given by now, unless it was done along with what stood before it."""
+        if given.over:
+            return
+        batch = []
+        while self._given:
+            if (work := self._given.popleft()).wanted:
+                batch.append(work)
+        if not (self._writes and len(batch) > 1 and self._do_together(batch)):
+            for work in batch:
+                self._do_alone(work)
+
+    def _do_together(self, batch: Sequence[_Work]) -> bool:
+        """Commit the whole batch at once; False where the database refused a part of it, and nothing was done."""
+        try:
+            connection = self._connected()
+            with connection.begin():
+                for work in batch:
+                    try:
+                        with dialect.savepoint(connection):
+                            work.value = work.do(connection)
+                    except SQLAlchemyError:
+                        raise
+                    except Exception as failure:  # noqa: BLE001 - its own: it concerns none of the others
+                        work.failure = failure
+        except SQLAlchemyError as failure:
+            for work in batch:
+                # Where another process holds the database, each would wait for as long again.
+                work.over = held = dialect.is_busy(failure)
+                work.failure = failure if held else None
+            return held
+        for work in batch:
+            work.over = True
+        return True
+
+    def _do_alone(self, work: _Work) -> None:
+        try:
+            connection = self._connected()
+            with connection.begin():
+                work.value = work.do(connection)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, who waits for the work is told
+            work.failure = failure
+        work.over = True
+
+    def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(**{dialect.WRITES: self._writes})
-        with self._connection.begin():
-            return work(self._connection)
+        return self._connection
