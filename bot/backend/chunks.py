@@ -6,9 +6,9 @@ Pure functions; the stream itself is read in `exchange`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeGuard
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple, TypeGuard
 
 from bot.backend.completion import FinishReason, Usage
 
@@ -22,9 +22,8 @@ _MOST_TOKENS = 2**31
 """What a completion may count at most: a figure beyond it is none, and no column would take it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One event.
+class Chunk(NamedTuple):
+    """One event, or some in a row. A tuple: there is one for each token, and it is made in a fifth of the time.
 
     `opened`: it belongs to an answer (Azure sends one before that has only filter results). `token`: the model is at
     work, visibly or not. `broken`: the server gave up, or wrote what nobody can read. `error`: the body of an error.
@@ -42,18 +41,18 @@ class Chunk:
 
 def read_chunk(data: object, event: str = "") -> Chunk:
     """The event whose data were the JSON value `data`; a whole completion (not streamed) reads as one chunk."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return Chunk(error=data) if event == "error" else Chunk()
     if data.get("error") or event == "error" or data.get("object") == "error":
         return Chunk(error=data.get("error") or data)
     model = _name(data.get("model"))
     usage = read_usage(data.get("usage"))
     choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else None
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
     if choice is None:
         return Chunk(usage=usage, model=model)
     delta = choice.get("delta") or choice.get("message")
-    if not isinstance(delta, Mapping):
+    if not isinstance(delta, dict):
         delta = {}
     text = _said(delta.get("content")) + _said(delta.get("refusal"))
     thought = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("tool_calls")
@@ -71,9 +70,26 @@ def read_chunk(data: object, event: str = "") -> Chunk:
     )
 
 
+def joined(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The same, with what is said in a row said at once: whoever reads on does so once for all that came together."""
+    texts: list[str] = []
+    row = Chunk()
+    for chunk in chunks:
+        if chunk.finish or chunk.broken or chunk.error or chunk.usage:
+            if texts:
+                yield row._replace(text="".join(texts))
+                texts, row = [], Chunk()
+            yield chunk
+        else:
+            texts.append(chunk.text)
+            row = Chunk("", row.opened or chunk.opened, row.token or chunk.token, model=chunk.model or row.model)
+    if texts:
+        yield row._replace(text="".join(texts))
+
+
 def read_usage(usage: object) -> Usage | None:
     """The `usage` object of a completion, or None where it is missing or not usable."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if not _is_count(prompt) or not _is_count(completion):
@@ -86,7 +102,7 @@ def read_usage(usage: object) -> Usage | None:
 
 
 def _count(details: object, name: str) -> int:
-    value: object = details.get(name) if isinstance(details, Mapping) else 0
+    value: object = details.get(name) if isinstance(details, dict) else 0
     return value if _is_count(value) else 0
 
 
@@ -94,8 +110,13 @@ def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
 
 
+@lru_cache(maxsize=64)
+def _known(model: str) -> str:
+    return model if _MODEL.fullmatch(model) else ""
+
+
 def _name(model: object) -> str:
-    return model if isinstance(model, str) and _MODEL.fullmatch(model) else ""
+    return _known(model) if isinstance(model, str) else ""
 
 
 def _reason(reason: str) -> FinishReason:
@@ -106,6 +127,6 @@ def _reason(reason: str) -> FinishReason:
 def _said(content: object) -> str:
     """Text as a string, or as a list of parts (Mistral)."""
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""

@@ -1,8 +1,8 @@
 """One HTTP exchange with a model: the request out, the stream in, the timeouts, and whether its end was its end.
 
 No retry and no policy in here: what goes wrong is raised as a diagnosis. The SDK sends the request and reads its
-refusals; the events are read from its response by httpx2's decoder, because the SDK's own stream hides the `[DONE]` by
-which alone a whole answer without a finish reason is told from a cut one, and builds a model object per token.
+refusals; the events are read from the body of its response, because the SDK's own stream hides the `[DONE]` by which
+alone a whole answer without a finish reason is told from a cut one, and builds a model object per token.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import httpx2
 import openai
 import orjson
 
-from bot.backend.chunks import Chunk, read_chunk
+from bot.backend.chunks import Chunk, joined, read_chunk
 from bot.backend.completion import FinishReason, Usage
 from bot.backend.failures import Diagnosis, diagnose, diagnose_event
 from bot.backend.parameters import DROPPABLE
+from bot.backend.sse import Decoder
 from bot.errors import ModelUnavailable, StreamCut, StreamStalled
 
 WIRE = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
@@ -91,6 +92,8 @@ async def exchange(
     except TimeoutError:
         state.silent = not state.token
         state.cut = StreamStalled("no token in time") if state.accepted else ModelUnavailable("no answer in time")
+    except StreamCut as cut:
+        state.cut = cut
     except openai.APIStatusError as error:
         diagnosis = diagnose(error, DROPPABLE & body.keys(), now)
     except WIRE as error:
@@ -186,22 +189,33 @@ async def _events(
                 raw = await http.aread()
             yield _parsed(raw)
             return
-        # Some servers name no type or another one, which the decoder would not take. By its standard it is UTF-8.
-        http.headers["content-type"] = "text/event-stream; charset=utf-8"
-        async with aclosing(aiter(httpx2.EventSource(http))) as events:  # type: ignore[type-var]
-            while True:
-                try:
-                    async with asyncio.timeout_at(state.deadline):
-                        event = await anext(events)
-                except StopAsyncIteration:
-                    return
-                if event.data.startswith("[DONE]"):
+        async with aclosing(_pieces(http, state)) as pieces:
+            decoder = Decoder()
+            async for piece in pieces:
+                events = decoder.feed(piece)
+                for chunk in joined(_parsed(data, name) for data, name in events if data and not _is_last(data)):
+                    yield chunk
+                if any(_is_last(data) for data, _ in events):
                     state.done = True
                     state.until(GOODBYE)
-                elif event.data:
-                    yield _parsed(event.data, event.event)
     finally:
         await stream.close()
+
+
+async def _pieces(http: httpx2.Response, state: _State) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. Raises `TimeoutError` where nothing comes before the deadline, whenever that is by then."""
+    async with aclosing(http.aiter_bytes()) as pieces:
+        while True:
+            try:
+                async with asyncio.timeout_at(state.deadline):
+                    piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+            yield piece
+
+
+def _is_last(data: str) -> bool:
+    return data.startswith("[DONE]")
 
 
 def _parsed(data: str | bytes, event: str = "") -> Chunk:

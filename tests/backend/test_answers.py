@@ -19,7 +19,8 @@ LONG = "one two three four five " * 20
 
 
 async def test_the_answer_comes_in_pieces_and_ends_with_the_exact_usage(service: OpenAIService) -> None:
-    service.script(Reply(LONG, usage=Usage(prompt=2000, completion=120, cached=1920, reasoning=20)))
+    usage = Usage(prompt=2000, completion=120, cached=1920, reasoning=20)
+    service.script(Reply(LONG, chunk_delay=0.005, usage=usage))
     async with backend(service.url) as asked:
         answer = await ask(asked)
     assert answer.text == LONG
@@ -35,6 +36,14 @@ async def test_the_answer_comes_in_pieces_and_ends_with_the_exact_usage(service:
     assert answer.finished.reason == "stop"
     assert answer.finished.model == "gpt-4o-mini-2024-07-18"
     assert answer.finished.attempts == 1
+
+
+async def test_what_comes_at_once_is_said_at_once(service: OpenAIService) -> None:
+    service.script(Reply(LONG))
+    async with backend(service.url) as asked:
+        answer = await ask(asked)
+    assert answer.text == LONG
+    assert sum(isinstance(event, Text) for event in answer.events) < 10
 
 
 async def test_the_request_streams_with_usage_and_carries_only_what_is_set(service: OpenAIService) -> None:
