@@ -6,6 +6,7 @@ What happens inside a turn is `bot.turn`'s; this file owns the tasks, the leases
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,9 @@ class Engine:
         self._held_until = held_until
         self._running: dict[int, _Running] = {}
         self._wake = asyncio.Event()
+        # Whether turns may be queued of which nobody will tell: they wait for a lane, or for another turn to end.
+        self._others_wait = True
+        self._pauses = False
         self._draining = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -128,7 +132,14 @@ class Engine:
         return 0
 
     async def _next(self) -> Claim | None:
-        """The next turn, or None after a pause, a call to wake, or once draining."""
+        """The next turn, or None where there is none now, or once draining.
+
+        After one that was the only one in the queue, and after none, it waits for a call to wake or for a pause.
+        """
+        if self._pauses:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
         self._wake.clear()
         if self._draining.is_set():
             return None
@@ -143,12 +154,8 @@ class Engine:
             )
         except StorageFailed:
             claim = None  # the store has said why, once
-        if claim is None:
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+        self._others_wait = claim is None or claim.others_wait
+        self._pauses = claim is None or not claim.others_wait
         return claim
 
     def _full_channels(self) -> Collection[str]:
@@ -195,7 +202,8 @@ class Engine:
         del self._running[turn_id]
         if not self._running:
             self._idle.set()
-        self.wake()
+        if self._others_wait:
+            self.wake()
 
     async def _keep_leases(self) -> None:
         while True:

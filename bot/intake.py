@@ -20,6 +20,7 @@ from bot.controls.held import HeldControls
 from bot.gate import ALONE, Company, company, gate, may_concern_us
 from bot.holds import Holds
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
+from bot.repeats import Repeats
 from bot.revisions import Revising
 from storage.inbox import Inbox
 from storage.records import Outcome, micros, micros_of, now
@@ -46,7 +47,7 @@ class Intake:
     `on_forget` with the turn's id once somebody's wish is stored that a conversation be forgotten.
 
     `holds` keep a platform's new turns from beginning, and messages for their end; `arriving` are those on their way
-    in. `platforms` say of themselves where they answer by custom.
+    in, `repeats` those that have come. `platforms` say of themselves where they answer by custom.
     """
 
     inbox: Inbox
@@ -59,6 +60,7 @@ class Intake:
     on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
     holds: Holds
     arriving: Arriving = field(default_factory=Arriving)
+    repeats: Repeats = field(default_factory=Repeats)
 
     async def receive(self, event: IncomingMessage | MessageEdited | MessageDeleted) -> None:
         """Take one event in; it is durable when this returns, or will be read back by a process that finds it missing.
@@ -104,6 +106,8 @@ class Intake:
         """What became of a message; None where it is none of our business. `live`: an event told of it."""
         if message.author.is_bot:
             return None
+        if self.repeats.has(message):
+            return "duplicate"
         with self.arriving.taking_in(message.address, message.id):
             return await self._take_in(message, live=live)
 
@@ -143,6 +147,8 @@ class Intake:
             message=message.id,
             outcome=accepted.outcome,
         )
+        if accepted.turn_id is not None:
+            self.repeats.add(message)
         self.revising.tell(accepted.turn_id, accepted.revision)
         if accepted.outcome == "queued":
             if command is not None and accepted.turn_id is not None:

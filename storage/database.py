@@ -120,6 +120,12 @@ class Database:
         For the writes of an answer under way: what the model said and the platform took would be lost with them.
         Raises `StorageFailed`.
         """
+        try:
+            # As a rule the first try is the only one, and needs none of what follows.
+            return await self.write(work, *args, **kwargs)
+        except StorageFailed as failure:
+            if not _may_pass(failure):
+                raise
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_may_pass), wait=_PAUSE, stop=stop_after_delay(PATIENCE_SECONDS), reraise=True
         ):

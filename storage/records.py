@@ -109,7 +109,7 @@ class Claim:
     `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
     `revision` tells which wording of its questions is answered: of an older one, neither outcome nor end is stored.
     `pressed`: a button had it answered anew. `stopped_by`: somebody of this name wants no more of it.
-    `begun_at`: when the conversation was first known.
+    `begun_at`: when the conversation was first known. `others_wait`: it was not the only one in the queue.
     """
 
     turn_id: int
@@ -132,6 +132,7 @@ class Claim:
     pressed: str | None = None
     stopped_by: str | None = None
     begun_at: int = 0
+    others_wait: bool = True
 
     @property
     def wording(self) -> str:

@@ -107,7 +107,10 @@ CLAIM = (
         turns.c.stopped_by,
     )
 )
-PLACE = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
+PLACE = select(
+    conversations,
+    exists().where(is_open(_other), _other.c.state == "queued").label("others_wait"),
+).where(conversations.c.id == bindparam("conversation_id"))
 RENEW = (
     update(turns)
     .where(
@@ -400,6 +403,7 @@ def _claim(
         pressed=taken.pressed,
         stopped_by=taken.stopped_by,
         begun_at=place.created_at,
+        others_wait=place.others_wait,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.counts import database_traffic
 from bot.engine import Engine
 from bot.errors import LeaseLost
 from bot.lease import Lease
@@ -88,6 +89,25 @@ async def test_conversations_run_beside_each_other_and_turns_of_one_after_each_o
         go.set()
         await until(lambda: log.count("end a") == 2)
     assert log.index("end a") < [n for n, entry in enumerate(log) if entry == "begin a"][1]
+
+
+async def test_the_only_turn_of_the_queue_costs_one_look_into_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.engine.POLL_SECONDS", 60.0)
+    ended: list[str] = []
+
+    async def turn(claim: Claim) -> None:
+        await store.turns.finish(claim, "answered")
+        ended.append(claim.root)
+
+    await ask(store, "a", 1)
+    with database_traffic() as traffic:
+        async with running(store, turn) as engine:
+            await until(lambda: ended == ["a"])
+            await asyncio.sleep(0.1)
+            assert traffic["transactions"] == 2, "it is claimed, and it ends"
+            await ask(store, "b", 1)
+            engine.wake()
+            await until(lambda: ended == ["a", "b"])
 
 
 async def test_no_more_turns_run_than_there_are_lanes(store: Store) -> None:

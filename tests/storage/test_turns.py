@@ -40,6 +40,18 @@ async def test_the_oldest_turn_is_claimed_first_and_each_once(store: Store) -> N
     assert await store.turns.claim("w", 60, ["slack"]) is None
 
 
+async def test_a_claim_tells_whether_others_wait(store: Store) -> None:
+    await ask(store, "1", "t1")
+    await ask(store, "2", "t2")
+    assert (await take(store)).others_wait
+    last = await take(store)
+    assert not last.others_wait
+    await ask(store, "3", "t2")
+    assert await store.turns.claim("w", 60, ["slack"]) is None
+    await ask(store, "4", "t3")
+    assert (await take(store)).others_wait, "the third waits for the second"
+
+
 async def test_a_claim_carries_all_that_a_worker_needs(store: Store) -> None:
     turn_id = await ask(store, "1")
     claim = await take(store, "me")
