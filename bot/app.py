@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -422,4 +423,8 @@ async def run(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, on_signal, name)
     async with build(settings, stop) as app:
+        # What a start leaves stays. To search it for garbage now and then would stop everything for a quarter of a
+        # second, a twentieth of all the time that a busy bot takes.
+        gc.freeze()
+        gc.enable()
         await app.serve()
