@@ -1,8 +1,12 @@
 """Until when the new turns of a platform wait, and which of its messages: older questions, which no event told of, may
-still have to be read."""
+still have to be read.
+
+A hold lasts as long as the process lives meanwhile: one that stood still (a suspended machine) has read nothing.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,11 +19,16 @@ log = structlog.get_logger(__name__)
 
 # Of a busy workspace's threads, what is said in ten seconds; beyond, the next reading of what was missed finds them.
 MOST_EARLY = 1_000
+# Holds are counted in ticks: however long the process stood still, that was one.
+TICK_SECONDS = 0.25
 
 
 @dataclass(slots=True)
 class _Hold:
-    until: int
+    """`left`: seconds, as long as `ticking`."""
+
+    left: float = 0.0
+    ticking: asyncio.TimerHandle | None = None
     early: list[IncomingMessage] = field(default_factory=list)
 
 
@@ -31,8 +40,10 @@ class Holds:
 
     def begin(self, platform: str, seconds: float) -> None:
         """Hold a platform for so long from now on, or until `end`."""
-        until = now() + micros_of(seconds)
-        self._held.setdefault(platform, _Hold(until)).until = until
+        hold = self._held.setdefault(platform, _Hold())
+        hold.left = seconds
+        if hold.ticking is None:
+            hold.ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick, hold)
 
     def end(self, platform: str) -> Sequence[IncomingMessage] | None:
         """End a platform's hold: the messages that were kept for its end; None where it had none.
@@ -40,7 +51,11 @@ class Holds:
         One whose time was over is ended too.
         """
         hold = self._held.pop(platform, None)
-        return hold.early if hold is not None else None
+        if hold is None:
+            return None
+        if hold.ticking is not None:
+            hold.ticking.cancel()
+        return hold.early
 
     def keep(self, message: IncomingMessage) -> None:
         """Keep a message for the end of its platform's hold, also where its time is over; nothing where it has none.
@@ -56,10 +71,16 @@ class Holds:
         hold.early.append(message)
 
     def until(self, platform: str) -> int:
-        """When a platform's hold is over at the latest; 0 where it has none."""
-        return self._held[platform].until if platform in self._held else 0
+        """When a platform's hold is over, as far as can be known now; 0 where it has none, or its time is over."""
+        hold = self._held.get(platform)
+        return now() + micros_of(hold.left) if hold is not None and hold.ticking is not None else 0
 
     @property
     def latest(self) -> int:
         """When every hold is over; 0 where there is none."""
-        return max((hold.until for hold in self._held.values()), default=0)
+        return max((self.until(platform) for platform in self._held), default=0)
+
+    def _tick(self, hold: _Hold) -> None:
+        hold.left -= TICK_SECONDS
+        again = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick, hold) if hold.left > 0 else None
+        hold.ticking = again

@@ -64,10 +64,27 @@ def unsettled(database: Path) -> list[str]:
 
 
 def queued_at(database: Path, token: str) -> int:
-    """When the turn of a question was stored, in microseconds since the epoch; 0 where there is none."""
+    """When the turn of a question was stored, in microseconds since the epoch; 0 where there is none.
+
+    A question that joined a turn was stored later.
+    """
     with _reading(database) as connection:
         found = connection.execute(
             "SELECT min(t.created_at) FROM messages m JOIN turns t ON t.id = m.turn_id"
+            " WHERE m.role = 'user' AND m.text LIKE ?",
+            (f"%[{token}]%",),
+        ).fetchone()
+    return int(found[0] or 0)
+
+
+def held_until(database: Path, token: str) -> int:
+    """Until when the turn of a question was held back for older ones, in microseconds since the epoch.
+
+    0 where it was let go before; a turn that was handed back waited until then.
+    """
+    with _reading(database) as connection:
+        found = connection.execute(
+            "SELECT max(t.not_before) FROM messages m JOIN turns t ON t.id = m.turn_id"
             " WHERE m.role = 'user' AND m.text LIKE ?",
             (f"%[{token}]%",),
         ).fetchone()

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bot.catchup import HOLD_SECONDS
 from bot.files.out import FEW_MESSAGES
 from bot.late import late_word
 from emulators.slack.model import Attempt
-from storage.records import micros_of
 from tests.chaos import rows, shown
 from tests.chaos.answers import HEAD, WORD, tokens_said
 from tests.chaos.people import People, Question
@@ -147,8 +145,8 @@ def _told_apart(scene: Scene, earlier: Question, later: Question) -> bool:
 
 def _read_back_late(scene: Scene, earlier: Question, later: Question) -> bool:
     """Whether a question was found in a place's history when a newer one had waited for that as long as one may."""
-    late = rows.queued_at(scene.database, earlier.token) - rows.queued_at(scene.database, later.token)
-    return late > micros_of(HOLD_SECONDS)
+    held_until = rows.held_until(scene.database, later.token)
+    return bool(held_until) and rows.queued_at(scene.database, earlier.token) > held_until
 
 
 @lru_cache(maxsize=100_000)
