@@ -78,8 +78,9 @@ async def measure(scene: Stand, database: Path, around: int = DEFAULT_AROUND) ->
             worker.stop()
             await serving
     # On a machine that stands still for so long, the queue is looked at without being told, and again when the next
-    # turn ends; the settings are read anew, running turns are looked at for new wordings, and a slow answer may show a status and a preview. How often
-    # these come in a time that is no multiple of their pauses, chance decides: once more than the whole ones.
+    # turn ends; the settings are read anew, running turns are looked at for new wordings, and a slow answer may show a
+    # status and a preview. How often these come in a time that is no multiple of their pauses, chance decides: once
+    # more than the whole ones.
     polls = sum(
         int(asked.elapsed / pause) + 1 for pause in (POLL_SECONDS, POLL_SECONDS, FRESH_SECONDS, revisions.LOOK_SECONDS)
     )
