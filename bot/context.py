@@ -29,6 +29,8 @@ CONVERSATIONS_SHARE = 0.5
 SUMMARY_BEGINS = "[A summary of what was said here before:]"
 NOBODY = "Someone"
 INDENT = "  "
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY = 86_400 * 1_000_000
 PLATFORM_NAMES = {"slack": "Slack", "discord": "Discord"}
 
 
@@ -117,6 +119,11 @@ def day_of(moment: int) -> date:
     return datetime.fromtimestamp(moment / 1_000_000, UTC).date()
 
 
+def _end_of(day: date) -> int:
+    """The moment at which a day (UTC) is over, in microseconds since the epoch."""
+    return (day.toordinal() - _EPOCH + 1) * _DAY
+
+
 def day_in_words(day: date) -> str:
     """Such as Monday, 23 November 2026."""
     return f"{day:%A}, {day.day} {day:%B %Y}"
@@ -126,20 +133,21 @@ def names(history: Sequence[StoredMessage]) -> dict[tuple[str, str], str]:
     """What each author of a conversation is called, as `_who` tells them apart: by the name of their newest message,
     since Discord's history does not know the one that a server has for them, and of two with one name the second is
     `Ada (2)`. Those who take part are named before those who were only overheard."""
-    newest = {_who(each): _one_line(each.author_name) for each in history if each.author_name}
+    newest = {_who(each): each.author_name for each in history if each.author_name}
+    taking_part = dict.fromkeys(_who(each) for each in history if each.role == "user")
+    overheard = dict.fromkeys(_who(each) for each in history if each.role == "overheard")
     found: dict[tuple[str, str], str] = {}
     taken: set[str] = set()
-    for role in ("user", "overheard"):
-        for message in history:
-            who = _who(message)
-            if message.role != role or who in found or who not in newest:
-                continue
-            called, number = newest[who], 1
-            while called in taken:
-                number += 1
-                called = f"{newest[who]} ({number})"
-            taken.add(called)
-            found[who] = called
+    for who in taking_part | overheard:
+        if who not in newest:
+            continue
+        name = called = _one_line(newest[who])
+        number = 1
+        while called in taken:
+            number += 1
+            called = f"{name} ({number})"
+        taken.add(called)
+        found[who] = called
     return found
 
 
@@ -218,17 +226,22 @@ def in_lines(history: Sequence[StoredMessage], began: date | None = None) -> lis
 
     No line of it begins with what a person wrote, save within the fence of a file.
     """
-    called, written, latest = names(history), [], began
+    called, written = names(history), []
+    # A thread has hundreds of messages and few days: only a moment past the latest one is looked up in the calendar.
+    over = _end_of(began) if began is not None else None
     for message in history:
-        day = day_of(message.sent_at)
-        is_news = latest is not None and day > latest and message.role != "assistant"
-        written.append((f"[{day_in_words(day)}]\n" if is_news else "") + _line(message, called))
-        latest = day if is_news else latest
+        line = _line(message, called)
+        if over is not None and message.sent_at >= over and message.role != "assistant":
+            day = day_of(message.sent_at)
+            line, over = f"[{day_in_words(day)}]\n{line}", _end_of(day)
+        written.append(line)
     return written
 
 
 def indented(text: str) -> str:
     """A text whose further lines can't be taken for what begins a line, blocks of code as they stood to each other."""
+    if text.isprintable():
+        return text  # nothing in it ends a line
     first, *further = text.splitlines() or [""]
     return "\n".join([first, *(f"{INDENT}{line}" if line.strip() else "" for line in further)])
 

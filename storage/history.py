@@ -86,7 +86,7 @@ def _window(connection: Connection, turn_id: int, conversation_id: int, start: i
 
 def _until(connection: Connection, turn_id: int, conversation_id: int, start: int) -> Sequence[StoredMessage]:
     rows = connection.execute(UNTIL, {"turn_id": turn_id, "conversation_id": conversation_id, "start": start}).all()
-    said = [StoredMessage(*row) for row in rows]
+    said = list(map(StoredMessage._make, rows))
     asked = [index for index, message in enumerate(said) if message.turn_id == turn_id]
     if asked:
         first, after = asked[0], asked[-1] + 1
@@ -113,7 +113,7 @@ def _before_the_next(
 
 def _asked(connection: Connection, turn_id: int) -> Sequence[StoredMessage]:
     rows: Sequence[Any] = connection.execute(ASKED, {"turn_id": turn_id}).all()
-    return [StoredMessage(*row) for row in rows]
+    return list(map(StoredMessage._make, rows))
 
 
 def _move_start(connection: Connection, conversation_id: int, start: int) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bot.messages import Address, Attachment, FileText
 
@@ -203,9 +203,8 @@ class Backlog:
     waiting_since: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """One message of a conversation as the context needs it.
+class StoredMessage(NamedTuple):
+    """One message of a conversation as the context needs it. A tuple, as a row is: a long thread has hundreds.
 
     `files` is what was read of its attachments, in their order; None where nobody has looked yet. `is_bot`: another
     program wrote it.

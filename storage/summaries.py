@@ -173,7 +173,7 @@ def _material(connection: Connection, conversation_id: int) -> Material:
     known = all_of(connection, conversation_id)
     latest = known[-1] if known else None
     rows: Sequence[Any] = connection.execute(SINCE, {**of, "since": latest.until if latest else 0}).all()
-    return Material(connection.scalar(START, of) or 0, latest, [StoredMessage(*row) for row in rows])
+    return Material(connection.scalar(START, of) or 0, latest, list(map(StoredMessage._make, rows)))
 
 
 def _add(connection: Connection, row: Mapping[str, Any], made_of: Material) -> bool:

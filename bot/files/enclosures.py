@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bot.adapter import Adapter
 from bot.backend import tokens
@@ -79,7 +79,7 @@ def _left_out(message: StoredMessage, pictures: Sequence[Picture | LeftOut]) -> 
 def _unread(message: StoredMessage) -> StoredMessage:
     """A message where files are not read, whatever was read of it before."""
     texts = (FileText(a.name, left_out="" if a.media_type in PICTURES else FILES_OFF) for a in message.attachments)
-    return replace(message, files=tuple(texts))
+    return message._replace(files=tuple(texts))
 
 
 def _unshown(message: StoredMessage) -> Sequence[Picture | LeftOut]:

@@ -81,7 +81,7 @@ class FileReader:
                 await self.files.keep_texts(message.id, message.attachments, found[message.id])
         if unread:
             log.info("files_read", messages=len(unread), late=len(late))
-        return [replace(message, files=found.get(message.id, message.files)) for message in history]
+        return [message._replace(files=found.get(message.id, message.files)) for message in history]
 
     async def _of_message(
         self, adapter: ReadsFiles, address: Address, message: StoredMessage, tokens: Tokens

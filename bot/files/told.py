@@ -40,7 +40,7 @@ async def told(adapter: object, inbox: Inbox, history: Sequence[StoredMessage]) 
     for message in asked:
         if not any(each.missing == "later" for each in found[message.id]):
             await inbox.name_files(message.id, message.attachments, found[message.id])
-    return [replace(m, attachments=found.get(m.id, m.attachments)) for m in history]
+    return [m._replace(attachments=found.get(m.id, m.attachments)) for m in history]
 
 
 async def _of_message(adapter: TellsOfFiles, message: StoredMessage) -> tuple[Attachment, ...]:
