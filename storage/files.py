@@ -10,9 +10,9 @@ from bot.errors import LeaseLost
 from bot.messages import Attachment, FileText
 from storage.database import Database
 from storage.dialect import upsert
+from storage.fence import HELD, holding
 from storage.records import Claim, StoredUpload, UploadState, now
 from storage.schema import messages, uploads
-from storage.turns import HELD, holding
 
 KEEP_TEXTS = (
     update(messages)

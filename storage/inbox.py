@@ -6,77 +6,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, exists, insert, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, case, exists, insert, select, update
 
 from bot import crash
 from bot.messages import Address, Attachment, IncomingMessage
-from storage import summaries
+from storage import belonging, summaries
+from storage.belonging import identity, this_message
 from storage.changes import ANSWERS, contents, revise
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Accepted, Role, Ruling, Spoken, Standing, micros, now
-from storage.schema import conversations, cursors, is_open, messages, reply_parts, turns, uploads
+from storage.records import Accepted, Role, Ruling, Standing, micros, now
+from storage.schema import conversations, cursors, is_open, messages, turns
 
-this_message = and_(
-    messages.c.platform == bindparam("of_platform"),
-    messages.c.workspace == bindparam("of_workspace"),
-    messages.c.channel == bindparam("of_channel"),
-    messages.c.platform_id == bindparam("of_id"),
-)
-_this_channel = and_(
-    conversations.c.platform == bindparam("of_platform"),
-    conversations.c.workspace == bindparam("of_workspace"),
-    conversations.c.channel == bindparam("of_channel"),
-)
-ROOT_OF_MESSAGE = (
-    select(conversations.c.root).join(messages, messages.c.conversation_id == conversations.c.id).where(this_message)
-)
-ROOT_OF_PART = (
-    select(conversations.c.root)
-    .join(turns, turns.c.conversation_id == conversations.c.id)
-    .join(reply_parts, reply_parts.c.turn_id == turns.c.id)
-    .where(reply_parts.c.platform_id == bindparam("of_id"), _this_channel)
-)
-# On Discord a file is a message that can be replied to like any other of the answer's.
-ROOT_OF_FILE = (
-    select(conversations.c.root)
-    .join(turns, turns.c.conversation_id == conversations.c.id)
-    .join(uploads, uploads.c.turn_id == turns.c.id)
-    .where(uploads.c.platform_id == bindparam("of_id"), _this_channel)
-)
-_conversation_there = (
-    select(conversations.c.id).where(_this_channel, conversations.c.root == bindparam("of_root")).scalar_subquery()
-)
-BEGAN = (
-    select(messages.c.position)
-    .where(
-        messages.c.conversation_id == _conversation_there, messages.c.turn_id.is_not(None), messages.c.role != "aside"
-    )
-    .order_by(messages.c.position, messages.c.id)
-    .limit(1)
-)
-# By so much of what was said last is judged who takes part.
-RECENT_MESSAGES = 50
-LATELY = (
-    select(
-        messages.c.turn_id,
-        messages.c.role,
-        messages.c.author_id,
-        messages.c.author_name,
-        messages.c.sent_at,
-        messages.c.is_bot,
-    )
-    .where(
-        messages.c.conversation_id == _conversation_there,
-        messages.c.role != "aside",
-        messages.c.deleted.is_(False),
-        messages.c.platform_id != bindparam("of_id"),
-        # Nobody said what a press of a button asked for.
-        ~messages.c.platform_id.contains(":"),
-    )
-    .order_by(messages.c.position.desc(), messages.c.id.desc())
-    .limit(RECENT_MESSAGES)
-)
 KNOWN = select(
     messages.c.id,
     messages.c.turn_id,
@@ -185,11 +126,11 @@ class Inbox:
 
     async def root_of(self, address: Address, message_id: str) -> str | None:
         """The root of the conversation that holds a message (a person's, or any part of an answer), or None."""
-        return await self._database.read(_root_of, address, message_id)
+        return await self._database.read(belonging.root_of, address, message_id)
 
     async def standing(self, address: Address, root: str, message_id: str) -> Standing:
         """How the conversation at this root stands as a message comes into it."""
-        return await self._database.read(_standing, address, root, message_id)
+        return await self._database.read(belonging.standing, address, root, message_id)
 
     async def accept(
         self,
@@ -223,23 +164,6 @@ class Inbox:
     async def name_files(self, message_id: int, known: Sequence[Attachment], told: Sequence[Attachment]) -> None:
         """Keep what the platform tells of a message's files, where they are still those that were `known`."""
         await self._database.insist(_name_files, message_id, known, told)
-
-
-def _root_of(connection: Connection, address: Address, message_id: str) -> str | None:
-    of = identity(address, message_id)
-    for query in (ROOT_OF_MESSAGE, ROOT_OF_PART, ROOT_OF_FILE):
-        root: str | None = connection.scalar(query, of)
-        if root is not None:
-            return root
-    return None
-
-
-def _standing(connection: Connection, address: Address, root: str, message_id: str) -> Standing:
-    of = {**identity(address, message_id), "of_root": root}
-    began: int | None = connection.scalar(BEGAN, of)
-    if began is None:
-        return Standing(None)
-    return Standing(began, tuple(Spoken(*row) for row in connection.execute(LATELY, of)))
 
 
 def _accept(
@@ -389,16 +313,6 @@ def _remember(connection: Connection, conversation_id: int, earlier: Sequence[In
         rows = [_row(m, conversation_id, "assistant" if m.author.id == own_id else "user") for m in earlier]
         connection.execute(REMEMBER[connection.dialect.name], rows)
     connection.execute(COMPLETE, {"of_row": conversation_id})
-
-
-def identity(address: Address, message_id: str) -> dict[str, str]:
-    """What `this_message` asks for."""
-    return {
-        "of_platform": address.platform,
-        "of_workspace": address.workspace,
-        "of_channel": address.channel,
-        "of_id": message_id,
-    }
 
 
 def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str, object]:

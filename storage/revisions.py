@@ -10,9 +10,9 @@ from sqlalchemy import Connection, bindparam, exists, select, update
 
 from bot.messages import Address, IncomingMessage
 from storage import overheard, summaries
+from storage.belonging import identity, this_message
 from storage.changes import ANSWERS, TAKEN_BACK_WITH_THEIR_QUESTION, contents, revise
 from storage.database import Database
-from storage.inbox import identity, this_message
 from storage.records import ENDED_WITH_WORDS, Revised, micros
 from storage.schema import messages, turns, wordless
 

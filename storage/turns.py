@@ -1,6 +1,6 @@
-"""The queue and the life of a turn: claim by lease, the parts of its answer, and its end in one transaction.
+"""The life of a turn: its claim and lease, the parts of its answer, and its end in one transaction.
 
-Every write of a running turn is fenced by (owner, attempt): a worker whose lease has passed on changes nothing.
+Every write of a running turn is fenced: see `fence.py`. The queue's own statements are in `leasing.py`.
 """
 
 from __future__ import annotations
@@ -20,126 +20,23 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    or_,
     select,
     update,
 )
 
-from bot.errors import LeaseLost, QuestionChanged
-from bot.messages import Address
+from storage import leasing
 from storage.answers import forget_old
 from storage.budgets import settle
 from storage.database import Database
 from storage.dialect import upsert
+from storage.fence import HELD, IS_HELD, holding, late, lost
 from storage.records import Answer, Backlog, Claim, Spender, StoredPart, TurnState, UsageRow, micros_of, now
-from storage.schema import conversations, is_open, is_running, messages, reply_parts, turns
+from storage.schema import messages, reply_parts, turns
 from storage.usage import record
 
-# Ids count from 1, and channels have names. An empty list would be spelled as a query of its own.
-_NO_TURN = 0
-_NO_CHANNEL = ""
-_candidate = turns.alias("candidate")
-_other = turns.alias("other")
-_may_run = and_(
-    is_open(_candidate),
-    or_(
-        and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
-        and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
-    ),
-    # A later one may be running before it: it was begun while this one had failed. That one is not disturbed, and
-    # goes first too where its lease ran out.
-    ~exists().where(
-        _candidate.c.state == "queued",
-        _other.c.conversation_id == _candidate.c.conversation_id,
-        is_open(_other),
-        or_(_other.c.id < _candidate.c.id, is_running(_other)),
-    ),
-)
-_oldest = (
-    select(_candidate.c.id)
-    .where(
-        _may_run,
-        _candidate.c.id.not_in(bindparam("at_hand", expanding=True)),
-        # Held back while missed messages are read, perhaps by a process that died over the reading.
-        or_(
-            _candidate.c.not_before == 0,
-            _candidate.c.attempts > 0,
-            bindparam("held_until", type_=BigInteger) <= bindparam("moment", type_=BigInteger),
-        ),
-        exists().where(
-            conversations.c.id == _candidate.c.conversation_id,
-            conversations.c.platform.in_(bindparam("platforms", expanding=True)),
-            conversations.c.channel.not_in(bindparam("full", expanding=True)),
-        ),
-    )
-    .order_by(_candidate.c.id)
-    .limit(1)
-    .scalar_subquery()
-)
-CLAIM = (
-    update(turns)
-    .where(
-        turns.c.id == _oldest,
-        # Said again of the row itself: another process may have been quicker.
-        or_(turns.c.state == "queued", turns.c.lease_until < bindparam("moment")),
-    )
-    .values(
-        state="running",
-        lease_owner=bindparam("to_owner"),
-        lease_until=bindparam("to_lease"),
-        attempts=turns.c.attempts + 1,
-        # It was running until its lease ran out: whoever ran it is gone.
-        crashes=turns.c.crashes + case((turns.c.state == "running", 1), else_=0),
-    )
-    .returning(
-        turns.c.id,
-        turns.c.key,
-        turns.c.conversation_id,
-        turns.c.thread,
-        turns.c.attempts,
-        turns.c.crashes,
-        turns.c.created_at,
-        turns.c.outcome,
-        turns.c.kind,
-        turns.c.payload,
-        turns.c.revision,
-        turns.c.pressed,
-        turns.c.stopped_by,
-    )
-)
-PLACE = select(
-    conversations,
-    exists().where(is_open(_other), _other.c.state == "queued").label("others_wait"),
-).where(conversations.c.id == bindparam("conversation_id"))
-RENEW = (
-    update(turns)
-    .where(
-        turns.c.id.in_(bindparam("turn_ids", expanding=True)),
-        turns.c.state == "running",
-        turns.c.lease_owner == bindparam("owner"),
-    )
-    .values(lease_until=bindparam("to_lease"))
-    .returning(turns.c.id, turns.c.stopped_by)
-)
-OTHER_OWNERS = (
-    select(turns.c.lease_owner)
-    .where(is_running(turns), turns.c.lease_owner != bindparam("owner"))
-    .group_by(turns.c.lease_owner)
-)
-EXPIRE = (
-    update(turns)
-    .where(is_running(turns), turns.c.lease_owner.in_(bindparam("owners", expanding=True)))
-    .values(lease_until=0)
-)
-_held = and_(
-    turns.c.id == bindparam("held_turn"),
-    turns.c.state == "running",
-    turns.c.lease_owner == bindparam("held_by"),
-    turns.c.attempts == bindparam("held_attempt"),
-)
 RELEASE = (
     update(turns)
-    .where(_held)
+    .where(IS_HELD)
     .values(
         state="queued",
         lease_owner=None,
@@ -163,7 +60,7 @@ INTEND_PART = upsert(
             bindparam("part", type_=Integer),
             literal("intended", String),
             bindparam("moment", type_=BigInteger),
-        ).where(_held),
+        ).where(IS_HELD),
     ).on_conflict_do_update(
         index_elements=["turn_id", "number"],
         set_={"state": "intended", "platform_id": None, "intended_at": insert.excluded.intended_at},
@@ -174,16 +71,15 @@ PARTS_AMONG = select(reply_parts.c.platform_id).where(
 )
 _this_part = and_(reply_parts.c.turn_id == bindparam("of_turn"), reply_parts.c.number == bindparam("part"))
 CONFIRM_PART = update(reply_parts).where(_this_part).values(state="sent", platform_id=bindparam("to_platform_id"))
-HELD = select(turns.c.id).where(_held)
 # What answers a wording that has been changed meanwhile is neither kept nor the end of the turn.
 _up_to_date = turns.c.revision == bindparam("held_revision")
-KEEP_OUTCOME = update(turns).where(_held, _up_to_date).values(outcome=bindparam("to_outcome"))
-BEGIN_AGAIN = select(turns.c.revision).where(_held)
+KEEP_OUTCOME = update(turns).where(IS_HELD, _up_to_date).values(outcome=bindparam("to_outcome"))
+BEGIN_AGAIN = select(turns.c.revision).where(IS_HELD)
 REVISIONS = select(turns.c.id, turns.c.revision).where(turns.c.id.in_(bindparam("turn_ids", expanding=True)))
 DROP_PART = delete(reply_parts).where(_this_part)
 FINISH = (
     update(turns)
-    .where(_held, _up_to_date)
+    .where(IS_HELD, _up_to_date)
     .values(
         state=bindparam("to_state"),
         lease_owner=None,
@@ -212,20 +108,6 @@ STORE_ANSWER = upsert(
         deleted=~_still_asked,
     ).on_conflict_do_nothing(),
 )
-OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
-# Since when the oldest turn waits that nothing but a free worker is missing to.
-WAITING_SINCE = (
-    select(
-        case(
-            (_candidate.c.state == "running", _candidate.c.lease_until),
-            (_candidate.c.not_before > _candidate.c.created_at, _candidate.c.not_before),
-            else_=_candidate.c.created_at,
-        )
-    )
-    .where(_may_run)
-    .order_by(_candidate.c.id)
-    .limit(1)
-)
 
 
 class Turns:
@@ -253,7 +135,7 @@ class Turns:
         there is nothing to do on these platforms.
         """
         return await self._database.write(
-            _claim,
+            leasing.claim,
             owner,
             lease_seconds,
             sorted(platforms),
@@ -267,20 +149,20 @@ class Turns:
 
         With each goes the name of who wants it stopped: another worker may have taken that wish in.
         """
-        return await self._database.write(_renew, owner, sorted(turn_ids), lease_seconds)
+        return await self._database.write(leasing.renew, owner, sorted(turn_ids), lease_seconds)
 
     async def hold_on(self, claim: Claim, lease_seconds: float) -> bool:
         """Put off the end of one turn's lease, however long a passing trouble takes; whether it is still held."""
-        held = await self._database.insist(_renew, claim.owner, [claim.turn_id], lease_seconds)
+        held = await self._database.insist(leasing.renew, claim.owner, [claim.turn_id], lease_seconds)
         return claim.turn_id in held
 
     async def other_owners(self, owner: str) -> Sequence[str]:
         """The other workers that have running turns."""
-        return await self._database.read(_other_owners, owner)
+        return await self._database.read(leasing.other_owners, owner)
 
     async def expire(self, owners: Collection[str]) -> int:
         """End the leases of workers that are gone, so that their turns can be claimed; returns how many those are."""
-        return await self._database.write(_expire, sorted(owners))
+        return await self._database.write(leasing.expire, sorted(owners))
 
     async def release(
         self, claim: Claim, *, delay_seconds: float = 0.0, crashed: bool = False, used: UsageRow | None = None
@@ -350,76 +232,11 @@ class Turns:
 
     async def open_count(self) -> int:
         """How many turns are queued or running."""
-        return await self._database.read(_open_count)
+        return await self._database.read(leasing.open_count)
 
     async def backlog(self) -> Backlog:
         """How many turns are open, and since when the oldest waits of those that may run."""
-        return await self._database.read(_backlog)
-
-
-def _claim(
-    connection: Connection,
-    owner: str,
-    lease_seconds: float,
-    platforms: Sequence[str],
-    *,
-    at_hand: Sequence[int],
-    held_until: int,
-    full: Sequence[str],
-) -> Claim | None:
-    moment = now()
-    lease_until = moment + micros_of(lease_seconds)
-    lease = {
-        "moment": moment,
-        "platforms": platforms,
-        "at_hand": [_NO_TURN, *at_hand],
-        "held_until": held_until,
-        "full": [_NO_CHANNEL, *full],
-        "to_owner": owner,
-        "to_lease": lease_until,
-    }
-    taken = connection.execute(CLAIM, lease).first()
-    if taken is None:
-        return None
-    place = connection.execute(PLACE, {"conversation_id": taken.conversation_id}).one()
-    return Claim(
-        turn_id=taken.id,
-        key=taken.key,
-        conversation_id=taken.conversation_id,
-        address=Address(place.platform, place.workspace, place.channel, taken.thread),
-        root=place.root,
-        direct=place.direct,
-        complete=place.complete,
-        context_start=place.context_start,
-        owner=owner,
-        attempt=taken.attempts,
-        crashes=taken.crashes,
-        lease_until=lease_until,
-        created_at=taken.created_at,
-        outcome=taken.outcome,
-        kind=taken.kind,
-        payload=taken.payload,
-        revision=taken.revision,
-        pressed=taken.pressed,
-        stopped_by=taken.stopped_by,
-        begun_at=place.created_at,
-        others_wait=place.others_wait,
-    )
-
-
-def _renew(
-    connection: Connection, owner: str, turn_ids: Sequence[int], lease_seconds: float
-) -> Mapping[int, str | None]:
-    lease = {"turn_ids": turn_ids, "owner": owner, "to_lease": now() + micros_of(lease_seconds)}
-    return {row.id: row.stopped_by for row in connection.execute(RENEW, lease)}
-
-
-def _other_owners(connection: Connection, owner: str) -> Sequence[str]:
-    return list(connection.scalars(OTHER_OWNERS, {"owner": owner}))
-
-
-def _expire(connection: Connection, owners: Sequence[str]) -> int:
-    return connection.execute(EXPIRE, {"owners": owners}).rowcount
+        return await self._database.read(leasing.backlog)
 
 
 def _release(
@@ -440,7 +257,7 @@ def _revisions(connection: Connection, turn_ids: Sequence[int]) -> Mapping[int, 
 def _begin_again(connection: Connection, claim: Claim, used: UsageRow | None) -> int:
     revision: int | None = connection.scalar(BEGIN_AGAIN, holding(claim))
     if revision is None:
-        raise _lost(claim)
+        raise lost(claim)
     if used is not None:
         _count(connection, claim, used, now())
     return revision
@@ -457,7 +274,7 @@ def _parts_among(connection: Connection, platform_ids: Sequence[str]) -> frozens
 def _keep_outcome(connection: Connection, claim: Claim, outcome: str) -> None:
     kept = {**holding(claim), "held_revision": claim.revision, "to_outcome": outcome}
     if not connection.execute(KEEP_OUTCOME, kept).rowcount:
-        raise _late(connection, claim)
+        raise late(connection, claim)
 
 
 def _intend_part(connection: Connection, claim: Claim, number: int, outcome: str | None) -> None:
@@ -465,7 +282,7 @@ def _intend_part(connection: Connection, claim: Claim, number: int, outcome: str
         _keep_outcome(connection, claim, outcome)
     intent = {**holding(claim), "part": number, "moment": now()}
     if not connection.execute(INTEND_PART[connection.dialect.name], intent).rowcount:
-        raise _lost(claim)
+        raise lost(claim)
 
 
 def _confirm_part(connection: Connection, claim: Claim, number: int, platform_id: str) -> None:
@@ -474,7 +291,7 @@ def _confirm_part(connection: Connection, claim: Claim, number: int, platform_id
 
 def _drop_part(connection: Connection, claim: Claim, number: int) -> None:
     if connection.scalar(HELD, holding(claim)) is None:
-        raise _lost(claim)
+        raise lost(claim)
     connection.execute(DROP_PART, {"of_turn": claim.turn_id, "part": number})
 
 
@@ -497,7 +314,7 @@ def _finish(
         "to_failure": failure,
     }
     if not connection.execute(FINISH, end).rowcount:
-        raise _late(connection, claim)
+        raise late(connection, claim)
     if answer is not None:
         if claim.pressed is not None:
             forget_old(connection, claim.turn_id)
@@ -526,27 +343,3 @@ def _count(connection: Connection, claim: Claim, used: UsageRow, moment: int) ->
     a = claim.address
     spender = Spender(a.platform, a.workspace, a.channel, used.user_id)
     record(connection, spender, used, purpose="answer", turn_id=claim.turn_id, moment=moment)
-
-
-def _open_count(connection: Connection) -> int:
-    return connection.scalar(OPEN_COUNT) or 0
-
-
-def _backlog(connection: Connection) -> Backlog:
-    return Backlog(_open_count(connection), connection.scalar(WAITING_SINCE, {"moment": now()}))
-
-
-def holding(claim: Claim) -> dict[str, object]:
-    """What `HELD` and the fenced writes ask of a claim."""
-    return {"held_turn": claim.turn_id, "held_by": claim.owner, "held_attempt": claim.attempt}
-
-
-def _late(connection: Connection, claim: Claim) -> LeaseLost | QuestionChanged:
-    """Why an outcome or an end was refused."""
-    if connection.scalar(HELD, holding(claim)) is None:
-        return _lost(claim)
-    return QuestionChanged(f"the questions of turn {claim.turn_id} were changed meanwhile")
-
-
-def _lost(claim: Claim) -> LeaseLost:
-    return LeaseLost(f"turn {claim.turn_id} is held by another worker")

@@ -1,0 +1,204 @@
+"""The queue: which turn may run next, who has which turn until when, and how many wait.
+
+What a worker then does with a turn is in `turns.py`. These are parts of its transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, func, or_, select, update
+
+from bot.messages import Address
+from storage.records import Backlog, Claim, micros_of, now
+from storage.schema import conversations, is_open, is_running, turns
+
+# Ids count from 1, and channels have names. An empty list would be spelled as a query of its own.
+_NO_TURN = 0
+_NO_CHANNEL = ""
+_candidate = turns.alias("candidate")
+_other = turns.alias("other")
+_may_run = and_(
+    is_open(_candidate),
+    or_(
+        and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
+        and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
+    ),
+    # A later one may be running before it: it was begun while this one had failed. That one is not disturbed, and
+    # goes first too where its lease ran out.
+    ~exists().where(
+        _candidate.c.state == "queued",
+        _other.c.conversation_id == _candidate.c.conversation_id,
+        is_open(_other),
+        or_(_other.c.id < _candidate.c.id, is_running(_other)),
+    ),
+)
+_oldest = (
+    select(_candidate.c.id)
+    .where(
+        _may_run,
+        _candidate.c.id.not_in(bindparam("at_hand", expanding=True)),
+        # Held back while missed messages are read, perhaps by a process that died over the reading.
+        or_(
+            _candidate.c.not_before == 0,
+            _candidate.c.attempts > 0,
+            bindparam("held_until", type_=BigInteger) <= bindparam("moment", type_=BigInteger),
+        ),
+        exists().where(
+            conversations.c.id == _candidate.c.conversation_id,
+            conversations.c.platform.in_(bindparam("platforms", expanding=True)),
+            conversations.c.channel.not_in(bindparam("full", expanding=True)),
+        ),
+    )
+    .order_by(_candidate.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+CLAIM = (
+    update(turns)
+    .where(
+        turns.c.id == _oldest,
+        # Said again of the row itself: another process may have been quicker.
+        or_(turns.c.state == "queued", turns.c.lease_until < bindparam("moment")),
+    )
+    .values(
+        state="running",
+        lease_owner=bindparam("to_owner"),
+        lease_until=bindparam("to_lease"),
+        attempts=turns.c.attempts + 1,
+        # It was running until its lease ran out: whoever ran it is gone.
+        crashes=turns.c.crashes + case((turns.c.state == "running", 1), else_=0),
+    )
+    .returning(
+        turns.c.id,
+        turns.c.key,
+        turns.c.conversation_id,
+        turns.c.thread,
+        turns.c.attempts,
+        turns.c.crashes,
+        turns.c.created_at,
+        turns.c.outcome,
+        turns.c.kind,
+        turns.c.payload,
+        turns.c.revision,
+        turns.c.pressed,
+        turns.c.stopped_by,
+    )
+)
+PLACE = select(
+    conversations,
+    exists().where(is_open(_other), _other.c.state == "queued").label("others_wait"),
+).where(conversations.c.id == bindparam("conversation_id"))
+RENEW = (
+    update(turns)
+    .where(
+        turns.c.id.in_(bindparam("turn_ids", expanding=True)),
+        turns.c.state == "running",
+        turns.c.lease_owner == bindparam("owner"),
+    )
+    .values(lease_until=bindparam("to_lease"))
+    .returning(turns.c.id, turns.c.stopped_by)
+)
+OTHER_OWNERS = (
+    select(turns.c.lease_owner)
+    .where(is_running(turns), turns.c.lease_owner != bindparam("owner"))
+    .group_by(turns.c.lease_owner)
+)
+EXPIRE = (
+    update(turns)
+    .where(is_running(turns), turns.c.lease_owner.in_(bindparam("owners", expanding=True)))
+    .values(lease_until=0)
+)
+OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
+# Since when the oldest turn waits that nothing but a free worker is missing to.
+WAITING_SINCE = (
+    select(
+        case(
+            (_candidate.c.state == "running", _candidate.c.lease_until),
+            (_candidate.c.not_before > _candidate.c.created_at, _candidate.c.not_before),
+            else_=_candidate.c.created_at,
+        )
+    )
+    .where(_may_run)
+    .order_by(_candidate.c.id)
+    .limit(1)
+)
+
+
+def claim(
+    connection: Connection,
+    owner: str,
+    lease_seconds: float,
+    platforms: Sequence[str],
+    *,
+    at_hand: Sequence[int],
+    held_until: int,
+    full: Sequence[str],
+) -> Claim | None:
+    """Take the oldest turn that may run; see `Turns.claim`."""
+    moment = now()
+    lease_until = moment + micros_of(lease_seconds)
+    lease = {
+        "moment": moment,
+        "platforms": platforms,
+        "at_hand": [_NO_TURN, *at_hand],
+        "held_until": held_until,
+        "full": [_NO_CHANNEL, *full],
+        "to_owner": owner,
+        "to_lease": lease_until,
+    }
+    taken = connection.execute(CLAIM, lease).first()
+    if taken is None:
+        return None
+    place = connection.execute(PLACE, {"conversation_id": taken.conversation_id}).one()
+    return Claim(
+        turn_id=taken.id,
+        key=taken.key,
+        conversation_id=taken.conversation_id,
+        address=Address(place.platform, place.workspace, place.channel, taken.thread),
+        root=place.root,
+        direct=place.direct,
+        complete=place.complete,
+        context_start=place.context_start,
+        owner=owner,
+        attempt=taken.attempts,
+        crashes=taken.crashes,
+        lease_until=lease_until,
+        created_at=taken.created_at,
+        outcome=taken.outcome,
+        kind=taken.kind,
+        payload=taken.payload,
+        revision=taken.revision,
+        pressed=taken.pressed,
+        stopped_by=taken.stopped_by,
+        begun_at=place.created_at,
+        others_wait=place.others_wait,
+    )
+
+
+def renew(
+    connection: Connection, owner: str, turn_ids: Sequence[int], lease_seconds: float
+) -> Mapping[int, str | None]:
+    """Put off the end of leases; see `Turns.renew`."""
+    lease = {"turn_ids": turn_ids, "owner": owner, "to_lease": now() + micros_of(lease_seconds)}
+    return {row.id: row.stopped_by for row in connection.execute(RENEW, lease)}
+
+
+def other_owners(connection: Connection, owner: str) -> Sequence[str]:
+    """The other workers that have running turns."""
+    return list(connection.scalars(OTHER_OWNERS, {"owner": owner}))
+
+
+def expire(connection: Connection, owners: Sequence[str]) -> int:
+    """End the leases of workers that are gone; returns of how many turns."""
+    return connection.execute(EXPIRE, {"owners": owners}).rowcount
+
+
+def open_count(connection: Connection) -> int:
+    """How many turns are queued or running."""
+    return connection.scalar(OPEN_COUNT) or 0
+
+
+def backlog(connection: Connection) -> Backlog:
+    """How many are open, and since when the oldest waits of those that may run."""
+    return Backlog(open_count(connection), connection.scalar(WAITING_SINCE, {"moment": now()}))
