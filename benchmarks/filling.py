@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, String, Table, bindparam, cast, func, literal, select
 
 from storage import Store
-from storage.records import micros_of, month_of, now
+from storage.money import month_of
+from storage.records import micros_of, now
 from storage.schema import conversations, cursors, messages, reply_parts, spending, turns, usage
 
 # Usual lengths in a chat: a question of 30 tokens, an answer of 70.

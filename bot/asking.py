@@ -25,7 +25,8 @@ from bot.settings import Settings
 from bot.summaries import Concern, Summarising, is_due
 from bot.tally import Tally
 from storage.history import History
-from storage.records import Claim, Spender, UsageRow
+from storage.money import Spender, UsageRow
+from storage.records import Claim
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from bot.errors import Problem
 from bot.messages import Address
 from bot.settings import Settings
 from bot.wording import quotable
-from storage.records import Bound, Drawn, Spender, Whose
+from storage.money import Bound, Drawn, Spender, Whose
 
 WARN_PERCENT = 80
 # What may change that a model without a known price meets a budget.

@@ -14,7 +14,8 @@ from bot.errors import ContentRefused, ModelFailure, ParleyError
 from bot.outcome import Outcome
 from bot.splitting import close_open
 from bot.wording import plain
-from storage.records import Claim, UsageRow
+from storage.money import UsageRow
+from storage.records import Claim
 
 REFERENCE_DIGITS = 8
 

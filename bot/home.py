@@ -16,7 +16,8 @@ from bot.interactions import HomePage, HomeSection
 from bot.messages import Address, Author
 from bot.policy import refuse_question, runs_workspace
 from bot.settings import Settings
-from storage.records import StoredSetting, UsageTotals, now
+from storage.money import UsageTotals
+from storage.records import StoredSetting, now
 from storage.usage import Usage, start_of_month
 
 # A page takes 100 blocks on Slack: https://docs.slack.dev/reference/surfaces/home-tab

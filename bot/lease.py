@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from bot import fencing
 from bot.errors import LeaseLost
-from storage.records import Claim, UsageRow, now
+from storage.money import UsageRow
+from storage.records import Claim, now
 from storage.turns import Turns
 
 

@@ -23,7 +23,7 @@ from bot.messages import Address
 from bot.reservations import Reservations
 from bot.tally import Tally
 from bot.wording import listed, quotable
-from storage.records import Spender
+from storage.money import Spender
 from storage.usage import Usage
 
 SECONDS = 3.0

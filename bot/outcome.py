@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from storage.records import UsageRow
+from storage.money import UsageRow
 
 
 @dataclass(frozen=True, slots=True)

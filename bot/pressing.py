@@ -23,8 +23,9 @@ from bot.results import Result, told
 from bot.settings import Settings
 from bot.stopping import Stopping
 from storage.answers import Answers
+from storage.money import Spender
 from storage.ratings import Ratings, Value
-from storage.records import Pressed, Shown, Spender
+from storage.records import Pressed, Shown
 
 log = structlog.get_logger(__name__)
 

@@ -22,7 +22,8 @@ from bot.messages import Address
 from bot.settings import Settings
 from storage.budgets import Budgets
 from storage.marks import Marks
-from storage.records import Bound, Drawn, Reservation, Spender, micros_of, now
+from storage.money import Bound, Drawn, Reservation, Spender
+from storage.records import micros_of, now
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,8 @@ from bot.controls.effective import Effective
 from bot.errors import ContentRefused
 from bot.reservations import Reservations
 from bot.tally import Tally
-from storage.records import Spender, Summary
+from storage.money import Spender
+from storage.records import Summary
 from storage.summaries import Material, Summaries
 from storage.usage import Usage
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.backend import models, tokens
 from bot.backend.completion import CompletionRequest, Usage
 from bot.backend.models import Price
-from storage.records import UsageRow
+from storage.money import UsageRow
 
 # The label of what no key is known for.
 NO_KEY = ""

@@ -33,7 +33,7 @@ from bot.setting_commands import Check, unknown
 from bot.settings import Settings
 from bot.tally import Tally
 from bot.wording import quotable
-from storage.records import Spender
+from storage.money import Spender
 from storage.usage import Usage
 
 log = structlog.get_logger(__name__)

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.messages import Address
-from storage.records import StoredPart, TurnLine, TurnMessage, UsageRow, WholeTurn
+from storage.money import UsageRow
+from storage.records import StoredPart, TurnLine, TurnMessage, WholeTurn
 
 COLUMNS = ("id", "ref", "state", "since", "where", "attempts", "deaths", "why")
 _NUMBERS = frozenset({"id", "attempts", "deaths"})

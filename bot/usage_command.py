@@ -24,7 +24,7 @@ from bot.settings import Settings
 from bot.usage_view import PERIODS, Period, Span, Sum
 from bot.wording import quotable
 from storage.budgets import Budgets
-from storage.records import Reported, Spender, UsageLine, UsageTotals
+from storage.money import Reported, Spender, UsageLine, UsageTotals
 from storage.usage import Usage
 
 By = Literal["user", "channel", "model"]

@@ -19,7 +19,7 @@ from bot import usage_view
 from bot.attached import EXIT_DONE, note, on_database
 from bot.turn_view import harmless
 from bot.usage_view import Period
-from storage.records import Part, UsageLine
+from storage.money import Part, UsageLine
 from storage.usage import Usage
 
 By = Literal["all", "user", "channel", "model", "key", "day"]

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 from bot.budgets import dollars
 from bot.charts import Chart, Series
-from storage.records import Part, UsageLine, UsageTotals
+from storage.money import Part, UsageLine, UsageTotals
 
 Period = Literal["day", "week", "month"]
 PERIODS: tuple[Period, ...] = get_args(Period)

@@ -13,7 +13,8 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, cast, d
 
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Bound, Drawn, Reservation, Spender, Whose, month_of, now
+from storage.money import Bound, Drawn, Reservation, Spender, Whose, month_of
+from storage.records import now
 from storage.schema import reservations, spending
 
 # What a bound takes together. A person's own goes over all places of a platform, direct messages among them.

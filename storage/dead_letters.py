@@ -29,7 +29,8 @@ from sqlalchemy import (
 
 from bot.messages import Address
 from storage.database import Database
-from storage.records import REFERENCE_LENGTH, Decision, StoredPart, TurnLine, TurnMessage, UsageRow, WholeTurn, now
+from storage.money import UsageRow
+from storage.records import REFERENCE_LENGTH, Decision, StoredPart, TurnLine, TurnMessage, WholeTurn, now
 from storage.schema import conversations, is_failed, is_open, messages, turns, usage
 from storage.turns import PARTS
 

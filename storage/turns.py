@@ -30,7 +30,8 @@ from storage.budgets import settle
 from storage.database import Database
 from storage.dialect import upsert
 from storage.fence import HELD, IS_HELD, holding, late, lost
-from storage.records import Answer, Backlog, Claim, Spender, StoredPart, TurnState, UsageRow, micros_of, now
+from storage.money import Spender, UsageRow
+from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, micros_of, now
 from storage.schema import messages, reply_parts, turns
 from storage.usage import record
 

@@ -25,7 +25,8 @@ from sqlalchemy import (
 from storage.budgets import settle
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Part, Purpose, Reported, Spender, UsageLine, UsageRow, UsageTotals, month_of, now
+from storage.money import Part, Purpose, Reported, Spender, UsageLine, UsageRow, UsageTotals, month_of
+from storage.records import now
 from storage.schema import messages, spending, usage
 
 DAY = 86_400_000_000

@@ -22,7 +22,8 @@ from bot.settings import Settings
 from emulators.faults import Fault
 from emulators.openai import OpenAIService, errors
 from storage import Store
-from storage.records import Scope, Spender, StoredSetting, UsageRow
+from storage.money import Spender, UsageRow
+from storage.records import Scope, StoredSetting
 from tests.backend.asking import KEY, PATH, SECOND, ask, request
 
 HERE = Address("slack", "T1", "C1")

@@ -16,7 +16,8 @@ from bot.errors import LengthUnbounded
 from bot.reservations import Reservations
 from bot.settings import Settings
 from storage import Store
-from storage.records import Scope, Spender, StoredSetting
+from storage.money import Spender
+from storage.records import Scope, StoredSetting
 from tests.backend.asking import request
 
 HERE = Scope("slack", "T1", "C1", "")

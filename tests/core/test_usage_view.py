@@ -17,7 +17,7 @@ from bot.charts import Chart, Series
 from bot.drawing import Drawing
 from bot.usage_command import By, understand
 from bot.usage_view import Period
-from storage.records import UsageLine, UsageTotals
+from storage.money import UsageLine, UsageTotals
 
 DAY_1 = (date(2026, 11, 1) - date(1970, 1, 1)).days
 PNG = b"\x89PNG\r\n\x1a\n"

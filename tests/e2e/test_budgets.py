@@ -16,7 +16,7 @@ from bot.messages import Address, Author, CommandInvoked
 from bot.usage_view import table
 from emulators.openai import Reply, errors
 from emulators.openai.calls import Call
-from storage.records import UsageTotals
+from storage.money import UsageTotals
 from tests.e2e.asking import Corner
 from tests.e2e.stage import Stage, stage
 from tests.e2e.talk import Talk, idle

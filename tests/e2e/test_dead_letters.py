@@ -18,7 +18,8 @@ from bot.messages import Attachment
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from storage import Store
-from storage.records import Answer, UsageRow
+from storage.money import UsageRow
+from storage.records import Answer
 from tests.e2e.stage import ROOT, Stage, user_texts
 from tests.e2e.talk import Talk
 from tests.e2e.test_start import Ended, run

@@ -10,7 +10,8 @@ import pytest
 
 from bot.budgets import allows
 from storage import Store
-from storage.records import Answer, Bound, Claim, Drawn, Reservation, Spender, UsageRow, Whose, now
+from storage.money import Bound, Drawn, Reservation, Spender, UsageRow, Whose
+from storage.records import Answer, Claim, now
 from tests.storage.people import asks, says
 
 ADA = Spender("slack", "T1", "C1", "U1")

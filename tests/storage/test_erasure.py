@@ -8,7 +8,8 @@ from bot.messages import Attachment
 from storage import Store, erasure, export
 from storage.erasure import Erasure
 from storage.export import Export
-from storage.records import Answer, Change, Erased, Scope, Spender, UsageRow
+from storage.money import Spender, UsageRow
+from storage.records import Answer, Change, Erased, Scope
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 

@@ -13,7 +13,8 @@ from bot.retention import MARGIN_SECONDS, REMOVED_MARK, Sweep
 from bot.settings import Settings
 from storage import Store, retention
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Change, Scope, UsageRow, micros, micros_of, now
+from storage.money import UsageRow
+from storage.records import Answer, Change, Scope, micros, micros_of, now
 from tests.storage.people import EPOCH, asks, keeps, says
 from tests.storage.test_inbox import rows
 

@@ -41,7 +41,8 @@ from storage import (
 from storage.dead_letters import DeadLetters
 from storage.erasure import Erasure
 from storage.export import Export
-from storage.records import Answer, Bound, Change, Claim, Reservation, Scope, Spender, Summary, UsageRow, now
+from storage.money import Bound, Reservation, Spender, UsageRow
+from storage.records import Answer, Change, Claim, Scope, Summary, now
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]

@@ -12,7 +12,8 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
 from storage.memory import ALWAYS
-from storage.records import Answer, Backlog, Claim, Remembered, Reservation, Spender, StoredPart, UsageRow, now
+from storage.money import Reservation, Spender, UsageRow
+from storage.records import Answer, Backlog, Claim, Remembered, StoredPart, now
 from tests.storage.people import THREAD, asks, says
 from tests.storage.test_inbox import rows
 
