@@ -23,6 +23,7 @@ from benchmarks.figures import Spread
 from benchmarks.filling import Filling, fill
 from bot import app
 from bot.messages import Address, Author, IncomingMessage
+from bot.serving import App
 from bot.settings import Settings
 
 SIZES = (1_000, 100_000, 1_000_000)
@@ -77,7 +78,7 @@ async def measure(sizes: Sequence[int], rounds: int, each: int, progress: Callab
 class _Scene:
     """A worker that serves nobody, over a database with so much in it. `threads` are known ones, the newest first."""
 
-    worker: app.App
+    worker: App
     threads: Iterator[Address]
     numbers: Iterator[int]
 

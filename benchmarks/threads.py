@@ -30,6 +30,7 @@ from bot.lease import Lease
 from bot.messages import Author, IncomingMessage
 from bot.question import Question, read_question
 from bot.reservations import Reservations
+from bot.serving import App
 from bot.settings import Settings
 from bot.surroundings import Surroundings
 from storage.records import Claim
@@ -88,7 +89,7 @@ async def _length(length: int, times: int) -> Length:
 class _Scene:
     """A worker that serves nobody, and the turn it has claimed: the newest question of the thread."""
 
-    worker: app.App
+    worker: App
     adapter: TerminalAdapter
     asker: Asker
     claim: Claim
@@ -164,7 +165,7 @@ async def _scene(length: int) -> AsyncIterator[_Scene]:
             yield await _claimed(worker, adapter, length)
 
 
-async def _claimed(worker: app.App, adapter: TerminalAdapter, length: int) -> _Scene:
+async def _claimed(worker: App, adapter: TerminalAdapter, length: int) -> _Scene:
     """Fill the thread, ask in it, and claim the turn: all by the product's own intake and queue."""
     store, desk, settings = worker.store, worker.desk, worker.settings
     desk.connected(adapter.describe(), "nothing")

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from structlog.testing import capture_logs
 
-from bot.app import App
+from bot.serving import App
 from emulators.discord import DiscordServer
 from emulators.slack import SlackWorkspace
 from tests.e2e.stage import Stage

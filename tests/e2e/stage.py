@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import app
+from bot.serving import App
 from bot.settings import Settings
 from emulators.discord import DiscordServer, DiscordTiming
 from emulators.openai import OpenAIService
@@ -66,7 +67,7 @@ class Stage:
         return Settings(**{name.lower(): value for name, value in self.environment.items()}, _env_file=None)  # type: ignore[arg-type, call-arg]
 
     @asynccontextmanager
-    async def worker(self) -> AsyncIterator[app.App]:
+    async def worker(self) -> AsyncIterator[App]:
         """The worker as a task of this process, connected to both platforms; stopped in order at the end."""
         async with app.build(self.settings()) as worker:
             serving = asyncio.create_task(worker.serve())
@@ -77,7 +78,7 @@ class Stage:
                 worker.stop()
                 await serving
 
-    async def _connected(self, worker: app.App, serving: asyncio.Task[None]) -> None:
+    async def _connected(self, worker: App, serving: asyncio.Task[None]) -> None:
         async with asyncio.timeout(60):
             while not self.served or worker.desk.connected_adapters.keys() < worker.desk.offered.keys():
                 if serving.done():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.app import App
+from bot.serving import App
 from emulators.discord import DiscordServer
 from emulators.discord.state import Message as DiscordMessage
 from emulators.discord.state import Permission

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import App
 from bot.errors import StartFailed, StorageFailed
 from bot.messages import Address, Author, CommandInvoked
+from bot.serving import App
 from bot.usage_view import table
 from emulators.openai import Reply, errors
 from emulators.openai.calls import Call

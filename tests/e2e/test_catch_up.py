@@ -6,8 +6,8 @@ import sqlite3
 import pytest
 
 from bot import crash
-from bot.app import App
 from bot.policy import NOT_YOU
+from bot.serving import App
 from emulators.faults import Fault
 from emulators.openai import Reply
 from emulators.slack.model import Channel, Message, User

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.app import App
 from bot.context import SUMMARY_BEGINS
+from bot.serving import App
 from bot.summaries import INSTRUCTIONS
 from bot.surroundings import CLOSED, UNREAD
 from emulators.discord import DiscordServer

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.app import App
+from bot.serving import App
 from emulators.discord.state import Message as DiscordMessage
 from emulators.faults import Fault
 from emulators.openai import Reply

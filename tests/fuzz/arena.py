@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bot import app
 from bot.logs import QUIET
+from bot.serving import App
 from emulators.faults import Fault
 from emulators.openai import ChatRequest
 from tests.e2e.stage import SLACK, Stage, stage
@@ -119,7 +119,7 @@ class Arena:
         self._logged = logged()
         self.log: Log
         self.stage: Stage
-        self.worker: app.App
+        self.worker: App
         self.model: RawModel
         self.slack: slack_frames.Scene
         self.discord: discord_frames.Scene
