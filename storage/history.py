@@ -24,7 +24,9 @@ _in_window = SAID.where(
     _not_its_own_answer,
 )
 _asked_before_window = SAID.where(
-    messages.c.role.not_in(("aside", "assistant")),
+    # Not `not_in`: a list would be written out anew at each execution.
+    messages.c.role != "aside",
+    messages.c.role != "assistant",
     messages.c.turn_id == bindparam("turn_id"),
     messages.c.position < bindparam("start"),
 )
