@@ -57,6 +57,8 @@ def page(found: Found, facts: Mapping[str, str]) -> str:
     ]
     goals, *others = sections(found)
     parts.append(goals)
+    if not all(goal.met for goal in _judged(found)):
+        parts.append(machine.WHY_NOT)
     for section, picture in zip(others, pictures, strict=True):
         heading, _, rest = section.partition("\n\n")
         parts.append("\n\n".join(filter(None, [heading, picture, rest])))
@@ -111,6 +113,13 @@ def memory_panels(memory: Sequence[Memory]) -> list[Panel]:
 
 
 def _goals(found: Found) -> str:
+    lines = [
+        f"| {goal.words} | {goal.goal} | {goal.found} | {'yes' if goal.met else 'no'} |" for goal in _judged(found)
+    ]
+    return "\n".join(["| | goal | found | met |", "|---|---:|---:|---|", *lines])
+
+
+def _judged(found: Found) -> list[_Goal]:
     goals: list[_Goal] = []
     for each in found.lengths:
         if each.messages == threads.GOAL_LENGTH:
@@ -139,8 +148,7 @@ def _goals(found: Found) -> str:
         # Fewer at once would be another question.
         met = many.most_mib <= crowds.GOAL_STREAMS_MIB and many.most == many.streams
         goals.append(_Goal(words, goal, f"{many.most_mib:.0f} MiB, {many.most:,} open at once", met))
-    lines = [f"| {goal.words} | {goal.goal} | {goal.found} | {'yes' if goal.met else 'no'} |" for goal in goals]
-    return "\n".join(["| | goal | found | met |", "|---|---:|---:|---|", *lines])
+    return goals
 
 
 def _flatness(flatness: Sequence[Flatness]) -> str:

@@ -63,6 +63,7 @@ def page(
         "[Discord](../benchmarks/bare_discord.py)): it keeps nothing, sends the whole answer once, and loses what it "
         "was doing when it ends. Parley stores every message and every step of an answer, with a synchronous commit.",
         *(_platform(runs, platform, size) for platform in PLATFORMS),
+        *([machine.WHY_NOT] if _is_missed(runs, size) else []),
         f"## Latency against load\n\n![Milliseconds to a whole answer against questions at the same time]"
         f"(benchmarks/{LATENCY})",
         f"## Cost against thread length\n\n![Milliseconds and tokens of a question against the length of its thread]"
@@ -72,6 +73,11 @@ def page(
         f"## How it is measured\n\n{_method(rounds_of(runs), size, pinned=pinned)}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _is_missed(runs: Sequence[Run], size: Size) -> bool:
+    """Whether any goal is."""
+    return any(row.met is False for platform in PLATFORMS for row in rows(runs, platform, size))
 
 
 def add_counts(runs: Sequence[Run], taken: Mapping[Platform, Taken]) -> None:

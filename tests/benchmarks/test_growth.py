@@ -107,6 +107,7 @@ def test_the_page_says_of_each_goal_whether_it_is_met() -> None:
         "yes |",
         "no |",
     ], "499 streams are not 500"
+    assert "(performance.md)" in text, "why they are missed"
     assert "| memory over 100,000 answers, Slack | + ≤ 20 MiB | + 15.0 MiB | yes |" in goals
     for picture in (growth_page.STORED, growth_page.MEMORY, "thread-length.png"):
         assert f"](growth/{picture})" in text
