@@ -232,7 +232,7 @@ async def build(
                 connected,
                 concurrency=settings.parley_concurrency,
                 lease_seconds=settings.parley_lease_seconds,
-                held_until=lambda: holds.latest,
+                held=lambda: holds.lasts,
             )
             offered = build_adapters(settings) if offered is None else offered
             stopping = Stopping(engine, store.answers, settings)

@@ -54,9 +54,9 @@ class Engine:
         *,
         concurrency: int,
         lease_seconds: float,
-        held_until: Callable[[], int] = lambda: 0,
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`held_until`: when turns that were held back for older questions may begin, if nobody releases them."""
+        """`held`: whether turns that were held back for older questions may not begin yet, unless they are released."""
         self._turns = turns
         self._life = life
         self._run_turn = run_turn
@@ -64,7 +64,7 @@ class Engine:
         self._concurrency = concurrency
         self._lanes = asyncio.Semaphore(concurrency)
         self._lease_seconds = lease_seconds
-        self._held_until = held_until
+        self._held = held
         self._running: dict[int, _Running] = {}
         self._wake = asyncio.Event()
         # Whether turns may be queued of which nobody will tell: they wait for a lane, or for another turn to end.
@@ -149,7 +149,7 @@ class Engine:
                 self._lease_seconds,
                 self._platforms,
                 at_hand=self._running,
-                held_until=self._held_until(),
+                held=self._held(),
                 full=self._full_channels(),
             )
         except StorageFailed:

@@ -76,9 +76,9 @@ class Holds:
         return now() + micros_of(hold.left) if hold is not None and hold.ticking is not None else 0
 
     @property
-    def latest(self) -> int:
-        """When every hold is over; 0 where there is none."""
-        return max((self.until(platform) for platform in self._held), default=0)
+    def lasts(self) -> bool:
+        """Whether there is a hold whose time is not over."""
+        return any(hold.ticking is not None for hold in self._held.values())
 
     def _tick(self, hold: _Hold) -> None:
         hold.left -= TICK_SECONDS

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,24 +123,6 @@ def engine_over(driver: aiosqlite.Connection) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
-
-
-@contextmanager
-def savepoint(connection: Connection) -> Iterator[None]:
-    """Undo what is done within, and that alone, where it raises something of its own.
-
-    After an error of the database there may be no transaction left to go back in: that is for who began it.
-    SQLAlchemy's `begin_nested` compiles a statement each time, and takes as long as a small write.
-    """
-    connection.exec_driver_sql("SAVEPOINT work")
-    try:
-        yield
-    except SQLAlchemyError:
-        raise
-    except BaseException:
-        connection.exec_driver_sql("ROLLBACK TO work")
-        raise
-    connection.exec_driver_sql("RELEASE work")
 
 
 def upsert(table: Table, build: Callable[[Upsert], T]) -> Mapping[str, T]:

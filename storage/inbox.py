@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -148,7 +149,9 @@ class Inbox:
         turn now. It is called in the database's thread. `complete` says of a conversation that this starts that nothing
         was said in it before.
         """
-        return await self._database.write(_accept, message, root, rule=rule, complete=complete, not_before=not_before)
+        # A write may be done twice, where what it was done with has failed; what it decides by is taken once.
+        once = functools.cache(rule)
+        return await self._database.write(_accept, message, root, rule=once, complete=complete, not_before=not_before)
 
     async def release_held(self, platform: str) -> int:
         """Let the turns begin that were held back on a platform, all those not yet begun; returns how many."""

@@ -28,10 +28,14 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """A piece of work: whether somebody still waits for it, and once it is `over`, its `value` or its `failure`."""
+    """A piece of work: whether somebody still waits for it, and once it is `over`, its `value` or its `failure`.
+
+    `alone`: what it was done with has failed, and nothing of it stands.
+    """
 
     do: Callable[[Connection], Any]
     wanted: bool = True
+    alone: bool = False
     over: bool = False
     value: Any = None
     failure: Exception | None = None
@@ -63,7 +67,8 @@ class Lane:
         if self._closed:
             raise StorageFailed("the database is closed")
         given = _Work(work)
-        self._given.append(given)
+        if self._writes:
+            self._given.append(given)
         try:
             # The driver has no public way to run a function in its thread; SQLAlchemy's own dialect uses this one.
             await self._driver._execute(self._serve, given)  # type: ignore[no-untyped-call]
@@ -71,7 +76,7 @@ class Lane:
             given.wanted = False
             raise
         if given.failure is not None:
-            raise given.failure
+            raise given.failure.with_traceback(None)  # several may be told of one
         value: T = given.value
         return value
 
@@ -84,41 +89,42 @@ class Lane:
         await self._driver.close()
 
     def _serve(self, given: _Work) -> None:
-        """Do all that has been given by now, unless it was done along with what stood before it."""
+        """Do a piece of work, and commit with it all that has been given by now; it may have been done so itself."""
         if given.over:
+            return
+        if given.alone or not self._writes:
+            self._do_alone(given)
             return
         batch = []
         while self._given:
-            if (work := self._given.popleft()).wanted:
-                batch.append(work)
-        if not (self._writes and len(batch) > 1 and self._do_together(batch)):
-            for work in batch:
-                self._do_alone(work)
+            batch.append(self._given.popleft())
+        if len(batch) < 2 or not self._do_together(batch):
+            # Each of the others has its own turn in the thread.
+            self._do_alone(given)
 
     def _do_together(self, batch: Sequence[_Work]) -> bool:
         """Commit the whole batch at once; False where the database refused a part of it, and nothing was done."""
+        failures: dict[_Work, Exception] = {}
         try:
             connection = self._connected()
             with connection.begin():
                 for work in batch:
-                    try:
-                        with dialect.savepoint(connection):
-                            work.value = work.do(connection)
-                    except SQLAlchemyError:
-                        raise
-                    except Exception as failure:  # noqa: BLE001 - its own: it concerns none of the others
-                        work.failure = failure
-        except SQLAlchemyError as failure:
+                    if work.wanted and (failure := _tried(connection, work)) is not None:
+                        failures[work] = failure
+        except (SQLAlchemyError, MemoryError) as refusal:
+            # Where another process holds the database, each would wait for as long again.
+            held = dialect.is_busy(refusal)
             for work in batch:
-                # Where another process holds the database, each would wait for as long again.
-                work.over = held = dialect.is_busy(failure)
-                work.failure = failure if held else None
+                work.over, work.alone = held, not held
+                work.failure = refusal if held else None
             return held
         for work in batch:
-            work.over = True
+            work.failure, work.over = failures.get(work), True
         return True
 
     def _do_alone(self, work: _Work) -> None:
+        if not work.wanted:
+            return
         try:
             connection = self._connected()
             with connection.begin():
@@ -131,3 +137,23 @@ class Lane:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(**{dialect.WRITES: self._writes})
         return self._connection
+
+
+def _tried(connection: Connection, work: _Work) -> Exception | None:
+    """Do a piece of work within what is open: its own failure, once it alone is undone, or None.
+
+    SQLAlchemy's errors are raised, and SQLite's want of memory, which it does not take for one: after them there may be
+    no transaction left to go back in. `begin_nested` would compile a statement each time, and take as long as a small
+    write.
+    """
+    own = None
+    connection.exec_driver_sql("SAVEPOINT work")
+    try:
+        work.value = work.do(connection)
+    except (SQLAlchemyError, MemoryError):
+        raise
+    except Exception as failure:  # noqa: BLE001 - it concerns none of the others
+        own = failure
+        connection.exec_driver_sql("ROLLBACK TO work")
+    connection.exec_driver_sql("RELEASE work")
+    return own

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Boolean, Connection, and_, bindparam, case, exists, false, func, or_, select, update
 
 from bot.messages import Address
 from storage.records import Backlog, Claim, micros_of, now
@@ -39,11 +39,7 @@ _oldest = (
         _may_run,
         _candidate.c.id.not_in(bindparam("at_hand", expanding=True)),
         # Held back while missed messages are read, perhaps by a process that died over the reading.
-        or_(
-            _candidate.c.not_before == 0,
-            _candidate.c.attempts > 0,
-            bindparam("held_until", type_=BigInteger) <= bindparam("moment", type_=BigInteger),
-        ),
+        or_(_candidate.c.not_before == 0, _candidate.c.attempts > 0, bindparam("held", type_=Boolean) == false()),
         exists().where(
             conversations.c.id == _candidate.c.conversation_id,
             conversations.c.platform.in_(bindparam("platforms", expanding=True)),
@@ -132,7 +128,7 @@ def claim(
     platforms: Sequence[str],
     *,
     at_hand: Sequence[int],
-    held_until: int,
+    held: bool,
     full: Sequence[str],
 ) -> Claim | None:
     """Take the oldest turn that may run; see `Turns.claim`."""
@@ -142,7 +138,7 @@ def claim(
         "moment": moment,
         "platforms": platforms,
         "at_hand": [_NO_TURN, *at_hand],
-        "held_until": held_until,
+        "held": held,
         "full": [_NO_CHANNEL, *full],
         "to_owner": owner,
         "to_lease": lease_until,

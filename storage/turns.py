@@ -124,16 +124,15 @@ class Turns:
         platforms: Collection[str],
         *,
         at_hand: Collection[int] = (),
-        held_until: int = 0,
+        held: bool = False,
         full: Collection[str] = (),
     ) -> Claim | None:
         """Take the oldest turn that may run: none open before it in its conversation and none running there, or its
         own lease run out.
 
         `at_hand` are the turns this worker is running: it need not take them from itself where their leases could not
-        be renewed in time. Turns that are held back for older questions are left until `held_until` (microseconds since
-        the epoch) or their release. `full` are channels that have enough of this worker's lanes. Returns None where
-        there is nothing to do on these platforms.
+        be renewed in time. `held`: turns that are held back for older questions are left. `full` are channels
+        that have enough of this worker's lanes. Returns None where there is nothing to do on these platforms.
         """
         return await self._database.write(
             leasing.claim,
@@ -141,7 +140,7 @@ class Turns:
             lease_seconds,
             sorted(platforms),
             at_hand=sorted(at_hand),
-            held_until=held_until,
+            held=held,
             full=sorted(full),
         )
 

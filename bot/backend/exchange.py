@@ -23,7 +23,7 @@ from bot.backend.chunks import Chunk, joined, read_chunk
 from bot.backend.completion import FinishReason, Usage
 from bot.backend.failures import Diagnosis, diagnose, diagnose_event
 from bot.backend.parameters import DROPPABLE
-from bot.backend.sse import Decoder
+from bot.backend.sse import Decoder, Event
 from bot.errors import ModelUnavailable, StreamCut, StreamStalled
 
 WIRE = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
@@ -189,10 +189,8 @@ async def _events(
                 raw = await http.aread()
             yield _parsed(raw)
             return
-        async with aclosing(_pieces(http, state)) as pieces:
-            decoder = Decoder()
-            async for piece in pieces:
-                events = decoder.feed(piece)
+        async with aclosing(_arriving(http, state)) as arrivals:
+            async for events in arrivals:
                 for chunk in joined(_parsed(data, name) for data, name in events if data and not _is_last(data)):
                     yield chunk
                 if any(_is_last(data) for data, _ in events):
@@ -202,16 +200,21 @@ async def _events(
         await stream.close()
 
 
-async def _pieces(http: httpx2.Response, state: _State) -> AsyncGenerator[bytes, None]:
-    """The body as it comes. Raises `TimeoutError` where nothing comes before the deadline, whenever that is by then."""
+async def _arriving(http: httpx2.Response, state: _State) -> AsyncGenerator[list[Event], None]:
+    """The events of the body, those that have come at once together.
+
+    Raises `TimeoutError` where nothing comes before the deadline, whenever that is by then, and `StreamCut`.
+    """
+    decoder = Decoder()
     async with aclosing(http.aiter_bytes()) as pieces:
         while True:
             try:
                 async with asyncio.timeout_at(state.deadline):
                     piece = await anext(pieces)
             except StopAsyncIteration:
+                yield decoder.end()
                 return
-            yield piece
+            yield decoder.feed(piece)
 
 
 def _is_last(data: str) -> bool:

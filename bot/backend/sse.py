@@ -38,7 +38,9 @@ class Decoder:
         self._size = 0
 
     def feed(self, piece: bytes) -> list[Event]:
-        """The events that end in this piece of the body. Raises `StreamCut` for one that is too large."""
+        """The events that end in this piece of the body. Raises `StreamCut` where the next one is too large by now."""
+        if self._size + len(self._line) > MAX_EVENT:
+            raise StreamCut("an event without an end")
         text = self._decode(piece)
         if text and not self._begun:
             text, self._begun = text.removeprefix(_BOM), True
@@ -50,9 +52,11 @@ class Decoder:
                 if self._data:
                     events.append(Event("\n".join(self._data), self._name))
                 self._data, self._name, self._size = [], "", 0
-        if self._size + len(self._line) > MAX_EVENT:
-            raise StreamCut("an event without an end")
         return events
+
+    def end(self) -> list[Event]:
+        """The event that ends with the body: by a carriage return that was not the first half of a line's end."""
+        return self.feed(b"\n") if self._line == "\r" else []
 
     def _lines(self, text: str) -> list[str]:
         """The lines that end here: by a line feed, a carriage return or both."""
@@ -69,6 +73,6 @@ class Decoder:
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(line)
         elif name == "event":
             self._name = value

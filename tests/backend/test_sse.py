@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bot.backend.sse import MAX_EVENT, Decoder, Event
@@ -39,13 +39,16 @@ def as_library(body: bytes) -> list[Event]:
 def as_cut(body: bytes, cuts: Sequence[int]) -> list[Event]:
     decoder = Decoder()
     edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
-    return [event for start, end in pairwise(edges) for event in decoder.feed(body[start:end]) if event.data]
+    events = [event for start, end in pairwise(edges) for event in decoder.feed(body[start:end])]
+    return [event for event in [*events, *decoder.end()] if event.data]
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(LINES, ENDS), max_size=30), st.lists(st.integers(0, 1_000), max_size=12))
 def test_a_body_is_read_as_by_the_library_wherever_it_is_cut(lines: list[tuple[str, str]], cuts: list[int]) -> None:
-    body = "".join(line + end for line, end in lines).encode() + b"\n"
+    body = "".join(line + end for line, end in lines).encode()
+    # Where a carriage return ends the last line of the body, httpx2 takes the line that is not there for an empty one.
+    assume(not (body.endswith(b"\r") and body[:-1].splitlines()[-1:] > [b""]))
     assert as_cut(body, cuts) == as_library(body)
 
 
@@ -62,9 +65,9 @@ def test_a_mark_of_the_byte_order_is_not_part_of_the_first_line() -> None:
     assert Decoder().feed("\ufeffdata: 1\n\n".encode()) == [Event("1")]
 
 
-@pytest.mark.parametrize("endless", [b"data: " + b"a" * 65_536, b"data: " + b"a" * 65_536 + b"\n"])
+@pytest.mark.parametrize("endless", [b"data: " + b"a" * 65_536, b"data: " + b"a" * 65_536 + b"\n", b"data:\n" * 11_000])
 def test_an_event_without_an_end_is_given_up(endless: bytes) -> None:
     decoder = Decoder()
     with pytest.raises(StreamCut):
-        for _ in range(MAX_EVENT // 65_536 + 1):
+        for _ in range(MAX_EVENT // 50_000 + 2):
             decoder.feed(endless)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from storage.records import now
 from tests.chaos import faults, rows, verdict
 from tests.chaos.people import People
 from tests.chaos.plan import PLATFORMS, Ask, Harm, Round, Step, ask
@@ -178,6 +179,7 @@ class Playing:
             # Beside one that stands still with the database locked nobody else would come to any ease.
             await self._until(lambda: old.dead or self._can_go_on())
             old.stop()
+            stopped_at = now()
             new = await self._start(after)
         else:
             new = await self._begin(after, beside=old)
@@ -188,6 +190,7 @@ class Playing:
         if step.ending == "stop":
             await asyncio.sleep(LEASE_SECONDS + 0.5 + step.pause)
             old.go_on()
+            self.scene.stood_still.append((stopped_at, now()))
             await new.connected()
         await asyncio.sleep(step.lasts / 2)
         if (step.finishes if step.ending == "stop" else step.ending.removeprefix("overlap ")) == "kill":

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.catchup import HOLD_SECONDS
+from storage.records import micros_of
 from tests.chaos.answers import QUESTION
 
 _OPEN = "state IN ('queued', 'running')"
@@ -78,15 +80,15 @@ def queued_at(database: Path, token: str) -> int:
 
 
 def held_until(database: Path, token: str) -> int:
-    """Until when the turn of a question was held back for older ones, in microseconds since the epoch.
+    """Until when the turn of a question was held back for older ones at the latest, in microseconds since the epoch.
 
-    0 where it was let go before; a turn that was handed back waited until then.
+    0 where it was let go before. Of one that was begun twice nobody knows any more: as long as a hold lasts.
     """
     with _reading(database) as connection:
         found = connection.execute(
-            "SELECT max(t.not_before) FROM messages m JOIN turns t ON t.id = m.turn_id"
-            " WHERE m.role = 'user' AND m.text LIKE ?",
-            (f"%[{token}]%",),
+            "SELECT max(CASE t.attempts WHEN 1 THEN t.not_before ELSE t.created_at + ? END)"
+            " FROM messages m JOIN turns t ON t.id = m.turn_id WHERE m.role = 'user' AND m.text LIKE ?",
+            (micros_of(HOLD_SECONDS), f"%[{token}]%"),
         ).fetchone()
     return int(found[0] or 0)
 

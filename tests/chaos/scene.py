@@ -39,6 +39,8 @@ class Scene:
     answers: dict[tuple[str, int], Answer] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
     hurt: Counter[str] = field(default_factory=Counter)
+    stood_still: list[tuple[int, int]] = field(default_factory=list)
+    """From when until when a process did, in microseconds since the epoch."""
     slow: bool = False
     """Whether the model takes its time now, and comes to no harm: longer than a process has to finish its answers."""
 

@@ -146,7 +146,12 @@ def _told_apart(scene: Scene, earlier: Question, later: Question) -> bool:
 def _read_back_late(scene: Scene, earlier: Question, later: Question) -> bool:
     """Whether a question was found in a place's history when a newer one had waited for that as long as one may."""
     held_until = rows.held_until(scene.database, later.token)
-    return bool(held_until) and rows.queued_at(scene.database, earlier.token) > held_until
+    if not held_until:
+        return False
+    # A hold lasts as long as its process lives.
+    asked = rows.queued_at(scene.database, later.token)
+    stood_still = sum(max(0, until - max(since, asked)) for since, until in scene.stood_still)
+    return rows.queued_at(scene.database, earlier.token) > held_until + stood_still
 
 
 @lru_cache(maxsize=100_000)

@@ -9,13 +9,17 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.engine.default import DefaultDialect
 
 from benchmarks.wal import write_transactions
 from bot.errors import LeaseLost, StorageFailed
 from storage import Store, dialect
+from storage.records import Ruling
+from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 
 PUT = text("INSERT INTO marks (name, at) VALUES (:name, 1)")
@@ -93,6 +97,45 @@ async def test_one_that_the_database_refuses_fails_alone(store: Store, path: Pat
     assert isinstance(twice, StorageFailed)
     assert isinstance(lost, LeaseLost)
     assert rows(path, NAMES) == [("m1",), ("m3",)]
+
+
+async def test_where_sqlite_lacks_memory_each_is_done_again_alone(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[object] = []
+    commit = DefaultDialect.do_commit
+
+    def lacking_the_second_time(dialect: DefaultDialect, connection: Any) -> None:
+        commits.append(connection)
+        if len(commits) == 2:
+            raise MemoryError  # as the driver says it
+        commit(dialect, connection)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(DefaultDialect, "do_commit", lacking_the_second_time)
+    async with busy(store) as go_on:
+        tasks = await given(store, (put, "m1"), (put_and_lose, "m2"), (put, "m3"))
+        go_on()
+        first, lost, last = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [first, last] == ["m1", "m3"]
+    assert isinstance(lost, LeaseLost)
+    assert rows(path, NAMES) == [("m1",), ("m3",)]
+
+
+async def test_a_message_that_is_taken_in_again_beside_another_failure_is_ruled_on_once(store: Store) -> None:
+    ruled: list[Ruling] = []
+
+    def rule() -> Ruling:
+        ruled.append(asks())
+        return ruled[-1]
+
+    async with busy(store) as go_on:
+        twice = await given(store, (put, "m1"), (put, "m1"))
+        accepting = asyncio.create_task(store.inbox.accept(says("1"), "100.1", rule=rule, complete=True))
+        await asyncio.sleep(0)
+        go_on()
+        assert (await accepting).outcome == "queued"
+        await asyncio.gather(*twice, return_exceptions=True)
+    assert len(ruled) == 1
 
 
 async def test_who_no_longer_waits_leaves_nothing_behind(store: Store, path: Path) -> None:
