@@ -33,6 +33,8 @@ COMMITTED = 5
 """Answers whose commits are counted: few enough that the write-ahead log does not begin anew meanwhile."""
 PAUSE_MS = 100.0
 """Between two answers, so that the end of one is written down before the next is counted."""
+LUXURIES = 5
+"""Calls that a slow answer may take besides: a status and its end, Slack's stop button and its end, a preview."""
 LOOK_SECONDS = 0.05
 DEFAULT_AROUND = 5
 """How many messages of the channel are taken along by default."""
@@ -85,7 +87,7 @@ async def measure(scene: Stand, database: Path, around: int = DEFAULT_AROUND) ->
         int(asked.elapsed / pause) + 1 for pause in (POLL_SECONDS, POLL_SECONDS, FRESH_SECONDS, revisions.LOOK_SECONDS)
     )
     calls = sum(asked.platform_calls.values())
-    luxuries = min(calls - ANSWERS, 2 * sum(seconds > FIRST_PREVIEW_SECONDS for seconds in asked.seconds))
+    luxuries = min(calls - ANSWERS, LUXURIES * sum(seconds > FIRST_PREVIEW_SECONDS for seconds in asked.seconds))
     return Taken(
         platform_calls=(calls - luxuries) / ANSWERS,
         model_calls=asked.model_calls / ANSWERS,

@@ -11,13 +11,13 @@ from bot.errors import LeaseLost, QuestionChanged
 from storage.records import Claim
 from storage.schema import turns
 
-IS_HELD = and_(
+is_held = and_(
     turns.c.id == bindparam("held_turn"),
     turns.c.state == "running",
     turns.c.lease_owner == bindparam("held_by"),
     turns.c.attempts == bindparam("held_attempt"),
 )
-HELD = select(turns.c.id).where(IS_HELD)
+HELD = select(turns.c.id).where(is_held)
 
 
 def holding(claim: Claim) -> dict[str, object]:

@@ -136,6 +136,9 @@ class Lane:
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(**{dialect.WRITES: self._writes})
+        if self._driver._conn.in_transaction:
+            # A commit that failed by anything but an error of the database was not undone.
+            self._driver._conn.rollback()
         return self._connection
 
 

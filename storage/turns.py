@@ -29,7 +29,7 @@ from storage.answers import forget_old
 from storage.budgets import settle
 from storage.database import Database
 from storage.dialect import upsert
-from storage.fence import HELD, IS_HELD, holding, late, lost
+from storage.fence import HELD, holding, is_held, late, lost
 from storage.money import Spender, UsageRow
 from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, micros_of, now
 from storage.schema import messages, reply_parts, turns
@@ -37,7 +37,7 @@ from storage.usage import record
 
 RELEASE = (
     update(turns)
-    .where(IS_HELD)
+    .where(is_held)
     .values(
         state="queued",
         lease_owner=None,
@@ -61,7 +61,7 @@ INTEND_PART = upsert(
             bindparam("part", type_=Integer),
             literal("intended", String),
             bindparam("moment", type_=BigInteger),
-        ).where(IS_HELD),
+        ).where(is_held),
     ).on_conflict_do_update(
         index_elements=["turn_id", "number"],
         set_={"state": "intended", "platform_id": None, "intended_at": insert.excluded.intended_at},
@@ -74,13 +74,13 @@ _this_part = and_(reply_parts.c.turn_id == bindparam("of_turn"), reply_parts.c.n
 CONFIRM_PART = update(reply_parts).where(_this_part).values(state="sent", platform_id=bindparam("to_platform_id"))
 # What answers a wording that has been changed meanwhile is neither kept nor the end of the turn.
 _up_to_date = turns.c.revision == bindparam("held_revision")
-KEEP_OUTCOME = update(turns).where(IS_HELD, _up_to_date).values(outcome=bindparam("to_outcome"))
-BEGIN_AGAIN = select(turns.c.revision).where(IS_HELD)
+KEEP_OUTCOME = update(turns).where(is_held, _up_to_date).values(outcome=bindparam("to_outcome"))
+BEGIN_AGAIN = select(turns.c.revision).where(is_held)
 REVISIONS = select(turns.c.id, turns.c.revision).where(turns.c.id.in_(bindparam("turn_ids", expanding=True)))
 DROP_PART = delete(reply_parts).where(_this_part)
 FINISH = (
     update(turns)
-    .where(IS_HELD, _up_to_date)
+    .where(is_held, _up_to_date)
     .values(
         state=bindparam("to_state"),
         lease_owner=None,
