@@ -97,7 +97,10 @@ def build_adapters(settings: Settings) -> dict[str, Adapter]:
         from adapters.discord.adapter import DiscordAdapter  # noqa: PLC0415 (see above)
 
         adapters["discord"] = DiscordAdapter(
-            settings.discord_bot_token.get_secret_value(), settings.discord_api_url, COMMANDS
+            settings.discord_bot_token.get_secret_value(),
+            settings.discord_api_url,
+            COMMANDS,
+            planned=settings.parley_platform_limits == "published",
         )
     return adapters
 

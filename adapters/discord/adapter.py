@@ -116,7 +116,11 @@ class DiscordAdapter:
         api_url: str = DEFAULT_API_URL,
         commands: Sequence[CommandSpec] = (),
         timing: Timing | None = None,
+        *,
+        planned: bool = True,
     ) -> None:
+        """`planned`: requests are kept within Discord's limit on all of them; else only obeyed when it refuses."""
+        self._planned = planned
         self._token = token.strip()
         self._api_url = api_url
         self._commands = tuple(commands)
@@ -317,7 +321,7 @@ class DiscordAdapter:
                 arrivals.put(identifier(data.get("channel_id")) if is_object(data) else "", event, data)
 
         def make() -> Client:
-            return Client(on_event, self._timing, self._pulse)
+            return Client(on_event, self._timing, self._pulse, planned=self._planned)
 
         await supervise(self._token, make, self._logged_in, self._timing, self._pulse)
 

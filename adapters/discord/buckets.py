@@ -9,6 +9,7 @@ requests together, of which the headers say nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 
 import aiohttp
@@ -33,7 +34,7 @@ class Bucket(Ratelimit):
     `window`: in how many seconds it fills, as far as an answer has told; 0 where none has.
     """
 
-    def __init__(self, longest_wait: float, overall: Window) -> None:
+    def __init__(self, longest_wait: float, overall: Sequence[Window]) -> None:
         super().__init__(longest_wait)
         self.window = 0.0
         self._longest_wait = longest_wait
@@ -50,7 +51,7 @@ class Bucket(Ratelimit):
                 while not self._take():
                     await self._wait()
         try:
-            self._began.append(await begin_when_free([self._overall]))
+            self._began.append(await begin_when_free(self._overall))
         except asyncio.CancelledError:
             self.outgoing -= 1
             self.remaining += 1
@@ -62,7 +63,9 @@ class Bucket(Ratelimit):
     ) -> None:
         self.outgoing -= 1
         if self._began:
-            self._overall.end(self._began.pop(0), self._loop.time())
+            began = self._began.pop(0)
+            for window in self._overall:
+                window.end(began, self._loop.time())
         if self.expires is None and self.outgoing == 0:
             self.reset()  # type: ignore[no-untyped-call]  # no answer has told anything
         self._answered.set()
@@ -97,12 +100,15 @@ class Bucket(Ratelimit):
 
 
 class Buckets(dict[str, Ratelimit]):
-    """The buckets of one HTTP client by the library's keys, made as they are asked for."""
+    """The buckets of one HTTP client by the library's keys, made as they are asked for.
 
-    def __init__(self, longest_wait: float) -> None:
+    `planned`: the limit on all requests together, of which only a refusal would tell, is kept.
+    """
+
+    def __init__(self, longest_wait: float, *, planned: bool = True) -> None:
         super().__init__()
         self._longest_wait = longest_wait
-        self._overall = Window(OVERALL, 1.0)
+        self._overall = [Window(OVERALL, 1.0)] if planned else []
 
     def __missing__(self, key: str) -> Ratelimit:
         if len(self) >= MOST:

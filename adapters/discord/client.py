@@ -121,7 +121,14 @@ class Ended:
 class Client(discord.Client):
     """A logged-in application and its gateway session; `on_event` gets each event's name and raw data, in order."""
 
-    def __init__(self, on_event: Callable[[str, Any], None], timing: Timing, pulse: Pulse | None = None) -> None:
+    def __init__(
+        self,
+        on_event: Callable[[str, Any], None],
+        timing: Timing,
+        pulse: Pulse | None = None,
+        *,
+        planned: bool = True,
+    ) -> None:
         self._wanted = discord.Intents(
             guilds=True,
             guild_messages=True,
@@ -141,7 +148,7 @@ class Client(discord.Client):
             http_trace=fence(_naming_json()),
             allowed_mentions=discord.AllowedMentions.none(),
         )
-        self._buckets = Buckets(rest.LONGEST_WAIT)
+        self._buckets = Buckets(rest.LONGEST_WAIT, planned=planned)
         self.http._buckets = self._buckets
         self._on_event = on_event
         self._timing = timing

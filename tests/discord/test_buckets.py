@@ -118,3 +118,11 @@ def test_all_requests_together_stay_under_the_limit_on_all_of_them() -> None:
     sent = run(act())
     assert all(later - earlier >= 1.0 for earlier, later in zip(sent, sent[45:], strict=False))
     assert sent[-1] < 5.0
+
+
+async def test_where_no_limits_are_planned_with_none_on_all_requests_is_kept() -> None:
+    buckets = Buckets(30.0, planned=False)
+    async with asyncio.timeout(1):
+        for number in range(150):
+            async with buckets[f"route {number}"]:
+                pass
