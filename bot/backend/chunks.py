@@ -23,7 +23,7 @@ _MOST_TOKENS = 2**31
 
 
 class Chunk(NamedTuple):
-    """One event, or some in a row. A tuple: there is one for each token, and it is made in a fifth of the time.
+    """One event, or some in a row. A tuple: there is one for each token, and it is made in half the time.
 
     `opened`: it belongs to an answer (Azure sends one before that has only filter results). `token`: the model is at
     work, visibly or not. `broken`: the server gave up, or wrote what nobody can read. `error`: the body of an error.
