@@ -58,6 +58,16 @@ async def given(store: Store, *works: tuple[Callable[[Connection, str], str], st
     return tasks
 
 
+async def put_beside_one_that_loses(store: Store) -> None:
+    """Give three writes at once, of which the second has lost its right: it alone is told so."""
+    async with busy(store) as go_on:
+        tasks = await given(store, (put, "m1"), (put_and_lose, "m2"), (put, "m3"))
+        go_on()
+        first, lost, last = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [first, last] == ["m1", "m3"]
+    assert isinstance(lost, LeaseLost)
+
+
 async def test_what_waits_is_committed_at_once_in_the_order_it_was_given(store: Store, path: Path) -> None:
     names = [f"m{number}" for number in range(20)]
     before = write_transactions(path)
@@ -78,12 +88,7 @@ async def test_a_write_alone_has_a_commit_of_its_own(store: Store, path: Path) -
 
 async def test_one_that_has_lost_its_right_is_undone_and_the_others_stand(store: Store, path: Path) -> None:
     before = write_transactions(path)
-    async with busy(store) as go_on:
-        tasks = await given(store, (put, "m1"), (put_and_lose, "m2"), (put, "m3"))
-        go_on()
-        first, lost, last = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [first, last] == ["m1", "m3"]
-    assert isinstance(lost, LeaseLost)
+    await put_beside_one_that_loses(store)
     assert write_transactions(path) - before == 1
     assert rows(path, NAMES) == [("m1",), ("m3",)]
 
@@ -112,12 +117,7 @@ async def test_where_sqlite_lacks_memory_each_is_done_again_alone(
         commit(dialect, connection)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(DefaultDialect, "do_commit", lacking_the_second_time)
-    async with busy(store) as go_on:
-        tasks = await given(store, (put, "m1"), (put_and_lose, "m2"), (put, "m3"))
-        go_on()
-        first, lost, last = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [first, last] == ["m1", "m3"]
-    assert isinstance(lost, LeaseLost)
+    await put_beside_one_that_loses(store)
     assert rows(path, NAMES) == [("m1",), ("m3",)]
 
 
