@@ -182,7 +182,7 @@ class _Line:
     def _emphasis(self, children: list[Token], index: int) -> str:
         """Choose the mark of emphasis: `*` within a word, where `_` is none; else `_`, to be told from `**`.
 
-        What parts it from a mark just closed counts as a word's character.
+        What parts it from a mark just closed, or about to be opened, counts as a word's character.
         """
         if self.closed >= 0:
             return "*"
@@ -191,8 +191,11 @@ class _Line:
             depth += (children[end].type == "em_open") - (children[end].type == "em_close")
             if not depth:
                 break
+        rest = [token for token in children[end + 1 :] if token.content or token.type != "text"]
+        if rest and self.depth.get(rest[0].type.removesuffix("_open")) == 0:
+            return "*"
         before = "".join(self.pieces[-3:]).rstrip("*~_")[-1:]
-        behind = (token.content for token in children[end + 1 :] if not token.type.endswith(("_open", "_close")))
+        behind = (token.content for token in rest if not token.type.endswith(("_open", "_close")))
         return "*" if _is_word(before) or _is_word(next(behind, "")[:1]) else "_"
 
     def _marker(self, kind: str) -> str:
