@@ -12,6 +12,8 @@ from benchmarks.runs import LANES, started
 from benchmarks.stand_ins import StandIns
 
 ANSWERS = 100_000
+ROOMS, PEOPLE = 100, 301
+"""Channels and people of a busy team: what is kept of each one counts. Without a common divisor, all meet all."""
 POINTS = 200
 """Looks at the memory over all answers."""
 WARM_SHARE = 0.01
@@ -65,13 +67,16 @@ class Streams:
 async def over_answers(
     stand_ins: StandIns, platform: Platform, answers: int, cores: Cores, progress: Callable[[str], None]
 ) -> Memory:
-    """Memory over so many answers, 16 at any time, from a model that answers at once. Raises RuntimeError."""
+    """Memory over so many answers to many people in many channels, 16 at any time, from a model that answers at once.
+
+    Raises RuntimeError.
+    """
     portion = max(answers // POINTS, LANES)
     with scratch() as folder:
         async with started(stand_ins, platform, "parley", folder, cores) as (bot, _):
             counts, mib, elapsed = [0], [bot.memory_mib()], 0.0
             while counts[-1] < answers:
-                asked = await stand_ins.order("ask", count=portion, lanes=LANES)
+                asked = await stand_ins.order("ask", count=portion, lanes=LANES, rooms=ROOMS, people=PEOPLE)
                 elapsed += asked["elapsed"]
                 counts.append(counts[-1] + portion)
                 mib.append(bot.memory_mib())

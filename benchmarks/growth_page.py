@@ -222,8 +222,9 @@ def _method() -> str:
             f"beginning of a thread; then {crowds.STREAMS} questions in as many channels at the same moment, from a "
             f"model that streams each answer over {crowds.STREAM_MS / 1000:.0f} s, shown while it grows. Resident "
             f"memory is looked at every {crowds.LOOK_SECONDS:g} s. `PARLEY_CONCURRENCY` is raised for it.",
-            f"- **Memory over answers**: one process, {LANES} questions at any time, from a model that answers at "
-            f"once; growth counts from the first {crowds.WARM_SHARE:.0%} of the answers on.",
+            f"- **Memory over answers**: one process, {LANES} questions at any time, by {crowds.PEOPLE} people in "
+            f"{crowds.ROOMS} channels, from a model that answers at once; growth counts from the first "
+            f"{crowds.WARM_SHARE:.0%} of the answers on.",
             "- Platform and model are emulated, in a process of their own; limits are out of reach, as in "
             "[benchmarks](benchmarks.md).",
         ]

@@ -18,10 +18,12 @@ from adapters import buttons
 from emulators.discord import Channel as DiscordChannel
 from emulators.discord import DiscordServer
 from emulators.discord.sessions import Sessions
+from emulators.discord.state import User as DiscordUser
 from emulators.recording import RecordedRequest
 from emulators.slack import SlackWorkspace
 from emulators.slack.model import Channel as SlackChannel
 from emulators.slack.model import Message as SlackMessage
+from emulators.slack.model import User as SlackUser
 
 Platform = Literal["slack", "discord"]
 PLATFORMS: tuple[Platform, ...] = ("slack", "discord")
@@ -36,11 +38,13 @@ AFTER_AN_ANSWER = buttons.id_of("regenerate")
 
 @dataclass(slots=True)
 class Asking:
-    """One question: its text, when it was asked, and when its buttons stood, both in monotonic seconds.
+    """One question: its number among all, its text, when it was asked, and when its buttons stood, both in monotonic
+    seconds.
 
     `answered` is when its answer was whole, once it is.
     """
 
+    number: int
     text: str
     answered: asyncio.Future[float]
     asked: float = 0.0
@@ -66,7 +70,8 @@ class Ear:
         """A new question."""
         self._asked += 1
         text = f"Is there anything we should look at before the rollout? #{self._asked}."
-        asking = self.questions[str(self._asked)] = Asking(text, asyncio.get_running_loop().create_future())
+        answered = asyncio.get_running_loop().create_future()
+        asking = self.questions[str(self._asked)] = Asking(self._asked, text, answered)
         return asking
 
     def heard(self, message_id: str, text: str, rows: Iterable[Any]) -> None:
@@ -126,11 +131,11 @@ class Place(Protocol):
     def rooms(self, count: int) -> Sequence[str]:
         """The ids of that many channels, made where they are missing."""
 
-    def prepare(self, lanes: int) -> None:
-        """Have a channel for each lane, and forget the traffic and most of the messages so far."""
+    def prepare(self, rooms: int, people: int) -> None:
+        """Have so many channels and people at the least, and forget the traffic and most of the messages so far."""
 
-    async def ask(self, lane: int, text: str) -> None:
-        """Somebody mentions the bot with `text`, outside any thread."""
+    async def ask(self, room: int, person: int, text: str) -> None:
+        """A person mentions the bot with `text` in a room, outside any thread."""
 
     def calls(self) -> Counter[str]:
         """The bot's HTTP requests since `prepare`, by method and path without ids."""
@@ -144,7 +149,7 @@ class SlackPlace:
 
     def __init__(self, workspace: SlackWorkspace) -> None:
         self._slack = workspace
-        self._ada = workspace.add_user("ada")
+        self._people: list[SlackUser] = []
         self._channels: list[SlackChannel] = []
         self.workspace = workspace.team_id
         self.environment = {
@@ -161,9 +166,11 @@ class SlackPlace:
             self._channels.append(self._slack.add_channel(f"room-{number}"))
         return [channel.id for channel in self._channels[:count]]
 
-    def prepare(self, lanes: int) -> None:
+    def prepare(self, rooms: int, people: int) -> None:
         slack = self._slack
-        self.rooms(lanes)
+        self.rooms(rooms)
+        for number in range(len(self._people), people):
+            self._people.append(slack.add_user(f"p{number}"))
         for channel in self._channels:
             messages = slack.store[channel.id]
             for ts in list(messages)[:-KEPT_MESSAGES]:
@@ -171,8 +178,8 @@ class SlackPlace:
         for kept in (slack.requests, slack.statuses, slack.pings, slack.socket.deliveries, slack.socket.acks):
             kept.clear()
 
-    async def ask(self, lane: int, text: str) -> None:
-        await self._slack.say(self._ada, self._channels[lane], text, mention=True)
+    async def ask(self, room: int, person: int, text: str) -> None:
+        await self._slack.say(self._people[person], self._channels[room], text, mention=True)
 
     def calls(self) -> Counter[str]:
         return _calls(self._slack.requests, "slack")
@@ -186,7 +193,7 @@ class DiscordPlace:
 
     def __init__(self, server: DiscordServer) -> None:
         self._discord = server
-        self._ada = server.add_user("ada")
+        self._people: list[DiscordUser] = []
         self._channels: list[DiscordChannel] = []
         self.workspace = str(server.guild.id)
         self.environment = {
@@ -203,9 +210,11 @@ class DiscordPlace:
             self._channels.append(self._discord.add_channel(f"room-{number}"))
         return [str(channel.id) for channel in self._channels[:count]]
 
-    def prepare(self, lanes: int) -> None:
+    def prepare(self, rooms: int, people: int) -> None:
         discord = self._discord
-        self.rooms(lanes)
+        self.rooms(rooms)
+        for number in range(len(self._people), people):
+            self._people.append(discord.add_user(f"p{number}"))
         for channel in self._channels:
             del channel.messages[:-KEPT_MESSAGES]
         kept_ids = {message.id for channel in self._channels for message in channel.messages}
@@ -216,8 +225,8 @@ class DiscordPlace:
         for session in discord.sessions:
             session.log.clear()
 
-    async def ask(self, lane: int, text: str) -> None:
-        await self._discord.say(self._ada, self._channels[lane], text, mention=True)
+    async def ask(self, room: int, person: int, text: str) -> None:
+        await self._discord.say(self._people[person], self._channels[room], text, mention=True)
 
     def calls(self) -> Counter[str]:
         return _calls(self._discord.requests, "discord")

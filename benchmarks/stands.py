@@ -83,16 +83,19 @@ class Stand:
         count: int,
         *,
         lanes: int,
+        rooms: int = 0,
+        people: int = 1,
         stream_ms: float = 0.0,
         pause_ms: float = 0.0,
         patience: float = UNANSWERED_SECONDS,
     ) -> Asked:
         """Ask `count` questions, `lanes` at a time: each lane waits for its answer, pauses and asks again.
 
-        The model streams each answer over `stream_ms` milliseconds. Raises `Unanswered` where one is not whole after
-        `patience` seconds.
+        In its own channel as the one person there is; or in one of so many `rooms` after the other, at least as many
+        as lanes, as one of so many `people`. The model streams each answer over `stream_ms` milliseconds. Raises
+        `Unanswered` where one is not whole after `patience` seconds.
         """
-        self.place.prepare(lanes)
+        self.place.prepare(max(rooms, lanes), people)
         self.ear.forget()
         self.openai.requests.clear()
         self.openai.calls.clear()
@@ -104,7 +107,8 @@ class Stand:
             for _ in numbers:
                 asking = self.ear.question()
                 asking.asked = time.monotonic()
-                await self.place.ask(number, asking.text)
+                room = asking.number % rooms if rooms else number
+                await self.place.ask(room, asking.number % people, asking.text)
                 seconds.append(await asyncio.wait_for(asking.answered, patience) - asking.asked)
                 await asyncio.sleep(pause_ms / 1000)
 

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, cycle
+from random import Random
 from statistics import median
 from typing import Any
 
@@ -35,6 +36,7 @@ ROUNDS, EACH = 6, 25
 GOAL_RATIO = 1.5
 LEASE_SECONDS = 600.0
 OWNER = "benchmark"
+SEED = 1
 KINDS = ("a mention that begins a conversation", "a message in a known thread", "claiming a turn")
 
 Take = Callable[[], Awaitable[object]]
@@ -76,7 +78,7 @@ async def measure(sizes: Sequence[int], rounds: int, each: int, progress: Callab
 
 @dataclass(slots=True)
 class _Scene:
-    """A worker that serves nobody, over a database with so much in it. `threads` are known ones, the newest first."""
+    """A worker that serves nobody, over a database with so much in it. `threads` are drawn from all that are known."""
 
     worker: App
     threads: Iterator[Address]
@@ -132,5 +134,6 @@ async def _scene(size: int) -> AsyncIterator[_Scene]:
             worker.desk.connected(adapter.describe(), "nothing")
             channels = [f"C{number}" for number in range(CHANNELS)]
             await fill(worker.store, Filling(PLATFORM, PLATFORM, channels, size // (2 * QUESTIONS), QUESTIONS))
-            known = [cursor.address for cursor in await worker.store.cursors.recent(PLATFORM, 100)]
-            yield _Scene(worker, (known[number % len(known)] for number in count()), count())
+            known = [cursor.address for cursor in await worker.store.cursors.recent(PLATFORM, size)]
+            Random(SEED).shuffle(known)
+            yield _Scene(worker, cycle(known), count())

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from bot.messages import Address, Author, IncomingMessage, MessageDeleted, MessageEdited
 from storage.records import micros
 
-MOST_CHANNELS = 256
-"""Those where the bot was mentioned last are followed."""
-MOST_MESSAGES = 100
+MOST_CHANNELS = 128
+"""Those where the bot was mentioned last are followed. All of them full, of 200 characters each, take 7 MiB."""
+MOST_MESSAGES = 64
 """Of one channel: what can be asked for, 50 at most, and those that come while it is asked for."""
 TRUSTED_FOR_SECONDS = 600.0
 """An event that a platform never sent is missed no longer than this: then the channel is read again."""
