@@ -41,9 +41,10 @@ fuzz: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# Takes hours: with KEPT=file.json it goes on from what an interrupted run had measured.
 ANSWERS ?= 100000
 growth: $(READY)
-	$(BIN)/python -m benchmarks.growth --answers $(ANSWERS)
+	$(BIN)/python -m benchmarks.growth --answers $(ANSWERS) $(if $(KEPT),--kept $(KEPT))
 
 KILLS ?= 100
 SEED ?= 1

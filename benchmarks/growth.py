@@ -1,6 +1,7 @@
 """The command: `python -m benchmarks.growth`, or `make growth`: what grows with what is stored and asked, and what not.
 
-The parts in their order: threads (context building), intake and claim, starts, many streams, and the long run.
+The parts in their order: threads (context building), intake and claim, starts, many streams, and the long run. Together
+they take hours; measured one by one, what each found is kept in a file that the next goes on from.
 """
 
 from __future__ import annotations
@@ -8,27 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from benchmarks import crowds, growth_page, lengths, machine, starts, stored, threads
-from benchmarks.bots import ROOT, Cores, pin
-from benchmarks.crowds import Streams
-from benchmarks.growth_page import Found
+from benchmarks.bots import ROOT, Cores
+from benchmarks.growth_page import Found, Part, Sitting
 from benchmarks.places import PLATFORMS
 from benchmarks.plots import save
 from benchmarks.stand_ins import StandIns
-from benchmarks.starts import Start
 
 PAGE = ROOT / "docs" / "growth.md"
 COMMAND = "make growth"
+KEPT = TypeAdapter(Found)
+"""How what was found stands in a file: JSON."""
 WIDTH = 118
 """Columns where the output is no terminal, which would have its own."""
 
@@ -50,16 +52,6 @@ class Size:
     answers: int = crowds.ANSWERS
 
 
-class Part(StrEnum):
-    """What can be measured by itself."""
-
-    THREADS = "threads"
-    STORED = "stored"
-    STARTS = "starts"
-    STREAMS = "streams"
-    MEMORY = "memory"
-
-
 QUICK = Size((10, 1_000), 3, (1_000, 10_000), 2, 5, (1_000, 10_000), 1, 40, 20, 3_000.0, 320)
 
 
@@ -69,25 +61,32 @@ def main(
     answers: Annotated[
         int, typer.Option(min=1, help="The long run's answers on each platform; with fewer than by default, no page.")
     ] = crowds.ANSWERS,
-    part: Annotated[list[Part] | None, typer.Option(help="Measure this part alone, or these: a look, no page.")] = None,
+    part: Annotated[list[Part] | None, typer.Option(help="Measure this part alone, or these.")] = None,
+    kept: Annotated[
+        Path | None,
+        typer.Option(help="Go on from what this file holds, with the parts it lacks, and keep there what is found."),
+    ] = None,
     page: Annotated[Path, typer.Option(help="Where the page goes; its pictures, into a folder beside it.")] = PAGE,
 ) -> None:
-    """Measure what grows, print the tables, write the page and its pictures."""
+    """Measure what grows, print the tables; once all parts are there, write the page and its pictures."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
-    size = QUICK if quick else Size(answers=answers)
-    cores, began = Cores.of_this_machine(), time.monotonic()
+    size, cores = QUICK if quick else Size(answers=answers), Cores.of_this_machine()
+    found = KEPT.validate_json(kept.read_bytes()) if kept and kept.exists() else Found()
     with console.status("starting") as status:
-        try:
-            found = asyncio.run(_measure(size, part or list(Part), cores, status.update))
-        except RuntimeError as failure:
-            console.print(str(failure), style="red", markup=False)
-            raise typer.Exit(1) from None
-    seconds = time.monotonic() - began
+        for each in part or [each for each in Part if each not in found.parts]:
+            try:
+                found = asyncio.run(_measured(each, found, size, cores, status.update))
+            except RuntimeError as failure:
+                console.print(str(failure), style="red", markup=False)
+                raise typer.Exit(1) from None
+            if kept:
+                kept.write_bytes(KEPT.dump_json(found, indent=1))
     console.print("\n\n".join(growth_page.sections(found)), markup=False, soft_wrap=True)
+    seconds = sum(sitting.seconds for sitting in found.sittings)
     console.print(f"{seconds:.0f} s in all")
-    if not quick and not part and answers >= crowds.ANSWERS:
+    if not quick and found.parts == set(Part) and all(each.answers[-1] >= crowds.ANSWERS for each in found.memory):
         page.write_text(growth_page.page(found, machine.facts(COMMAND, f"{seconds:.0f} s", cores)))
         pictures = page.with_suffix("")
         save(pictures / lengths.PICTURE, "Cost against thread length", lengths.panels(found.lengths))
@@ -96,43 +95,39 @@ def main(
         console.print(f"written: {page} and {pictures}/")
 
 
-async def _measure(size: Size, parts: Sequence[Part], cores: Cores, progress: Callable[[str], None]) -> Found:
-    found = Found()
-    if Part.THREADS in parts:
-        progress("threads")
-        found = replace(found, lengths=await threads.measure(size.lengths, size.times))
-    if Part.STORED in parts:
-        flatness = await stored.measure(size.stored_sizes, size.rounds, size.each, progress)
-        found = replace(found, flatness=flatness)
-    if not {Part.STARTS, Part.STREAMS, Part.MEMORY} & set(parts):
-        return found
-    stand_ins = await StandIns.start()
-    try:
-        pin(stand_ins.pid, cores.stand_ins)
-        return await _of_processes(found, stand_ins, size, parts=parts, cores=cores, progress=progress)
-    finally:
-        await stand_ins.end()
+async def _measured(part: Part, found: Found, size: Size, cores: Cores, progress: Progress) -> Found:
+    """What was found, and this part of it anew."""
+    progress(part)
+    began = time.monotonic()
+    found = await _MEASURES[part](found, size, cores, progress)
+    sitting = Sitting(part, datetime.now(UTC), time.monotonic() - began, machine.milliseconds())
+    others = [each for each in found.sittings if each.part != part]
+    return replace(found, sittings=[*others, sitting])
 
 
-async def _of_processes(
-    found: Found,
-    stand_ins: StandIns,
-    size: Size,
-    *,
-    parts: Sequence[Part],
-    cores: Cores,
-    progress: Callable[[str], None],
-) -> Found:
-    """The parts in which Parley is a process of its own."""
-    begun: list[Start] = []
-    streams: list[Streams] = []
-    for platform in PLATFORMS:
-        if Part.STARTS in parts:
-            begun += await starts.measure(
+async def _threads(found: Found, size: Size, cores: Cores, progress: Progress) -> Found:
+    return replace(found, lengths=await threads.measure(size.lengths, size.times))
+
+
+async def _stored(found: Found, size: Size, cores: Cores, progress: Progress) -> Found:
+    return replace(found, flatness=await stored.measure(size.stored_sizes, size.rounds, size.each, progress))
+
+
+async def _starts(found: Found, size: Size, cores: Cores, progress: Progress) -> Found:
+    async with StandIns.running(cores) as stand_ins:
+        begun = [
+            await starts.measure(
                 stand_ins, platform, sizes=size.start_sizes, times=size.start_times, cores=cores, progress=progress
             )
-        if Part.STREAMS in parts:
-            many = await crowds.many_streams(
+            for platform in PLATFORMS
+        ]
+    return replace(found, starts=[start for of_platform in begun for start in of_platform])
+
+
+async def _streams(found: Found, size: Size, cores: Cores, progress: Progress) -> Found:
+    async with StandIns.running(cores) as stand_ins:
+        streams = [
+            await crowds.many_streams(
                 stand_ins,
                 platform,
                 threads=size.idle_threads,
@@ -141,13 +136,27 @@ async def _of_processes(
                 cores=cores,
                 progress=progress,
             )
-            streams.append(many)
-    memory = [
-        await crowds.over_answers(stand_ins, platform, size.answers, cores, progress)
-        for platform in PLATFORMS
-        if Part.MEMORY in parts
-    ]
-    return replace(found, starts=begun, streams=streams, memory=memory)
+            for platform in PLATFORMS
+        ]
+    return replace(found, streams=streams)
+
+
+async def _memory(found: Found, size: Size, cores: Cores, progress: Progress) -> Found:
+    async with StandIns.running(cores) as stand_ins:
+        memory = [
+            await crowds.over_answers(stand_ins, platform, size.answers, cores, progress) for platform in PLATFORMS
+        ]
+    return replace(found, memory=memory)
+
+
+Progress = Callable[[str], None]
+_MEASURES: Mapping[Part, Callable[[Found, Size, Cores, Progress], Awaitable[Found]]] = {
+    Part.THREADS: _threads,
+    Part.STORED: _stored,
+    Part.STARTS: _starts,
+    Part.STREAMS: _streams,
+    Part.MEMORY: _memory,
+}
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 from benchmarks import crowds, lengths, machine, starts, stored, threads
 from benchmarks.crowds import Memory, Streams
@@ -22,6 +24,27 @@ LOOKS = (("o", BLUE), ("s", RED), ("^", GREEN))
 ROWS_OF_CURVE = 10
 
 
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    THREADS = "threads"
+    STORED = "stored"
+    STARTS = "starts"
+    STREAMS = "streams"
+    MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """When the measuring of a part ended, how long it took, and how fast the machine was then: milliseconds of a loop
+    of a million additions."""
+
+    part: Part
+    ended: datetime
+    seconds: float
+    milliseconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was measured; a part that was left out is empty."""
@@ -31,6 +54,12 @@ class Found:
     starts: Sequence[Start] = ()
     streams: Sequence[Streams] = ()
     memory: Sequence[Memory] = ()
+    sittings: Sequence[Sitting] = ()
+
+    @property
+    def parts(self) -> Set[Part]:
+        """Those that were measured."""
+        return {sitting.part for sitting in self.sittings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +91,8 @@ def page(found: Found, facts: Mapping[str, str]) -> str:
     for section, picture in zip(others, pictures, strict=True):
         heading, _, rest = section.partition("\n\n")
         parts.append("\n\n".join(filter(None, [heading, picture, rest])))
-    parts += [f"## The machine and the run\n\n{machine.table(facts)}", f"## How it is measured\n\n{_method()}"]
+    run = f"{machine.table(facts)}\n\n{_sittings(found.sittings)}"
+    parts += [f"## The machine and the run\n\n{run}", f"## How it is measured\n\n{_method()}"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -199,6 +229,15 @@ def _memory(found: Sequence[Memory]) -> str:
             counted = " (growth counts from here)" if index == each.warm else ""
             lines.append(f"| {TITLES[each.platform]}{counted} | {each.answers[index]:,} | {each.mib[index]:.1f} |")
         lines.append(f"| {TITLES[each.platform]}, answers a second | | {each.rate:.1f} |")
+    return "\n".join(lines)
+
+
+def _sittings(found: Sequence[Sitting]) -> str:
+    lines = ["| part | measured until (UTC) | took, s | a million additions then, ms |", "|---|---|---:|---:|"]
+    lines += [
+        f"| {each.part} | {each.ended:%Y-%m-%d %H:%M} | {each.seconds:,.0f} | {each.milliseconds:.0f} |"
+        for each in sorted(found, key=lambda each: list(Part).index(each.part))
+    ]
     return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ def facts(command: str, took: str, cores: Cores) -> Mapping[str, str]:
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "command": f"`{command}`, {took}",
         "processor": f"{_processor()}, {os.cpu_count()} cores",
-        "its speed": f"{_milliseconds():.0f} ms for a loop of a million additions in Python, the least of {TRIES}",
+        "its speed": f"{milliseconds():.0f} ms for a loop of a million additions in Python, the least of {TRIES}",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{system.system()} {system.release()}, database on {disk.fstype if disk else 'an unknown disk'}",
         "Python": system.python_version(),
@@ -47,7 +47,7 @@ def table(found: Mapping[str, str]) -> str:
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in found.items())])
 
 
-def _milliseconds() -> float:
+def milliseconds() -> float:
     """How fast one core is just now: hosts share theirs, and some are three times as fast an hour later."""
     return min(timeit.repeat("total += 1", "total = 0", number=ADDITIONS, repeat=TRIES)) * 1000
 

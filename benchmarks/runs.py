@@ -15,7 +15,7 @@ from statistics import quantiles
 from typing import Any
 
 from benchmarks import bots
-from benchmarks.bots import BOTS, Bot, BotName, Cores, pin, scratch
+from benchmarks.bots import BOTS, Bot, BotName, Cores, scratch
 from benchmarks.places import PLATFORMS, Platform
 from benchmarks.stand_ins import StandIns
 from benchmarks.wal import write_transactions
@@ -70,10 +70,8 @@ class Run:
 async def benchmark(size: Size, cores: Cores, progress: Callable[[str], None]) -> list[Run]:
     """All runs: in each round and on each platform both bots, the other one first each time. Raises RuntimeError."""
     began = time.monotonic()
-    stand_ins = await StandIns.start()
-    try:
-        pin(stand_ins.pid, cores.stand_ins)
-        runs: list[Run] = []
+    runs: list[Run] = []
+    async with StandIns.running(cores) as stand_ins:
         for number in range(size.rounds):
             if number and time.monotonic() - began > size.seconds:
                 break
@@ -81,9 +79,7 @@ async def benchmark(size: Size, cores: Cores, progress: Callable[[str], None]) -
                 for bot in BOTS if number % 2 == 0 else BOTS[::-1]:
                     progress(f"round {number + 1} of {size.rounds}: {bot} on {platform}")
                     runs.append(await _run(stand_ins, platform, bot, size, cores))
-        return runs
-    finally:
-        await stand_ins.end()
+    return runs
 
 
 async def _run(stand_ins: StandIns, platform: Platform, name: BotName, size: Size, cores: Cores) -> Run:

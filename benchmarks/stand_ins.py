@@ -10,14 +10,15 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
 import psutil
 import uvloop
 
+from benchmarks.bots import Cores, pin
 from benchmarks.stands import Stand, stand
 
 _END_SECONDS = 3.0
@@ -29,17 +30,21 @@ class StandIns:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self.pid = process.pid
 
     @classmethod
-    async def start(cls) -> StandIns:
-        """Start the process; it opens nothing yet."""
-        return cls(
-            await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "benchmarks.stand_ins",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE,
-            )
+    @asynccontextmanager
+    async def running(cls, cores: Cores) -> AsyncIterator[StandIns]:
+        """The process, on its core; it opens nothing yet."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "benchmarks.stand_ins",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE,
         )  # fmt: skip
+        stand_ins = cls(process)
+        try:
+            pin(process.pid, cores.stand_ins)
+            yield stand_ins
+        finally:
+            await stand_ins._end()
 
     async def order(self, what: str, **details: Any) -> dict[str, Any]:
         """Have one order carried out. Raises RuntimeError with what went wrong there."""
@@ -51,7 +56,7 @@ class StandIns:
             raise RuntimeError(f"stand-ins, {what}: {answer['error']}")
         return answer
 
-    async def end(self) -> None:
+    async def _end(self) -> None:
         """Close its input, which ends it; or kill it, where it is in the middle of an order."""
         assert self._process.stdin is not None
         self._process.stdin.close()

@@ -1,15 +1,19 @@
 """What `make growth` measures, in small: its parts run, and what it stores first is stored as the product does it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 
 from benchmarks import growth_page, plots, stored, threads
 from benchmarks.crowds import Memory, Streams
 from benchmarks.figures import Spread
 from benchmarks.filling import ANSWER, QUESTION, Filling, fill
-from benchmarks.growth_page import Found
+from benchmarks.growth import KEPT, main
+from benchmarks.growth_page import Found, Part, Sitting
 from benchmarks.places import PLATFORMS, Platform
 from benchmarks.starts import Start
 from bot.messages import Address
@@ -87,6 +91,7 @@ def found() -> Found:
         [Start("slack", 1_000_000, Spread(2_100.0, 2_000.0, 2_200.0), Spread(90.0, 80.0, 95.0), 180.0)],
         [Streams("discord", 1_000, 500, 499, 180.0, 200.0, 290.0)],
         [Memory("slack", (0, 1_000, 50_000, 100_000), (180.0, 200.0, 215.0, 212.0), 90.0)],
+        [Sitting(part, datetime(2026, 11, 27, 1, 30, tzinfo=UTC), 1_234.5, 23.4) for part in reversed(Part)],
     )
 
 
@@ -109,8 +114,34 @@ def test_the_page_says_of_each_goal_whether_it_is_met() -> None:
     ], "499 streams are not 500"
     assert "(performance.md)" in text, "why they are missed"
     assert "| memory over 100,000 answers, Slack | + ≤ 20 MiB | + 15.0 MiB | yes |" in goals
+    assert text.index("| threads | 2026-11-27 01:30 | 1,234 | 23 |") < text.index("| memory | 2026-11-27 01:30")
     for picture in (growth_page.STORED, growth_page.MEMORY, "thread-length.png"):
         assert f"](growth/{picture})" in text
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """The command has only errors logged; afterwards it is as it was."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_what_was_found_is_kept_for_the_parts_that_are_still_to_come(tmp_path: Path) -> None:
+    kept, page = tmp_path / "found.json", tmp_path / "growth.md"
+    main(quick=True, part=[Part.THREADS], kept=kept, page=page)
+    earlier = KEPT.validate_json(kept.read_bytes())
+    assert earlier.parts == {Part.THREADS}
+    main(quick=True, part=[Part.STORED], kept=kept, page=page)
+    both = KEPT.validate_json(kept.read_bytes())
+    assert both.parts == {Part.THREADS, Part.STORED}
+    assert both.lengths == earlier.lengths
+    assert not page.exists(), "parts are missing"
+    kept.write_bytes(KEPT.dump_json(found()))
+    main(quick=False, kept=kept, page=page)
+    assert "## Memory over answers" in page.read_text(), "nothing was left to measure"
+    assert (tmp_path / "growth" / growth_page.MEMORY).exists()
 
 
 def test_a_part_that_was_left_out_has_no_section() -> None:
