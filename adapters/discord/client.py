@@ -54,7 +54,7 @@ RESUME_TRIES = 3
 DAY = 86_400.0
 
 GUILDS_FOLLOW = 0.25
-"""Seconds after READY in which the first guilds are told of."""
+"""Seconds after a READY that named no guilds in which the first are told of, if there are any."""
 
 APPLICATION_DEADLINE = 5.0
 """Seconds to learn what the application is called and may do; the bot starts without."""
@@ -177,7 +177,8 @@ class Client(discord.Client):
         """Wait until Discord has described every guild of the session, or for so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await asyncio.sleep(GUILDS_FOLLOW)  # READY may come before it names any
+                if not self.guilds:
+                    await asyncio.sleep(GUILDS_FOLLOW)
                 await self._guilds_told.wait()
 
     async def authenticate(self, token: str) -> Identity:
