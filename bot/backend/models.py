@@ -1,6 +1,6 @@
 """What is known of models as data: context windows and prices, from the tables inside genai_prices. No network.
 
-The tables cost about 0.15 s and 20 MB to import, so that happens at the first question about a model.
+The tables cost about 0.15 s and 20 MB to import, so that happens at the first question about a model, or by `load`.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ def is_openais(model: str) -> bool:
 def known_price(model: str) -> bool:
     """Whether it is known what `model` costs."""
     return cost_micros(model, _NOTHING) is not None
+
+
+def load(model: str) -> None:
+    """Import the tables and find a model's price in them, once. Blocking: a thread's work at start."""
+    cost_micros(model, Usage(1, 0, 1))
 
 
 def cost_micros(model: str, usage: Usage, price: Price | None = None) -> int | None:

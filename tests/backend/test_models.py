@@ -83,3 +83,20 @@ print("genai_prices" in sys.modules, models.context_window("gpt-4o"), "genai_pri
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "128000", "True"]
+
+
+LOADS_ONCE = """
+import sys
+from bot.backend import models
+assert not any(name.startswith("genai_prices") for name in sys.modules), "before anybody asks"
+models.load("gpt-5.4-mini")
+before = set(sys.modules)
+assert models.context_window("gpt-5.4-mini")
+assert models.cost_micros("gpt-5.4-mini", models.Usage(10, 0, 5))
+sys.exit(f"loaded later: {sorted(set(sys.modules) - before)}" if set(sys.modules) != before else 0)
+"""
+
+
+def test_what_is_loaded_at_the_start_is_all_that_a_first_question_needs() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADS_ONCE], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
