@@ -133,9 +133,17 @@ def names(history: Sequence[StoredMessage]) -> dict[tuple[str, str], str]:
     """What each author of a conversation is called, as `_who` tells them apart: by the name of their newest message,
     since Discord's history does not know the one that a server has for them, and of two with one name the second is
     `Ada (2)`. Those who take part are named before those who were only overheard."""
-    newest = {_who(each): each.author_name for each in history if each.author_name}
-    taking_part = dict.fromkeys(_who(each) for each in history if each.role == "user")
-    overheard = dict.fromkeys(_who(each) for each in history if each.role == "overheard")
+    newest: dict[tuple[str, str], str] = {}
+    taking_part: dict[tuple[str, str], None] = {}
+    overheard: dict[tuple[str, str], None] = {}
+    for message in history:
+        who = _who(message)
+        if message.author_name:
+            newest[who] = message.author_name
+        if message.role == "user":
+            taking_part[who] = None
+        elif message.role == "overheard":
+            overheard[who] = None
     found: dict[tuple[str, str], str] = {}
     taken: set[str] = set()
     for who in taking_part | overheard:
@@ -157,11 +165,12 @@ def speakers(history: Sequence[StoredMessage]) -> dict[str, str]:
     Then the other names that they had in it: what was said may mention them by those.
     """
     called = names(history)
-    there = [message for message in history if message.role == "user" and _who(message) in called]
-    found = {called[_who(message)]: message.author_id for message in there}
-    for message in there:
-        if message.author_name:
-            found.setdefault(_one_line(message.author_name), message.author_id)
+    wordings = dict.fromkeys((_who(each), each.author_id, each.author_name) for each in history if each.role == "user")
+    there = [each for each in wordings if each[0] in called]
+    found = {called[who]: author_id for who, author_id, _ in there}
+    for _, author_id, name in there:
+        if name:
+            found.setdefault(_one_line(name), author_id)
     return found
 
 
@@ -190,12 +199,14 @@ def build(
     `pictures`, by the messages' ids, go with what was said; a text among them says of one why it can't be shown.
     `began`: the day that the system message names.
     """
-    shown = pictures or {}
-    images = [tuple(p for p in shown.get(message.id, ()) if isinstance(p, Picture)) for message in history]
-    notes = ["".join(f"\n{p}" for p in shown.get(message.id, ()) if isinstance(p, str)) for message in history]
-    lines = [line + note for line, note in zip(in_lines(history, began), notes, strict=True)]
+    shown = (pictures or {}).items()
+    images = {of: tuple(p for p in each if isinstance(p, Picture)) for of, each in shown}
+    notes = {of: "".join(f"\n{p}" for p in each if isinstance(p, str)) for of, each in shown}
+    weights = {of: sum(picture.tokens for picture in each) for of, each in images.items()}
+    framed = [FRAMING + weights.get(message.id, 0) for message in history]
     room = max(budget.tokens - FRAMING, 1)
-    sizes = _sizes(lines, images, budget, room)
+    lines = _with_notes(history, began, notes)
+    sizes = _sizes(lines, framed, budget, room)
     first, start = 0, None
     told = _told(memory.before(memory.start), budget, room)
     if sum(sizes) + _size(told, budget) > room:
@@ -203,9 +214,8 @@ def build(
         left = room - _size(told, budget)
         while True:
             # As it will read from now on: the day that a line before it named has to be named anew.
-            again = in_lines(history[first:], began)
-            lines[first:] = [line + note for line, note in zip(again, notes[first:], strict=True)]
-            sizes[first] = budget.count(lines[first]) + FRAMING + sum(picture.tokens for picture in images[first])
+            lines[first:] = _with_notes(history[first:], began, notes)
+            sizes[first] = budget.count(lines[first]) + framed[first]
             if first == len(history) - 1 or sum(sizes[first:]) <= left:
                 break
             first = _next_question(history, first)
@@ -213,8 +223,8 @@ def build(
         if sizes[first] > left:
             lines[first] = _cut(lines[first], left - FRAMING, budget)
     turns = [
-        ModelMessage("assistant" if message.role == "assistant" else "user", line, each)
-        for message, line, each in zip(history[first:], lines[first:], images[first:], strict=True)
+        ModelMessage("assistant" if message.role == "assistant" else "user", line, images.get(message.id, ()))
+        for message, line in zip(history[first:], lines[first:], strict=True)
     ]
     before = [ModelMessage("user", told)] if told else []
     taken = min(sum(sizes[first:]) + _size(told, budget), room)
@@ -238,6 +248,11 @@ def in_lines(history: Sequence[StoredMessage], began: date | None = None) -> lis
     return written
 
 
+def _with_notes(history: Sequence[StoredMessage], began: date | None, notes: Mapping[int, str]) -> list[str]:
+    """The lines of `in_lines`, each with what is noted of its message below it."""
+    return [line + notes.get(message.id, "") for message, line in zip(history, in_lines(history, began), strict=True)]
+
+
 def indented(text: str) -> str:
     """A text whose further lines can't be taken for what begins a line, blocks of code as they stood to each other."""
     if text.isprintable():
@@ -256,14 +271,17 @@ def first_kept(history: Sequence[StoredMessage], sizes: Sequence[int], room: int
     return _next_question(history, first) if history[first].role == "assistant" else first
 
 
-def _sizes(lines: Sequence[str], images: Sequence[Sequence[Picture]], budget: Budget, room: int) -> list[int]:
-    """How many tokens each message takes. Of those that stand before more than the room, no window holds any: they are
-    not counted, and said to take more than it. A thread may have thousands."""
+def _sizes(lines: Sequence[str], framed: Sequence[int], budget: Budget, room: int) -> list[int]:
+    """How many tokens each message takes, `framed` of them besides its line.
+
+    Of those that stand before more than the room, no window holds any: they are not counted, and said to take more than
+    it. A thread may have thousands.
+    """
     sizes, taken = [room + 1] * len(lines), 0
     for index in reversed(range(len(lines))):
         if taken > room:
             break
-        sizes[index] = budget.count(lines[index]) + FRAMING + sum(picture.tokens for picture in images[index])
+        sizes[index] = budget.count(lines[index]) + framed[index]
         taken += sizes[index]
     return sizes
 

@@ -14,6 +14,8 @@ _TICKS = re.compile(r"`{3,}")
 
 def below(message: StoredMessage) -> str:
     """The lines that follow a message's words: each attachment's name, and what was read of it."""
+    if not message.attachments:
+        return ""
     listed = "".join(f"\n[attached: {named(a.name)}, {a.media_type}]" for a in message.attachments)
     return listed + "".join(map(_read, message.files or ()))
 
