@@ -19,6 +19,7 @@ from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, Delive
 from bot.files.out import at_most, whole_name
 from bot.insisting import insist
 from bot.lease import Lease
+from bot.leisure import at_leisure
 from bot.messages import Button, Reply
 from bot.pacing import Pace, Share, Slot, Urgency
 from bot.parts import Parts
@@ -249,11 +250,7 @@ class LiveAnswer:
     async def _until_preview_is_due(self) -> None:
         pause = self._preview_at - time.monotonic()
         if pause > 0:
-            try:
-                async with asyncio.timeout(pause):
-                    await self._completed.wait()
-            except TimeoutError:
-                pass
+            await at_leisure(pause, self._completed)
 
     async def _preview(self, share: Share) -> None:
         if self._text:

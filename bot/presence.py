@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from bot.adapter import Adapter, ShowsStatus
 from bot.lease import Lease
+from bot.leisure import at_leisure
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Presence:
         loop = asyncio.get_running_loop()
         began, said = loop.time(), False
         pause = FIRST_STATUS_SECONDS if self._again_at is None else max(0.0, self._again_at - began)
-        while not await self._ends_within(pause):
+        while not await at_leisure(pause, self._ended):
             visible = await self._show()
             pause = self._status_seconds if visible else min(AGAIN_SECONDS, self._status_seconds)
             self._again_at = loop.time() + pause if visible else None
@@ -116,11 +117,3 @@ class Presence:
     @property
     def _status_seconds(self) -> float:
         return self._adapter.status_seconds if isinstance(self._adapter, ShowsStatus) else AGAIN_SECONDS
-
-    async def _ends_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._ended.wait()
-        except TimeoutError:
-            return False
-        return True

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.budgets import Budgets
 from adapters.slack.failures import SlackFault, ask
+from bot.leisure import at_leisure
 from bot.messages import Address
 
 log = structlog.get_logger(__name__)
@@ -105,7 +106,7 @@ class Sessions:
 
     async def _begin(self, key: tuple[str, str]) -> bool:
         """Whether there is more to do for the session: it is shown by now, or wanted no more."""
-        await asyncio.sleep(BEGIN_SECONDS)
+        await at_leisure(BEGIN_SECONDS)
         if self._wanted[key] != "processing":
             return True
         if self._budgets is not None and not self._budgets.spares(_METHOD):
