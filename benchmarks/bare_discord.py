@@ -22,10 +22,10 @@ class Bot(discord.Client):
         if message.author == self.user or self.user not in message.mentions:
             return
         question = message.content.split(">", 1)[-1].strip()
-        stream = await model.chat.completions.create(
-            model=os.environ["OPENAI_MODEL"], messages=[{"role": "user", "content": question}], stream=True
+        whole = await model.chat.completions.create(
+            model=os.environ["OPENAI_MODEL"], messages=[{"role": "user", "content": question}]
         )
-        text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+        text = whole.choices[0].message.content or ""
         await message.reply(text)
 
 

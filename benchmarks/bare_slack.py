@@ -18,10 +18,10 @@ model = AsyncOpenAI()
 async def answer(event: dict[str, Any]) -> None:
     """Ask the model, post its answer into the thread."""
     question = event["text"].split(">", 1)[-1].strip()
-    stream = await model.chat.completions.create(
-        model=os.environ["OPENAI_MODEL"], messages=[{"role": "user", "content": question}], stream=True
+    whole = await model.chat.completions.create(
+        model=os.environ["OPENAI_MODEL"], messages=[{"role": "user", "content": question}]
     )
-    text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+    text = whole.choices[0].message.content or ""
     await slack.chat_postMessage(channel=event["channel"], thread_ts=event.get("thread_ts") or event["ts"], text=text)
 
 

@@ -62,8 +62,9 @@ def page(
         "# Benchmarks",
         "Written by `make bench`; measured again by the same command. The *bare loop* is what Bolt or discord.py do "
         "with the OpenAI SDK in thirty lines ([Slack](../benchmarks/bare_slack.py), "
-        "[Discord](../benchmarks/bare_discord.py)): it keeps nothing, sends the whole answer once, and loses what it "
-        "was doing when it ends. Parley stores every message and every step of an answer, with a synchronous commit.",
+        "[Discord](../benchmarks/bare_discord.py)): it asks the model for a whole answer, shows nothing until it has "
+        "it, keeps nothing, and loses what it was doing when it ends. Parley streams the answer, so that it can be "
+        "read while it grows, and stores every message and every step with a synchronous commit.",
         *(_platform(runs, platform, size) for platform in PLATFORMS),
         *([f"{machine.WHY_NOT} {_pace(runs, size)}"] if _is_missed(runs, size) else []),
         f"## Latency against load\n\n![Milliseconds to a whole answer against questions at the same time]"
@@ -78,7 +79,7 @@ def page(
 
 
 def _pace(runs: Sequence[Run], size: Size) -> str:
-    """How fast this machine was against the one that the goals in milliseconds were set on."""
+    """What the bare loop takes here, and where the goals in milliseconds were set."""
     found = {
         platform: row.bare.middle
         for platform in PLATFORMS
