@@ -11,8 +11,10 @@ undone by the thread, whoever still listens.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -106,12 +108,11 @@ class Lane:
         """Commit the whole batch at once; False where the database refused a part of it, and nothing was done."""
         failures: dict[_Work, Exception] = {}
         try:
-            connection = self._connected()
-            with connection.begin():
+            with self._transaction() as connection:
                 for work in batch:
-                    if work.wanted and (failure := _tried(connection, work)) is not None:
+                    if work.wanted and (failure := self._tried(connection, work)) is not None:
                         failures[work] = failure
-        except (SQLAlchemyError, MemoryError) as refusal:
+        except (SQLAlchemyError, sqlite3.Error, MemoryError) as refusal:
             # Where another process holds the database, each would wait for as long again.
             held = dialect.is_busy(refusal)
             for work in batch:
@@ -126,37 +127,39 @@ class Lane:
         if not work.wanted:
             return
         try:
-            connection = self._connected()
-            with connection.begin():
+            with self._transaction() as connection:
                 work.value = work.do(connection)
         except Exception as failure:  # noqa: BLE001 - whatever it is, who waits for the work is told
             work.failure = failure
         work.over = True
 
-    def _connected(self) -> Connection:
+    def _tried(self, connection: Connection, work: _Work) -> Exception | None:
+        """Do a piece of work within what is open: its own failure, once it alone is undone, or None.
+
+        The database's errors are raised, and SQLite's want of memory, which SQLAlchemy does not take for one: after
+        them there may be no transaction left to go back in.
+        """
+        own = None
+        before = dialect.Savepoint(self._driver)
+        try:
+            work.value = work.do(connection)
+        except (SQLAlchemyError, sqlite3.Error, MemoryError):
+            raise
+        except Exception as failure:  # noqa: BLE001 - it concerns none of the others
+            own = failure
+            before.go_back()
+        before.release()
+        return own
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """The connection, in a transaction of its own; one that reads sees each statement's moment."""
         if self._connection is None:
-            self._connection = self._engine.connect().execution_options(**{dialect.WRITES: self._writes})
+            self._connection = self._engine.connect()
         if self._driver._conn.in_transaction:
             # A commit that failed by anything but an error of the database was not undone.
             self._driver._conn.rollback()
-        return self._connection
-
-
-def _tried(connection: Connection, work: _Work) -> Exception | None:
-    """Do a piece of work within what is open: its own failure, once it alone is undone, or None.
-
-    SQLAlchemy's errors are raised, and SQLite's want of memory, which it does not take for one: after them there may be
-    no transaction left to go back in. `begin_nested` would compile a statement each time, and take as long as a small
-    write.
-    """
-    own = None
-    connection.exec_driver_sql("SAVEPOINT work")
-    try:
-        work.value = work.do(connection)
-    except (SQLAlchemyError, MemoryError):
-        raise
-    except Exception as failure:  # noqa: BLE001 - it concerns none of the others
-        own = failure
-        connection.exec_driver_sql("ROLLBACK TO work")
-    connection.exec_driver_sql("RELEASE work")
-    return own
+        with self._connection.begin():
+            if self._writes:
+                dialect.begin_to_write(self._connection)
+            yield self._connection
