@@ -64,7 +64,10 @@ def main(
     part: Annotated[list[Part] | None, typer.Option(help="Measure this part alone, or these.")] = None,
     kept: Annotated[
         Path | None,
-        typer.Option(help="Go on from what this file holds, with the parts it lacks, and keep there what is found."),
+        typer.Option(
+            dir_okay=False,
+            help="Go on from what this file holds, with the parts it lacks, and keep there what is found.",
+        ),
     ] = None,
     page: Annotated[Path, typer.Option(help="Where the page goes; its pictures, into a folder beside it.")] = PAGE,
 ) -> None:
@@ -75,18 +78,20 @@ def main(
     size, cores = QUICK if quick else Size(answers=answers), Cores.of_this_machine()
     found = KEPT.validate_json(kept.read_bytes()) if kept and kept.exists() else Found()
     with console.status("starting") as status:
-        for each in part or [each for each in Part if each not in found.parts]:
+        for each in part or [each for each in Part if each not in found.parts_of(str(size))]:
             try:
                 found = asyncio.run(_measured(each, found, size, cores, status.update))
             except RuntimeError as failure:
                 console.print(str(failure), style="red", markup=False)
                 raise typer.Exit(1) from None
             if kept:
-                kept.write_bytes(KEPT.dump_json(found, indent=1))
+                whole = kept.with_name(f"{kept.name}.new")
+                whole.write_bytes(KEPT.dump_json(found, indent=1))
+                whole.replace(kept)
     console.print("\n\n".join(growth_page.sections(found)), markup=False, soft_wrap=True)
     seconds = sum(sitting.seconds for sitting in found.sittings)
     console.print(f"{seconds:.0f} s in all")
-    if not quick and found.parts == set(Part) and all(each.answers[-1] >= crowds.ANSWERS for each in found.memory):
+    if size == Size() and found.parts_of(str(size)) == set(Part):
         page.write_text(growth_page.page(found, machine.facts(COMMAND, f"{seconds:.0f} s", cores)))
         pictures = page.with_suffix("")
         save(pictures / lengths.PICTURE, "Cost against thread length", lengths.panels(found.lengths))
@@ -100,7 +105,7 @@ async def _measured(part: Part, found: Found, size: Size, cores: Cores, progress
     progress(part)
     began = time.monotonic()
     found = await _MEASURES[part](found, size, cores, progress)
-    sitting = Sitting(part, datetime.now(UTC), time.monotonic() - began, machine.milliseconds())
+    sitting = Sitting(part, str(size), datetime.now(UTC), time.monotonic() - began, machine.milliseconds())
     others = [each for each in found.sittings if each.part != part]
     return replace(found, sittings=[*others, sitting])
 

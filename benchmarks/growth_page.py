@@ -36,10 +36,11 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """When the measuring of a part ended, how long it took, and how fast the machine was then: milliseconds of a loop
-    of a million additions."""
+    """How much a part was given (`growth.Size`), when its measuring ended, how long that took, and how fast the machine
+    was then: milliseconds of a loop of a million additions."""
 
     part: Part
+    size: str
     ended: datetime
     seconds: float
     milliseconds: float
@@ -56,10 +57,9 @@ class Found:
     memory: Sequence[Memory] = ()
     sittings: Sequence[Sitting] = ()
 
-    @property
-    def parts(self) -> Set[Part]:
-        """Those that were measured."""
-        return {sitting.part for sitting in self.sittings}
+    def parts_of(self, size: str) -> Set[Part]:
+        """Those that were measured, each with so much."""
+        return {sitting.part for sitting in self.sittings if sitting.size == size}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ TITLES: dict[Platform, str] = {"slack": "Slack", "discord": "Discord"}
 HEADINGS = ("", "bare loop", "Parley", "Parley / bare", "goal", "met")
 NAMES = {"bare": "bare loop", "parley": "Parley"}
 YARDSTICK_CPU_MS: Mapping[Platform, float] = {"slack": 8.0, "discord": 6.0}
-"""Processor time of the bare loop for an answer where the goals in milliseconds were set."""
+"""Processor time of such a loop for an answer where the goals in milliseconds were set, as told with them."""
 LATENCY = "latency.png"
 """A picture, in the folder beside the page."""
 COUNTS: Mapping[str, str] = {
@@ -219,7 +219,7 @@ def _method(rounds: int, size: Size, *, pinned: bool) -> str:
             f"- **alone**: {size.alone} questions one after the other with {PAUSE_MS:.0f} ms between, from a model "
             "that answers at once. Every question begins a new thread (Slack) or chain of replies (Discord).",
             f"- **{CROWD} at once**: {CROWD} questions in {CROWD} channels at the same moment, "
-            f"{size.crowds} times, from a model that streams each answer over {CROWD_STREAM_MS:.0f} ms.",
+            f"{size.crowds} times, from a model that takes {CROWD_STREAM_MS:.0f} ms for an answer, streamed or not.",
             f"- **{LANES} lanes**: {size.sustained} questions, {LANES} at any time, each lane asking again as soon as "
             "it has its answer. The CPU is user and system time of the bot's process over this part, and the calls "
             "per answer are those of this part.",

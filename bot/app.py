@@ -304,7 +304,7 @@ async def build(
                 settings, store, backend, desk, lag, heartbeat, sweep, summarising, key_files, stop or asyncio.Event()
             )
     finally:
-        await tables
+        await asyncio.gather(tables, return_exceptions=True)  # what fails there, a question meets too
         await store.close()
         life.end()
 

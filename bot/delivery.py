@@ -248,9 +248,7 @@ class LiveAnswer:
             log.info("stop_not_offered", turn=self._turn, code=failure.code)
 
     async def _until_preview_is_due(self) -> None:
-        pause = self._preview_at - time.monotonic()
-        if pause > 0:
-            await at_leisure(pause, self._completed)
+        await at_leisure(self._preview_at - time.monotonic(), self._completed)
 
     async def _preview(self, share: Share) -> None:
         if self._text:

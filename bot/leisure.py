@@ -18,9 +18,9 @@ LONGEST_SECONDS = 0.5
 async def at_leisure(seconds: float, unless: asyncio.Event | None = None) -> bool:
     """Wait so long, and on while the loop is late, half a second more at most; whether `unless` was set meanwhile."""
     loop, never = asyncio.get_running_loop(), asyncio.Event()
-    latest = loop.time() + seconds + LONGEST_SECONDS
+    due = loop.time() + max(seconds, 0.0)
+    latest = due + LONGEST_SECONDS
     while True:
-        due = loop.time() + max(seconds, 0.0)
         try:
             async with asyncio.timeout_at(due):
                 return await (unless or never).wait()
@@ -28,4 +28,4 @@ async def at_leisure(seconds: float, unless: asyncio.Event | None = None) -> boo
             now = loop.time()
         if now - due < LATE_SECONDS or now >= latest:
             return False
-        seconds = AGAIN_SECONDS
+        due = min(now + AGAIN_SECONDS, latest)

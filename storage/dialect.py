@@ -105,7 +105,7 @@ def prepare(url: URL) -> None:
 
 async def connect(url: URL) -> aiosqlite.Connection:
     """A connection with a thread of its own, to a file that `prepare` has seen open."""
-    # The driver's own transaction handling would begin late and commit early; `_begin_sqlite` does it instead.
+    # The driver's own transaction handling would begin late and commit early; `begin_to_write` does it instead.
     return await aiosqlite.connect(url.database or "", timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
 
 

@@ -113,8 +113,9 @@ class Lane:
                     if work.wanted and (failure := self._tried(connection, work)) is not None:
                         failures[work] = failure
         except (SQLAlchemyError, sqlite3.Error, MemoryError) as refusal:
-            # Where another process holds the database, each would wait for as long again.
-            held = dialect.is_busy(refusal)
+            # Where another process holds the database, each would wait for as long again. The driver's own errors are
+            # of a savepoint: what is wrong is seen where each is done alone.
+            held = isinstance(refusal, SQLAlchemyError) and dialect.is_busy(refusal)
             for work in batch:
                 work.over, work.alone = held, not held
                 work.failure = refusal if held else None

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from urllib.parse import unquote
 
 from markdown_it.token import Token
@@ -191,11 +192,14 @@ class _Line:
             depth += (children[end].type == "em_open") - (children[end].type == "em_close")
             if not depth:
                 break
-        rest = [token for token in children[end + 1 :] if token.content or token.type != "text"]
-        if rest and self.depth.get(rest[0].type.removesuffix("_open")) == 0:
+        # Looked at one by one: a line may have thousands of them, and as many marks.
+        rest = (token for token in islice(children, end + 1, None) if token.content or token.type != "text")
+        following = next(rest, None)
+        if following is not None and self.depth.get(following.type.removesuffix("_open")) == 0:
             return "*"
         before = "".join(self.pieces[-3:]).rstrip("*~_")[-1:]
-        behind = (token.content for token in rest if not token.type.endswith(("_open", "_close")))
+        told = chain([following] if following is not None else [], rest)
+        behind = (token.content for token in told if not token.type.endswith(("_open", "_close")))
         return "*" if _is_word(before) or _is_word(next(behind, "")[:1]) else "_"
 
     def _marker(self, kind: str) -> str:

@@ -12,7 +12,7 @@ from benchmarks import growth_page, plots, stored, threads
 from benchmarks.crowds import Memory, Streams
 from benchmarks.figures import Spread
 from benchmarks.filling import ANSWER, QUESTION, Filling, fill
-from benchmarks.growth import KEPT, main
+from benchmarks.growth import KEPT, QUICK, Size, main
 from benchmarks.growth_page import Found, Part, Sitting
 from benchmarks.places import PLATFORMS, Platform
 from benchmarks.starts import Start
@@ -91,7 +91,10 @@ def found() -> Found:
         [Start("slack", 1_000_000, Spread(2_100.0, 2_000.0, 2_200.0), Spread(90.0, 80.0, 95.0), 180.0)],
         [Streams("discord", 1_000, 500, 499, 180.0, 200.0, 290.0)],
         [Memory("slack", (0, 1_000, 50_000, 100_000), (180.0, 200.0, 215.0, 212.0), 90.0)],
-        [Sitting(part, datetime(2026, 11, 27, 1, 30, tzinfo=UTC), 1_234.5, 23.4) for part in reversed(Part)],
+        [
+            Sitting(part, str(Size()), datetime(2026, 11, 27, 1, 30, tzinfo=UTC), 1_234.5, 23.4)
+            for part in reversed(Part)
+        ],
     )
 
 
@@ -132,10 +135,11 @@ def test_what_was_found_is_kept_for_the_parts_that_are_still_to_come(tmp_path: P
     kept, page = tmp_path / "found.json", tmp_path / "growth.md"
     main(quick=True, part=[Part.THREADS], kept=kept, page=page)
     earlier = KEPT.validate_json(kept.read_bytes())
-    assert earlier.parts == {Part.THREADS}
+    assert earlier.parts_of(str(QUICK)) == {Part.THREADS}
+    assert earlier.parts_of(str(Size())) == set(), "a quick look is none of the page's"
     main(quick=True, part=[Part.STORED], kept=kept, page=page)
     both = KEPT.validate_json(kept.read_bytes())
-    assert both.parts == {Part.THREADS, Part.STORED}
+    assert both.parts_of(str(QUICK)) == {Part.THREADS, Part.STORED}
     assert both.lengths == earlier.lengths
     assert not page.exists(), "parts are missing"
     kept.write_bytes(KEPT.dump_json(found()))
