@@ -118,8 +118,8 @@ def engine_over(driver: aiosqlite.Connection) -> Engine:
         # Statements carry people's words: no error text may repeat their parameters.
         hide_parameters=True,
     )
-    # To the pool, that is. Were there a listener to the engine, each statement would look for listeners several times,
-    # which takes a fifth longer: 60 µs against 50 for a row by its key.
+    # It is the pool that is listened to. Were it the engine, each statement would look for listeners several times and
+    # take a fifth longer: 60 µs against 50 for a row by its key.
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
 

@@ -105,6 +105,7 @@ class DiscordAdapter:
     """One bot on Discord.
 
     `commands` are the subcommands of `/parley` to register; with none, Discord's own registration is left alone.
+    `planned`: requests are kept within Discord's limit on all of them; else it is only obeyed when it refuses.
     """
 
     status_seconds = TYPING_SECONDS
@@ -119,11 +120,10 @@ class DiscordAdapter:
         *,
         planned: bool = True,
     ) -> None:
-        """`planned`: requests are kept within Discord's limit on all of them; else only obeyed when it refuses."""
-        self._planned = planned
         self._token = token.strip()
         self._api_url = api_url
         self._commands = tuple(commands)
+        self._planned = planned
         self._timing = timing or Timing()
         self._pulse = Pulse(overdue=self._timing.silence)
         self._stop = asyncio.Event()

@@ -8,9 +8,8 @@ it pings a crowd or anybody but the people named by the caller.
 import html
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from urllib.parse import unquote
 
 from markdown_it.token import Token
@@ -192,14 +191,11 @@ class _Line:
             depth += (children[end].type == "em_open") - (children[end].type == "em_close")
             if not depth:
                 break
-        # Looked at one by one: a line may have thousands of them, and as many marks.
-        rest = (token for token in islice(children, end + 1, None) if token.content or token.type != "text")
-        following = next(rest, None)
+        following = next(_shown_from(children, end + 1), None)
         if following is not None and self.depth.get(following.type.removesuffix("_open")) == 0:
             return "*"
         before = "".join(self.pieces[-3:]).rstrip("*~_")[-1:]
-        told = chain([following] if following is not None else [], rest)
-        behind = (token.content for token in told if not token.type.endswith(("_open", "_close")))
+        behind = (t.content for t in _shown_from(children, end + 1) if not t.type.endswith(("_open", "_close")))
         return "*" if _is_word(before) or _is_word(next(behind, "")[:1]) else "_"
 
     def _marker(self, kind: str) -> str:
@@ -247,6 +243,14 @@ class _Line:
             if following and not _is_gap(following) and not _is_word(last):
                 self.pieces.insert(self.closed, ZERO_WIDTH_SPACE)
             self.closed = -1
+
+
+def _shown_from(children: list[Token], start: int) -> Iterator[Token]:
+    """The tokens from there on that are more than an empty text, one by one: a line may have thousands of marks."""
+    for index in range(start, len(children)):
+        token = children[index]
+        if token.content or token.type != "text":
+            yield token
 
 
 def _is_word(character: str) -> bool:
