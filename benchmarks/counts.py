@@ -11,12 +11,11 @@ import hashlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Engine, event
+from unittest import mock
 
 from benchmarks.stands import Stand
 from benchmarks.wal import write_transactions
@@ -26,6 +25,8 @@ from bot.controls.held import FRESH_SECONDS
 from bot.delivery import FIRST_PREVIEW_SECONDS
 from bot.engine import POLL_SECONDS
 from bot.settings import Settings
+from storage.connection import Connection, Form, Parameters, Prepared
+from storage.lane import Lane
 
 ANSWERS = 20
 """So many that what is looked at by the clock meanwhile comes to less than half of one for an answer."""
@@ -114,22 +115,20 @@ def _settings(scene: Stand, database: Path, around: int) -> Settings:
 
 @contextmanager
 def database_traffic() -> Iterator[Counter[str]]:
-    """How many `transactions` are begun and how many `statements` sent, by whatever SQLAlchemy engine."""
+    """How many `transactions` are begun and how many `statements` sent, by whatever lane."""
     seen: Counter[str] = Counter()
+    begin, form = Lane.transaction, Prepared.form
 
-    def on_begin(_connection: Any) -> None:
+    def on_begin(lane: Lane) -> AbstractContextManager[Connection]:
         seen["transactions"] += 1
+        return begin(lane)
 
-    def on_statement(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen["statements"] += not statement.startswith("BEGIN")
+    def on_statement(statement: Prepared, parameters: Parameters) -> Form:
+        seen["statements"] += 1
+        return form(statement, parameters)
 
-    event.listen(Engine, "begin", on_begin)
-    event.listen(Engine, "before_cursor_execute", on_statement)
-    try:
+    with mock.patch.object(Lane, "transaction", on_begin), mock.patch.object(Prepared, "form", on_statement):
         yield seen
-    finally:
-        event.remove(Engine, "begin", on_begin)
-        event.remove(Engine, "before_cursor_execute", on_statement)
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, String, Table, bindparam, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, String, Table, bindparam, cast, func, literal, select
 
 from storage import Store
+from storage.connection import Connection
 from storage.money import month_of
 from storage.records import micros_of, now
 from storage.schema import conversations, cursors, messages, reply_parts, spending, turns, usage

@@ -9,22 +9,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    String,
-    bindparam,
-    delete,
-    exists,
-    false,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, String, bindparam, delete, exists, false, insert, or_, select, update
 
 from bot.messages import Address, Author
 from storage import summaries
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Pressed, Shown, micros_of, now

@@ -5,9 +5,10 @@ These are parts of its transactions.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from bot.messages import Address
+from storage.connection import Connection
 from storage.records import Spoken, Standing
 from storage.schema import conversations, messages, reply_parts, turns, uploads
 

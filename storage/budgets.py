@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, cast, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, cast, delete, func, select
 
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.money import Bound, Drawn, Reservation, Spender, Whose, month_of

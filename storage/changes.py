@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import bindparam, update
 
 from bot.messages import Attachment
+from storage.connection import Connection
 from storage.records import TurnKind
 from storage.schema import is_open, turns
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, String, and_, bindparam, delete, insert, or_, select
+from sqlalchemy import String, and_, bindparam, delete, insert, or_, select
 
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import AuditLine, Change, Scope, StoredSetting, now

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from bot.messages import Address
+from storage.connection import Connection
 from storage.database import Database
 from storage.records import Cursor
 from storage.schema import cursors

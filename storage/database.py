@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
-from sqlalchemy import URL, Connection, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, text
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from bot.errors import DatabaseUnusable, StorageFailed
 from storage import dialect
+from storage.connection import Connection
 from storage.lane import Lane
 from storage.trouble import Trouble
 
@@ -63,7 +63,7 @@ class Database:
             ):
                 with attempt:
                     return await cls._open(parsed)
-        except SQLAlchemyError as error:
+        except dialect.FAILURES as error:
             wrong = f"{parsed.database} cannot be used ({dialect.reason(error)})"
             raise DatabaseUnusable(wrong, dialect.cure(error), passing=dialect.passes_by_itself(error)) from None
         raise AssertionError("tenacity returns or raises")
@@ -96,7 +96,7 @@ class Database:
                 undo.push_async_callback(reader.close)
                 _make_sure_it_fits(await reader.run(_version), path)
                 writer = await Lane.open(parsed, writes=True)
-            except SQLAlchemyError as error:
+            except dialect.FAILURES as error:
                 wrong = f"{path} cannot be used ({dialect.reason(error)})"
                 raise DatabaseUnusable(wrong, dialect.cure(error)) from None
             undo.pop_all()
@@ -145,21 +145,21 @@ class Database:
         """
         try:
             await self._reader.run(dialect.empty_log)
-        except SQLAlchemyError as error:
+        except dialect.FAILURES as error:
             log.info("log_not_emptied", reason=dialect.reason(error))
 
     async def damage(self) -> str | None:
         """What is wrong in the file itself, in SQLite's words; None where nothing is. Reads the whole file."""
         try:
             found = await self._reader.run(_quick_check)
-        except SQLAlchemyError as error:
+        except dialect.FAILURES as error:
             return dialect.reason(error)
         return None if found == "ok" else found
 
     async def _on(self, lane: Lane, trouble: Trouble, work: Callable[[Connection], T]) -> T:
         try:
             done = await lane.run(work)
-        except SQLAlchemyError as error:
+        except dialect.FAILURES as error:
             trouble.failed(error)
             raise StorageFailed(dialect.reason(error)) from error
         trouble.worked()
@@ -185,7 +185,7 @@ def _bring_up_to_date(connection: Connection) -> str | None:
 
 def _version(connection: Connection) -> str | None:
     """The newest migration that was applied, None where none was."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not dialect.has_table(connection, "alembic_version"):
         return None
     version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return version
@@ -220,9 +220,10 @@ def _migrate(connection: Connection) -> None:
     config = Config()
     # The value is a format string to the tool: a percent sign in the path stands for itself only when doubled.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        with dialect.schema_changes(connection) as opened:
+            config.attributes["connection"] = opened
+            command.upgrade(config, "head")
     except CommandError:
         raise DatabaseUnusable(
             "it was written by a newer version of Parley", "Run that version, or restore a backup of before."

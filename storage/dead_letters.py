@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Connection,
     Integer,
     Select,
     String,
@@ -28,6 +27,7 @@ from sqlalchemy import (
 )
 
 from bot.messages import Address
+from storage.connection import Connection
 from storage.database import Database
 from storage.money import UsageRow
 from storage.records import REFERENCE_LENGTH, Decision, StoredPart, TurnLine, TurnMessage, WholeTurn, now

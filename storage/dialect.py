@@ -5,25 +5,33 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiosqlite
-from sqlalchemy import Connection, Engine, StaticPool, Table, create_engine, event
+from sqlalchemy import Connection as SchemaConnection
+from sqlalchemy import StaticPool, Table, create_engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from bot.errors import DatabaseUnusable
+from storage.connection import Connection
 
 T = TypeVar("T")
+# What a database in trouble raises: the driver's errors, and SQLAlchemy's around them where the schema is changed.
+FAILURES = (sqlite3.Error, SQLAlchemyError)
+SQLITE = sqlite.dialect()
 Upsert = sqlite.Insert | postgresql.Insert
 
 BUSY_TIMEOUT_SECONDS = 5
 # SQLite's default page cache is 2 MB; -8000 is 8 MB, which holds the hot end of a busy team's history: some 2,000
 # answers. Each of the two connections fills its own over the first thousands of answers: a small host pays for both.
 CACHE_KIB = 8_000
+# Of all that a worker asks while it answers, nothing is prepared twice; the driver's default is 128.
+PREPARED_STATEMENTS = 512
 _WAL_RETRY_SECONDS = 0.02
 
 _WRITABLE_FILE = "Name a file in a folder the bot may write to."
@@ -105,43 +113,87 @@ def prepare(url: URL) -> None:
 
 async def connect(url: URL) -> aiosqlite.Connection:
     """A connection with a thread of its own, to a file that `prepare` has seen open."""
-    # The driver's own transaction handling would begin late and commit early; `begin_to_write` does it instead.
-    return await aiosqlite.connect(url.database or "", timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+    # The driver's own transaction handling would begin late and commit early; `to_write` does it instead.
+    return await aiosqlite.connect(
+        url.database or "",
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        cached_statements=PREPARED_STATEMENTS,
+    )
 
 
-def engine_over(driver: aiosqlite.Connection) -> Engine:
-    """SQLAlchemy over the connection that the driver holds, to be used in the driver's thread alone."""
+def set_up(driver: sqlite3.Connection) -> Connection:
+    """What queries are given of a fresh connection. Waits for a file that others use; in the driver's thread alone."""
+    _switch_to_wal(driver)
+    for pragma in (
+        # In WAL mode NORMAL survives a killed process; only a power cut may take the last commits.
+        # An answered mention must not be lost even then.
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"cache_size=-{CACHE_KIB}",
+        "temp_store=MEMORY",
+        # What is wiped is overwritten in the file, not only unlinked there.
+        "secure_delete=ON",
+    ):
+        driver.execute(f"PRAGMA {pragma}").close()
+    return Connection(driver, SQLITE)
+
+
+@contextmanager
+def schema_changes(connection: Connection) -> Iterator[SchemaConnection]:
+    """SQLAlchemy's own connection, which the tool for migrations asks for, in place of the transaction that is open.
+
+    What it does is committed at the end, undone if that is not reached.
+    """
     engine = create_engine(
         "sqlite://",
-        creator=lambda: driver._conn,  # SQLAlchemy's own dialect takes it from there too
+        creator=lambda: connection.driver,
         poolclass=StaticPool,
         # Statements carry people's words: no error text may repeat their parameters.
         hide_parameters=True,
     )
-    # It is the pool that is listened to. Were it the engine, each statement would look for listeners several times and
-    # take a fifth longer: 60 µs against 50 for a row by its key.
-    event.listen(engine, "connect", _set_up_sqlite)
-    return engine
+    with engine.begin() as opened:
+        # SQLAlchemy has ended the transaction there was as it looked what it is connected to.
+        _begin(connection.driver)
+        yield opened
 
 
-def begin_to_write(connection: Connection) -> None:
-    """Begin the transaction of a connection that writes. One that reads needs none: each of its statements sees one
-    state of the database.
+@contextmanager
+def to_read(_connection: Connection) -> Iterator[None]:
+    """Each statement in here sees one state of the database; they need no transaction for that."""
+    yield
 
-    A deferred transaction that turns into a writer half-way can fail without waiting; IMMEDIATE waits its turn.
-    """
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+@contextmanager
+def to_write(connection: Connection) -> Iterator[None]:
+    """A transaction: committed at the end, undone if that is not reached or the commit is refused."""
+    driver = connection.driver
+    if driver.in_transaction:
+        driver.rollback()  # one that could not be undone when it failed
+    _begin(driver)
+    try:
+        yield
+        commit(driver)
+    except BaseException:
+        driver.rollback()
+        raise
+
+
+def _begin(driver: sqlite3.Connection) -> None:
+    # A deferred transaction that turns into a writer half-way can fail without waiting; IMMEDIATE waits its turn.
+    driver.execute("BEGIN IMMEDIATE").close()
+
+
+def commit(driver: sqlite3.Connection) -> None:
+    """Have what was written on the disk. Raises the driver's own errors, and `MemoryError`."""
+    driver.commit()
 
 
 class Savepoint:
-    """A place in an open transaction to go back to. Raises the driver's own errors.
+    """A place in an open transaction to go back to. Raises the driver's own errors."""
 
-    Given to the driver itself: SQLAlchemy's `begin_nested` compiles a statement each time, and takes as long as a small
-    write; its way for a ready text takes nine times as long as the driver (34 µs against 4 to set and release one).
-    """
-
-    def __init__(self, driver: aiosqlite.Connection) -> None:
-        self._driver = driver._conn
+    def __init__(self, connection: Connection) -> None:
+        self._driver = connection.driver
         self._driver.execute("SAVEPOINT work").close()
 
     def go_back(self) -> None:
@@ -153,6 +205,12 @@ class Savepoint:
         self._driver.execute("RELEASE work").close()
 
 
+def has_table(connection: Connection, name: str) -> bool:
+    """Whether there is a table of this name."""
+    found = connection.driver.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", [name])
+    return found.fetchone() is not None
+
+
 def upsert(table: Table, build: Callable[[Upsert], T]) -> Mapping[str, T]:
     """An INSERT that knows ON CONFLICT, built by `build` once for each database, by the dialect's name.
 
@@ -161,9 +219,10 @@ def upsert(table: Table, build: Callable[[Upsert], T]) -> Mapping[str, T]:
     return {"sqlite": build(sqlite.insert(table)), "postgresql": build(postgresql.insert(table))}
 
 
-def reason(error: SQLAlchemyError) -> str:
+def reason(error: Exception) -> str:
     """What the database itself said: SQLAlchemy's own text may carry the statement's values, people's words."""
-    return str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+    own = _own(error)
+    return str(own) if isinstance(own, sqlite3.Error) else type(error).__name__
 
 
 def kind(error: BaseException | None) -> int:
@@ -215,27 +274,12 @@ def empty_log(connection: Connection) -> bool:
 
     The log keeps what a page held before each change, wiped words included. Not within a transaction.
     """
-    busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    busy, *_ = connection.driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 
 
 def _own(error: BaseException | None) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
-
-
-def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    _switch_to_wal(connection)
-    for pragma in (
-        # In WAL mode NORMAL survives a killed process; only a power cut may take the last commits.
-        # An answered mention must not be lost even then.
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"cache_size=-{CACHE_KIB}",
-        "temp_store=MEMORY",
-        # What is wiped is overwritten in the file, not only unlinked there.
-        "secure_delete=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

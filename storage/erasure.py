@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, exists, false, func, select, update
+from sqlalchemy import BindParameter, and_, bindparam, delete, exists, false, func, select, update
 
 from storage import overheard, summaries
+from storage.connection import Connection
 from storage.database import Database
 from storage.records import Erased
 from storage.schema import (
@@ -170,7 +171,7 @@ def _usage(connection: Connection, of: dict[str, str]) -> Erased | None:
 
 
 def _spending(connection: Connection, of: dict[str, str]) -> Erased | None:
-    rows = connection.execute(SPENDING_OF, of).mappings().all()
+    rows = connection.execute(SPENDING_OF, of).mappings()
     for row in rows:
         connection.execute(SPEND[connection.dialect.name], {**row, "user_id": NOBODY})
         place = {"of_month": row["month"], "of_workspace": row["workspace"], "of_channel": row["channel"]}

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, exists, select, tuple_
+from sqlalchemy import BindParameter, Select, bindparam, exists, select, tuple_
 
+from storage.connection import Connection
 from storage.database import Database
 from storage.schema import audit, conversations, messages, overheard, ratings, settings, summaries, turns, usage
 
@@ -285,4 +286,4 @@ class Export:
 
 
 def _fetch(connection: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Row]:
-    return [dict(row) for row in connection.execute(query, values).mappings()]
+    return connection.execute(query, values).mappings()

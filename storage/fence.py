@@ -5,15 +5,16 @@ A worker whose lease has passed on changes nothing.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from bot.errors import LeaseLost, QuestionChanged
+from storage.connection import Connection
 from storage.records import Claim
-from storage.schema import turns
+from storage.schema import is_running, turns
 
 is_held = and_(
     turns.c.id == bindparam("held_turn"),
-    turns.c.state == "running",
+    is_running(turns),
     turns.c.lease_owner == bindparam("held_by"),
     turns.c.attempts == bindparam("held_attempt"),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, false, select, update
+from sqlalchemy import bindparam, false, select, update
 
 from bot.errors import LeaseLost
 from bot.messages import Attachment, FileText
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.fence import HELD, holding

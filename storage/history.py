@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, or_, select, union_all, update
+from sqlalchemy import bindparam, func, or_, select, union_all, update
 
+from storage.connection import Connection
 from storage.database import Database
 from storage.records import StoredMessage, Window
 from storage.schema import conversations, messages, overheard

@@ -7,17 +7,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, case, exists, insert, select, update
+from sqlalchemy import BigInteger, Row, bindparam, case, exists, insert, select, update
 
 from bot import crash
 from bot.messages import Address, Attachment, IncomingMessage
 from storage import belonging, summaries
 from storage.belonging import identity, this_message
 from storage.changes import ANSWERS, contents, revise
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Accepted, Role, Ruling, Standing, micros, now
-from storage.schema import conversations, cursors, is_open, messages, turns
+from storage.schema import conversations, cursors, is_open, is_queued, messages, turns
 
 KNOWN = select(
     messages.c.id,
@@ -48,7 +49,7 @@ JOIN_TURN = (
         .limit(1)
         .scalar_subquery(),
         # Asked of the row itself: a worker of another process may be claiming it at this moment.
-        turns.c.state == "queued",
+        is_queued(turns),
         turns.c.attempts == 0,
         turns.c.kind == "answer",
     )
@@ -230,7 +231,7 @@ def _conversation(connection: Connection, message: IncomingMessage, root: str, *
         "complete": complete,
         "created_at": now(),
     }
-    conversation_id: int = connection.execute(CONVERSATION[connection.dialect.name], row).scalar_one()
+    conversation_id: int = connection.scalar(CONVERSATION[connection.dialect.name], row)
     return conversation_id
 
 
@@ -249,7 +250,7 @@ def _ended_turn(connection: Connection, message: IncomingMessage, conversation_i
         "created_at": now(),
         "finished_at": now(),
     }
-    turn_id: int = connection.execute(NEW_TURN, turn).scalar_one()
+    turn_id: int = connection.scalar(NEW_TURN, turn)
     return turn_id
 
 
@@ -279,7 +280,7 @@ def _turn_for(
         "not_before": not_before,
         "created_at": now(),
     }
-    return Accepted("queued", connection.execute(NEW_TURN, turn).scalar_one())
+    return Accepted("queued", connection.scalar(NEW_TURN, turn))
 
 
 def _new_key(connection: Connection, message: IncomingMessage) -> str:

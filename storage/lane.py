@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import aiosqlite
-from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL
 
 from bot.errors import StorageFailed
 from storage import dialect
+from storage.connection import Connection
 
 T = TypeVar("T")
 
@@ -46,9 +46,8 @@ class _Work:
 class Lane:
     """Does work in the order it is given, each all or not at all. Guards the driver's connection."""
 
-    def __init__(self, driver: aiosqlite.Connection, engine: Engine, *, writes: bool) -> None:
+    def __init__(self, driver: aiosqlite.Connection, *, writes: bool) -> None:
         self._driver = driver
-        self._engine = engine
         self._writes = writes
         self._given: deque[_Work] = deque()
         self._connection: Connection | None = None
@@ -57,14 +56,13 @@ class Lane:
     @classmethod
     async def open(cls, url: URL, *, writes: bool) -> Self:
         """Connect to the file at `url`."""
-        driver = await dialect.connect(url)
-        return cls(driver, dialect.engine_over(driver), writes=writes)
+        return cls(await dialect.connect(url), writes=writes)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns once its transaction is committed; what it raises once that is undone.
 
         It may be done twice, where what was done with it has failed; the first time is undone then. Raises
-        `StorageFailed` after `close`, and SQLAlchemy's own errors.
+        `StorageFailed` after `close`, and `dialect.FAILURES`.
         """
         if self._closed:
             raise StorageFailed("the database is closed")
@@ -87,7 +85,6 @@ class Lane:
         if self._closed:
             return
         self._closed = True
-        await self._driver._execute(self._engine.dispose)  # type: ignore[no-untyped-call]
         await self._driver.close()
 
     def _serve(self, given: _Work) -> None:
@@ -108,14 +105,13 @@ class Lane:
         """Commit the whole batch at once; False where the database refused a part of it, and nothing was done."""
         failures: dict[_Work, Exception] = {}
         try:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 for work in batch:
                     if work.wanted and (failure := self._tried(connection, work)) is not None:
                         failures[work] = failure
-        except (SQLAlchemyError, sqlite3.Error, MemoryError) as refusal:
-            # Where another process holds the database, each would wait for as long again. The driver's own errors are
-            # of a savepoint: what is wrong is seen where each is done alone.
-            held = isinstance(refusal, SQLAlchemyError) and dialect.is_busy(refusal)
+        except (sqlite3.Error, MemoryError) as refusal:
+            # Where another process holds the database, each would wait for as long again.
+            held = dialect.is_busy(refusal)
             for work in batch:
                 work.over, work.alone = held, not held
                 work.failure = refusal if held else None
@@ -128,7 +124,7 @@ class Lane:
         if not work.wanted:
             return
         try:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 work.value = work.do(connection)
         except Exception as failure:  # noqa: BLE001 - whatever it is, who waits for the work is told
             work.failure = failure
@@ -137,14 +133,14 @@ class Lane:
     def _tried(self, connection: Connection, work: _Work) -> Exception | None:
         """Do a piece of work within what is open: its own failure, once it alone is undone, or None.
 
-        The database's errors are raised, and SQLite's want of memory, which SQLAlchemy does not take for one: after
-        them there may be no transaction left to go back in.
+        The database's errors are raised, its want of memory among them: after them there may be no transaction left to
+        go back in.
         """
         own = None
-        before = dialect.Savepoint(self._driver)
+        before = dialect.Savepoint(connection)
         try:
             work.value = work.do(connection)
-        except (SQLAlchemyError, sqlite3.Error, MemoryError):
+        except (sqlite3.Error, MemoryError):
             raise
         except Exception as failure:  # noqa: BLE001 - it concerns none of the others
             own = failure
@@ -153,14 +149,9 @@ class Lane:
         return own
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """The connection, in a transaction of its own; one that reads sees each statement's moment."""
         if self._connection is None:
-            self._connection = self._engine.connect()
-        if self._driver._conn.in_transaction:
-            # A commit that failed by anything but an error of the database was not undone.
-            self._driver._conn.rollback()
-        with self._connection.begin():
-            if self._writes:
-                dialect.begin_to_write(self._connection)
+            self._connection = dialect.set_up(self._driver._conn)
+        with (dialect.to_write if self._writes else dialect.to_read)(self._connection):
             yield self._connection

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Boolean, Connection, and_, bindparam, case, exists, false, func, or_, select, update
+from sqlalchemy import Boolean, and_, bindparam, case, exists, false, func, or_, select, update
 
 from bot.messages import Address
+from storage.connection import Connection
 from storage.records import Backlog, Claim, micros_of, now
-from storage.schema import conversations, is_open, is_running, turns
+from storage.schema import conversations, is_open, is_queued, is_running, turns
 
 # Ids count from 1, and channels have names. An empty list would be spelled as a query of its own.
 _NO_TURN = 0
@@ -21,13 +22,13 @@ _other = turns.alias("other")
 _may_run = and_(
     is_open(_candidate),
     or_(
-        and_(_candidate.c.state == "queued", _candidate.c.not_before <= bindparam("moment")),
-        and_(_candidate.c.state == "running", _candidate.c.lease_until < bindparam("moment")),
+        and_(is_queued(_candidate), _candidate.c.not_before <= bindparam("moment")),
+        and_(is_running(_candidate), _candidate.c.lease_until < bindparam("moment")),
     ),
     # A later one may be running before it: it was begun while this one had failed. That one is not disturbed, and
     # goes first too where its lease ran out.
     ~exists().where(
-        _candidate.c.state == "queued",
+        is_queued(_candidate),
         _other.c.conversation_id == _candidate.c.conversation_id,
         is_open(_other),
         or_(_other.c.id < _candidate.c.id, is_running(_other)),
@@ -55,7 +56,7 @@ CLAIM = (
     .where(
         turns.c.id == _oldest,
         # Said again of the row itself: another process may have been quicker.
-        or_(turns.c.state == "queued", turns.c.lease_until < bindparam("moment")),
+        or_(is_queued(turns), turns.c.lease_until < bindparam("moment")),
     )
     .values(
         state="running",
@@ -63,7 +64,7 @@ CLAIM = (
         lease_until=bindparam("to_lease"),
         attempts=turns.c.attempts + 1,
         # It was running until its lease ran out: whoever ran it is gone.
-        crashes=turns.c.crashes + case((turns.c.state == "running", 1), else_=0),
+        crashes=turns.c.crashes + case((is_running(turns), 1), else_=0),
     )
     .returning(
         turns.c.id,
@@ -83,13 +84,13 @@ CLAIM = (
 )
 PLACE = select(
     conversations,
-    exists().where(is_open(_other), _other.c.state == "queued").label("others_wait"),
+    exists().where(is_open(_other), is_queued(_other)).label("others_wait"),
 ).where(conversations.c.id == bindparam("conversation_id"))
 RENEW = (
     update(turns)
     .where(
         turns.c.id.in_(bindparam("turn_ids", expanding=True)),
-        turns.c.state == "running",
+        is_running(turns),
         turns.c.lease_owner == bindparam("owner"),
     )
     .values(lease_until=bindparam("to_lease"))
@@ -110,7 +111,7 @@ OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
 WAITING_SINCE = (
     select(
         case(
-            (_candidate.c.state == "running", _candidate.c.lease_until),
+            (is_running(_candidate), _candidate.c.lease_until),
             (_candidate.c.not_before > _candidate.c.created_at, _candidate.c.not_before),
             else_=_candidate.c.created_at,
         )

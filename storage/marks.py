@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import micros_of, now
@@ -65,7 +66,8 @@ class Marks:
 
 
 def _at(connection: Connection, name: str) -> int | None:
-    return connection.scalar(AT, {"of_name": name})
+    at: int | None = connection.scalar(AT, {"of_name": name})
+    return at
 
 
 def _put(connection: Connection, name: str, at: int) -> None:

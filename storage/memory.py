@@ -9,25 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    delete,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import and_, bindparam, delete, false, func, not_, or_, select, tuple_, update
 
 from bot.messages import Address
 from storage import overheard, summaries
+from storage.connection import Connection
 from storage.database import Database
 from storage.records import Remembered, now
-from storage.schema import conversations, is_open, messages, ratings, turns, wordless
+from storage.schema import conversations, is_open, is_queued, messages, ratings, turns, wordless
 
 # So many messages are wiped in one transaction: other writes wait for no more than that.
 AT_ONCE = 500
@@ -68,7 +57,7 @@ NEWEST_TURN = select(func.max(turns.c.id))
 COMPLETE_ONE = update(conversations).where(_this_one, not_(conversations.c.complete)).values(complete=True)
 COMPLETE_ALL = update(conversations).where(_there, not_(conversations.c.complete)).values(complete=True)
 _before_turn = and_(is_open(turns), turns.c.id < bindparam("before_turn"))
-_untouched = and_(turns.c.state == "queued", turns.c.attempts == 0)
+_untouched = and_(is_queued(turns), turns.c.attempts == 0)
 _ended: dict[str, Any] = {"state": "cancelled", "finished_at": bindparam("moment"), "outcome": None, "payload": None}
 _in_this = turns.c.conversation_id == bindparam("of_conversation")
 _in_those = turns.c.conversation_id.in_(_those_there)
@@ -196,7 +185,8 @@ def _in_thread(connection: Connection, address: Address) -> Remembered | None:
 
 
 def _is_direct(connection: Connection, address: Address) -> bool | None:
-    return connection.scalar(IS_DIRECT, _of(address))
+    direct: bool | None = connection.scalar(IS_DIRECT, _of(address))
+    return direct
 
 
 def _spoken_in(connection: Connection, conversation_id: int, author_id: str) -> bool:

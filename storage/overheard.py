@@ -9,22 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    false,
-    or_,
-    select,
-    true,
-    union_all,
-    update,
-)
+from sqlalchemy import BindParameter, and_, bindparam, delete, exists, false, or_, select, true, union_all, update
 
 from bot.messages import IncomingMessage
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import micros

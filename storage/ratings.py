@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sqlalchemy import Connection, Integer, bindparam, delete, select
+from sqlalchemy import Integer, bindparam, delete, select
 
 from bot.messages import Address
 from storage.answers import turn_of
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import now

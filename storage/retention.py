@@ -9,22 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    false,
-    not_,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import BindParameter, and_, bindparam, delete, exists, false, not_, or_, select, tuple_, update
 
 from storage import overheard, summaries
+from storage.connection import Connection
 from storage.database import Database
 from storage.records import Portion, now
 from storage.schema import audit, is_ended, is_open, messages, ratings, reply_parts, turns, uploads, usage, wordless

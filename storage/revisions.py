@@ -6,12 +6,13 @@ said nor an end of an older count, so that an answer never stands to a wording t
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from bot.messages import Address, IncomingMessage
 from storage import overheard, summaries
 from storage.belonging import identity, this_message
 from storage.changes import ANSWERS, TAKEN_BACK_WITH_THEIR_QUESTION, contents, revise
+from storage.connection import Connection
 from storage.database import Database
 from storage.records import ENDED_WITH_WORDS, Revised, micros
 from storage.schema import messages, turns, wordless

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     BindParameter,
-    Connection,
     String,
     Text,
     and_,
@@ -27,6 +26,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import StoredMessage, Summary, now

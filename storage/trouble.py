@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from storage import dialect
 
@@ -32,7 +31,7 @@ class Trouble:
         self._last = 0.0
         self._reminded = 0.0
 
-    def failed(self, error: SQLAlchemyError) -> None:
+    def failed(self, error: Exception) -> None:
         """Something failed: worth a line where it is of a kind not said yet, or was said long ago."""
         moment = time.monotonic()
         if not self._said:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import (
     BigInteger,
-    Connection,
     Integer,
     String,
     and_,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 from storage import leasing
 from storage.answers import forget_old
 from storage.budgets import settle
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.fence import HELD, holding, is_held, late, lost

@@ -7,22 +7,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Select,
-    String,
-    bindparam,
-    case,
-    cast,
-    func,
-    insert,
-    literal,
-    select,
-)
+from sqlalchemy import BigInteger, ColumnElement, Select, String, bindparam, case, cast, func, insert, literal, select
 
 from storage.budgets import settle
+from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.money import Part, Purpose, Reported, Spender, UsageLine, UsageRow, UsageTotals, month_of

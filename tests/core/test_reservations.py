@@ -39,7 +39,7 @@ class Purse:
         holds = effective(self.settings, stored if budget else stored[:1])
         await self.reservations.reserve("one", ASKER, holds, asked)
         query = "SELECT sum(micros) FROM reservations"
-        return await self.store.database.read(lambda connection: connection.exec_driver_sql(query).scalar()) or 0
+        return await self.store.database.read(lambda connection: connection.driver.execute(query).fetchone()[0]) or 0
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ async def test_many_who_ask_at_once_never_overrun_a_budget(corner: Corner, whose
 
 async def rows(worker: App, name: str) -> int:
     query = f"SELECT count(*) FROM {name}"  # noqa: S608
-    return await worker.store.database.read(lambda connection: connection.exec_driver_sql(query).scalar_one())
+    return await worker.store.database.read(lambda connection: connection.driver.execute(query).fetchone()[0])
 
 
 @pytest.mark.parametrize("whose", ["user", "channel", "workspace", "everywhere"])
@@ -152,7 +152,7 @@ async def test_eighty_percent_are_said_once_below_the_answer_and_to_the_admins_a
     assert len([text for text in told if re.search(r"is used to 8\d %: ", text)]) == 1
     async with corner.stage.worker() as worker:
         stored = "SELECT text FROM messages WHERE role = 'assistant'"
-        texts = await worker.store.database.read(lambda c: c.exec_driver_sql(stored).scalars().all())
+        texts = await worker.store.database.read(lambda c: [text for (text,) in c.driver.execute(stored)])
     assert texts and not any("budget" in text for text in texts)
     assert price(corner.openai.calls) <= 830
 
@@ -283,7 +283,7 @@ async def test_what_broke_off_of_a_try_and_what_was_void_is_counted_and_nothing_
 async def test_a_try_over_a_store_that_fails_says_so_to_whoever_asked_for_it(corner: Corner) -> None:
     corner.stage.extra["PARLEY_MONTHLY_BUDGET_USD"] = "1"
     async with corner.stage.worker() as worker:
-        await worker.store.database.write(lambda connection: connection.exec_driver_sql("DROP TABLE reservations"))
+        await worker.store.database.write(lambda connection: connection.driver.execute("DROP TABLE reservations"))
         with pytest.raises(StorageFailed):
             await command(worker, corner, "try", "temperature=0 | go")
     assert corner.openai.calls == []

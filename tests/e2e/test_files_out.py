@@ -286,9 +286,9 @@ async def test_a_reply_and_a_reaction_to_a_file_are_to_the_answer_that_it_belong
         await talk.openai.wait_for(lambda: len(talk.openai.calls) == 2)
         await idle(worker)
         rated = await worker.store.database.read(
-            lambda c: c.exec_driver_sql("SELECT user_id, value FROM ratings").all()
+            lambda c: c.driver.execute("SELECT user_id, value FROM ratings").fetchall()
         )
-    assert [tuple(row) for row in rated] == [(str(talk.bob.id), 1)]
+    assert rated == [(str(talk.bob.id), 1)]
     said = [(m["role"], m["content"]) for m in talk.openai.calls[1].body["messages"][1:]]
     assert [role for role, _ in said] == ["user", "assistant", "user"]
     assert "explain it" in said[0][1] and "shorten that" in said[2][1]

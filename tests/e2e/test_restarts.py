@@ -112,7 +112,7 @@ async def test_what_a_restart_broke_off_is_counted_beside_the_whole_answer(on_st
                 await asyncio.sleep(0.02)
         query = "SELECT estimated, prompt_tokens, completion_tokens, cost_micros > 0 FROM usage ORDER BY id"
         read = worker.store.database.read
-        broken, whole = await read(lambda connection: list(connection.exec_driver_sql(query)))
+        broken, whole = await read(lambda connection: list(connection.driver.execute(query)))
     first, second = (call.usage for call in talk.openai.calls)
     assert first is not None
     assert second is not None

@@ -138,7 +138,7 @@ async def test_fifty_who_take_at_once_through_two_processes_connections_take_wha
 
 async def test_spending_goes_by_the_month(store: Store) -> None:
     await store.usage.add(ADA, "answer", used(30))
-    await store.database.write(lambda connection: connection.exec_driver_sql("UPDATE spending SET month = '2020-01'"))
+    await store.database.write(lambda connection: connection.driver.execute("UPDATE spending SET month = '2020-01'"))
     assert await drawn(store, "channel") == (0, 0)
 
 

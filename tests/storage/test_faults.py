@@ -10,10 +10,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from bot.errors import StorageFailed
 from storage import Store, dialect
+from storage.connection import Connection
 from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
 

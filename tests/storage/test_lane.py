@@ -9,15 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
-from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy import text
 
 from benchmarks.wal import write_transactions
 from bot.errors import LeaseLost, StorageFailed
 from storage import Store, dialect
+from storage.connection import Connection
 from storage.records import Ruling
 from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
@@ -108,15 +107,15 @@ async def test_where_sqlite_lacks_memory_each_is_done_again_alone(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits: list[object] = []
-    commit = DefaultDialect.do_commit
+    commit = dialect.commit
 
-    def lacking_the_second_time(dialect: DefaultDialect, connection: Any) -> None:
-        commits.append(connection)
+    def lacking_the_second_time(driver: sqlite3.Connection) -> None:
+        commits.append(driver)
         if len(commits) == 2:
             raise MemoryError  # as the driver says it
-        commit(dialect, connection)  # type: ignore[no-untyped-call]
+        commit(driver)
 
-    monkeypatch.setattr(DefaultDialect, "do_commit", lacking_the_second_time)
+    monkeypatch.setattr(dialect, "commit", lacking_the_second_time)
     await put_beside_one_that_loses(store)
     assert rows(path, NAMES) == [("m1",), ("m3",)]
 

@@ -16,10 +16,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from bot.errors import DatabaseUnusable
 from storage import Store, database, dialect
+from storage.connection import Connection
 from storage.schema import metadata
 
 
@@ -271,9 +272,9 @@ def test_opening_what_is_up_to_date_does_not_load_the_migrations(path: Path) -> 
 
 
 async def test_the_file_is_kept_so_that_a_commit_outlives_a_power_cut(store: Store, path: Path) -> None:
-    def pragmas(connection: object) -> list[object]:
+    def pragmas(connection: Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys")
-        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]  # type: ignore[attr-defined]
+        return [connection.scalar(text(f"PRAGMA {name}")) for name in names]
 
     full = 2
     assert await store.database.write(pragmas) == ["wal", full, 1]

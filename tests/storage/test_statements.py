@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ClauseElement, Connection, Engine, event
+from sqlalchemy import ClauseElement
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -41,6 +42,7 @@ from storage import (
     turns,
     usage,
 )
+from storage.connection import Connection, Form
 from storage.dead_letters import DeadLetters
 from storage.erasure import Erasure
 from storage.export import Export
@@ -324,20 +326,22 @@ async def _as_operator(letters: DeadLetters, store: Store, turn_id: int) -> Clai
     return claim
 
 
-async def test_every_query_finds_its_rows_by_an_index(store: Store) -> None:
-    said: dict[str, Any] = {}
+async def test_every_query_finds_its_rows_by_an_index(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, Sequence[Any]] = {}
+    values_of = Form.values
 
-    def note(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:
-        said.setdefault(statement, parameters[0] if many else parameters)
+    def noted(form: Form, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        said[form.text] = values = values_of(form, parameters)
+        return values
 
     await _all_queries(store, 1)
-    event.listen(Engine, "before_cursor_execute", note)
+    monkeypatch.setattr(Form, "values", noted)
     await _all_queries(store, 2)
-    event.remove(Engine, "before_cursor_execute", note)
+    monkeypatch.undo()
 
     def plans(connection: Connection) -> dict[str, list[str]]:
         return {
-            statement: [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            statement: [row[3] for row in connection.driver.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
             for statement, values in said.items()
             # An INSERT's plan lists what foreign keys could ask for; the next test counts what they do.
             if statement.startswith(("SELECT", "UPDATE", "DELETE"))
@@ -353,6 +357,25 @@ async def test_every_query_finds_its_rows_by_an_index(store: Store) -> None:
         if step.startswith("SCAN") and not queue.match(step)
     ]
     assert scans == []
+
+
+def _is_told_of_statements() -> bool:
+    with closing(sqlite3.connect(":memory:")) as driver:
+        return ("ENABLE_STMTVTAB",) in driver.execute("PRAGMA compile_options").fetchall()
+
+
+@pytest.mark.skipif(not _is_told_of_statements(), reason="this SQLite does not tell of its statements")
+async def test_no_statement_is_prepared_anew_each_time_it_is_used(store: Store) -> None:
+    for number in range(1, 7):
+        await _all_queries(store, number)
+
+    def prepared_often(connection: Connection) -> list[str]:
+        # https://sqlite.org/stmt.html: `reprep` counts what SQLite did by itself, after a change of the schema as well.
+        query = "SELECT sql FROM sqlite_stmt WHERE sql NOT LIKE 'PRAGMA%' AND run >= 6 AND reprep * 2 > run"
+        return [statement for (statement,) in connection.driver.execute(query)]
+
+    assert await store.database.write(prepared_often) == []
+    assert await store.database.read(prepared_often) == []
 
 
 def _fill(path: Path, conversations: int) -> None:
@@ -393,8 +416,7 @@ async def _steps(path: Path) -> int:
         taken += 1
 
     def watch(connection: Connection) -> None:
-        raw: Any = connection.connection.driver_connection
-        raw.set_progress_handler(count, 1)
+        connection.driver.set_progress_handler(count, 1)
 
     await _all_queries(store, 1)
     await store.database.write(watch)

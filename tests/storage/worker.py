@@ -8,11 +8,12 @@ import random
 import sys
 import time
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
+from storage.connection import Connection
 from storage.records import Answer
 from tests.storage.people import asks, says
 
