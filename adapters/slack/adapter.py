@@ -43,6 +43,7 @@ from adapters.slack.sessions import Sessions
 from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.streams import StreamedMessages
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
+from adapters.slack.twins import Twins
 from adapters.slack.uploads import download, remove, told, upload
 from adapters.slack.web import open_session, web_client
 from adapters.slack.whispers import open_direct, whisper
@@ -331,9 +332,10 @@ class SlackAdapter:
                     me, self._web, session, self._people, sink=sink, timing=self._timing, sessions=self._sessions
                 )
                 app = build_app(self._web, me, reception.take, interactive)
+                twins = Twins(me.user_id)
 
                 async def handle(envelope: dict[str, Any]) -> dict[str, Any] | None:
-                    return await dispatch(app, reception.take, envelope)
+                    return await twins.once(envelope, lambda each: dispatch(app, reception.take, each))
 
                 def connected(missed: Missed) -> None:
                     self._connected_before = True

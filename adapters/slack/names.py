@@ -85,6 +85,10 @@ class Lookups(Generic[T]):
         """
         if asking := self.begin(ids, fresh=fresh):
             await asyncio.wait(asking, timeout=within)
+        return self.at_hand(ids)
+
+    def at_hand(self, ids: Iterable[str]) -> dict[str, T]:
+        """What is known of `ids` now."""
         now = asyncio.get_running_loop().time()
         known = {i: self._found[i] for i in ids if i in self._found}
         return {

@@ -14,16 +14,16 @@ from emulators.slack import SlackWorkspace, Timing, Upload
 from tests.slack.stage import FAST, RecordingSink, calls, eventually, running, storage_failure, thread_of
 
 
-async def test_a_mention_arrives_as_one_message_by_both_of_its_events(
-    slack: SlackWorkspace, sink: RecordingSink
+@pytest.mark.parametrize("order", ["message_first", "mention_first"])
+async def test_a_mention_that_is_told_of_twice_arrives_once_and_both_events_are_acknowledged(
+    slack: SlackWorkspace, sink: RecordingSink, order: Any
 ) -> None:
     ada = slack.add_user("ada", admin=True, real_name="Ada Lovelace")
     general = slack.add_channel("general")
     async with running(slack, sink):
-        question = await slack.say(ada, general, "what is 2+2?", mention=True)
-        await sink.wait_for(lambda: len(sink.events) == 2)
-        assert sink.events[0] == sink.events[1]
-        message = sink.messages[0]
+        question = await slack.say(ada, general, "what is 2+2?", mention=True, order=order)
+        await slack.wait_for(lambda: len(slack.acks) == 2)
+        [message] = sink.messages
         assert message.address == Address("slack", slack.team_id, general.id, question.ts)
         assert (message.id, message.text, message.mentions_bot) == (question.ts, "what is 2+2?", True)
         assert message.author.id == ada.id
@@ -33,15 +33,37 @@ async def test_a_mention_arrives_as_one_message_by_both_of_its_events(
         await slack.wait_for(lambda: not slack.undelivered)
 
 
-@pytest.mark.parametrize("order", ["message_first", "mention_first"])
-async def test_the_two_events_of_a_mention_are_told_apart_by_nothing_in_either_order(
-    slack: SlackWorkspace, sink: RecordingSink, order: Any
+async def test_neither_event_of_a_mention_is_acknowledged_before_it_is_stored(
+    slack: SlackWorkspace, sink: RecordingSink
 ) -> None:
     ada, general = slack.add_user("ada"), slack.add_channel("general")
     async with running(slack, sink):
-        await slack.say(ada, general, "hello", mention=True, order=order)
-        await sink.wait_for(lambda: len(sink.events) == 2)
-        assert len(set(sink.events)) == 1
+        sink.gate.clear()
+        await slack.say(ada, general, "hello", mention=True)
+        await asyncio.sleep(0.1)
+        assert slack.acks == []
+        sink.gate.set()
+        await slack.wait_for(lambda: len(slack.acks) == 2)
+
+
+async def test_where_the_first_event_of_a_mention_is_not_stored_the_second_is(sink: RecordingSink) -> None:
+    async with SlackWorkspace(timing=Timing(ack_deadline=5, redelivery=(5, 5, 5)), limits="none") as slack:
+        ada, general = slack.add_user("ada"), slack.add_channel("general")
+        sink.failures = [storage_failure()]
+        async with running(slack, sink):
+            await slack.say(ada, general, "hello", mention=True)
+            await slack.wait_for(lambda: slack.acks)
+            assert [message.text for message in sink.messages] == ["hello"]
+            assert (sink.refused, len(slack.acks)) == (1, 1)
+
+
+async def test_the_same_words_said_twice_are_two_messages(slack: SlackWorkspace, sink: RecordingSink) -> None:
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with running(slack, sink):
+        await slack.say(ada, general, "hello", mention=True)
+        await slack.say(ada, general, "hello", mention=True)
+        await slack.wait_for(lambda: len(slack.acks) == 4)
+        assert [message.text for message in sink.messages] == ["hello", "hello"]
 
 
 async def test_an_event_is_acknowledged_only_after_it_was_stored(slack: SlackWorkspace, sink: RecordingSink) -> None:
