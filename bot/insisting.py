@@ -15,7 +15,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from bot.errors import DeliveryDelayed, DeliveryUncertain
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,11 @@ async def insist(
     Raises the last `DeliveryFailure` after `seconds`, and at once what no waiting cures. `within`: no wait begins that
     would go on past them, for somebody waits for what comes after.
     """
+    try:
+        # As a rule the first try is the only one, and needs none of what follows.
+        return await call()
+    except (DeliveryDelayed, DeliveryUncertain) as failure:
+        first: DeliveryFailure | None = failure
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((DeliveryDelayed, DeliveryUncertain)),
         wait=_wait,
@@ -43,6 +48,9 @@ async def insist(
         reraise=True,
     ):
         with attempt:
+            if first is not None:
+                failed, first = first, None
+                raise failed
             return await call()
     raise AssertionError("tenacity returns or raises")
 

@@ -17,13 +17,13 @@ LONGEST_SECONDS = 0.5
 
 async def at_leisure(seconds: float, unless: asyncio.Event | None = None) -> bool:
     """Wait so long, and on while the loop is late, half a second more at most; whether `unless` was set meanwhile."""
-    loop, never = asyncio.get_running_loop(), asyncio.Event()
+    loop, ended = asyncio.get_running_loop(), unless or asyncio.Event()
     due = loop.time() + max(seconds, 0.0)
     latest = due + LONGEST_SECONDS
     while True:
         try:
             async with asyncio.timeout_at(due):
-                return await (unless or never).wait()
+                return await ended.wait()
         except TimeoutError:
             now = loop.time()
         if now - due < LATE_SECONDS or now >= latest:

@@ -33,6 +33,7 @@ from bot.backend.keys import Key
 from bot.backend.parameters import Refusals, arguments
 from bot.backend.probes import Probed, Probes
 from bot.backend.ratelimits import read_left
+from bot.backend.readings import Readings
 from bot.backend.retries import Call, Go, Hold, KeyFailed, Retries
 from bot.backend.rings import Rings
 from bot.backend.standing import LASTING, Standing
@@ -58,6 +59,7 @@ class Backend:
         self.rings = Rings(config)
         self._retries = Retries(config, self.rings, self._clock, on_key_failed)
         self._slots = asyncio.Semaphore(config.concurrency)
+        self._readings = Readings()
         self._probes = Probes(self.rings, self._retries, self._slots, self._clock)
         self._refusals: dict[str, Refusals] = {}
 
@@ -191,7 +193,7 @@ class Backend:
         try:
             async with (
                 self.rings.lend(go.key) as client,
-                aclosing(exchange(client, body, windows, self._clock.now())) as chunks,
+                aclosing(exchange(client, body, windows, self._clock.now(), self._readings)) as chunks,
             ):
                 async for chunk in chunks:
                     if isinstance(chunk, Accepted):

@@ -23,6 +23,7 @@ from bot.backend.chunks import Chunk, joined, read_chunk
 from bot.backend.completion import FinishReason, Usage
 from bot.backend.failures import Diagnosis, diagnose, diagnose_event
 from bot.backend.parameters import DROPPABLE
+from bot.backend.readings import Readings
 from bot.backend.sse import Decoder, Event
 from bot.errors import ModelUnavailable, StreamCut, StreamStalled
 
@@ -71,19 +72,23 @@ class ExchangeFailed(Exception):
 
 
 async def exchange(
-    client: openai.AsyncOpenAI, body: dict[str, Any], windows: Windows, now: datetime
+    client: openai.AsyncOpenAI,
+    body: dict[str, Any],
+    windows: Windows,
+    now: datetime,
+    readings: Readings | None = None,
 ) -> AsyncGenerator[Accepted | Chunk | Ending, None]:
     """Send `body` and yield what comes: `Accepted` when the provider has taken it, chunks, one `Ending` at the end.
 
-    Closing the generator closes the connection. Raises `ExchangeFailed`, without the SDK's own exception:
-    its message may quote a key or a prompt.
+    `readings` are those of all streams that are open. Closing the generator closes the connection. Raises
+    `ExchangeFailed`, without the SDK's own exception: its message may quote a key or a prompt.
     """
     state = _State(windows, asyncio.get_running_loop())
     if "stream" not in body:
         state.until(WHOLE)
     diagnosis = None
     try:
-        async with aclosing(_events(client, body, state)) as chunks:
+        async with aclosing(_events(client, body, state, readings or Readings())) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, Chunk):
                     state.take(chunk)
@@ -172,7 +177,7 @@ class _State:
 
 
 async def _events(
-    client: openai.AsyncOpenAI, body: dict[str, Any], state: _State
+    client: openai.AsyncOpenAI, body: dict[str, Any], state: _State, readings: Readings
 ) -> AsyncGenerator[Accepted | Chunk, None]:
     async with asyncio.timeout_at(state.deadline):
         # `chat.completions.create` would walk through each message of a thread to rename keys that have no other name.
@@ -189,13 +194,16 @@ async def _events(
                 raw = await http.aread()
             yield _parsed(raw)
             return
-        async with aclosing(_arriving(http, state)) as arrivals:
-            async for events in arrivals:
-                for chunk in joined(_parsed(data, name) for data, name in events if data and not _is_last(data)):
-                    yield chunk
-                if any(_is_last(data) for data, _ in events):
-                    state.done = True
-                    state.until(GOODBYE)
+        with readings.stream():
+            async with aclosing(_arriving(http, state)) as arrivals:
+                async for events in arrivals:
+                    for chunk in joined(_parsed(data, name) for data, name in events if data and not _is_last(data)):
+                        yield chunk
+                    if any(_is_last(data) for data, _ in events):
+                        state.done = True
+                        state.until(GOODBYE)
+                    else:
+                        await readings.pause()
     finally:
         await stream.close()
 

@@ -50,6 +50,8 @@ _EXTENSIONS = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?[\d.,\s]*\d\s*%?")
 _PARSER = MarkdownIt("commonmark").enable("table")
+# No block of code is fenced without the first two, no table is one without the last.
+_SIGNS = re.compile(r"```|~~~|\|")
 
 
 def whole(said: str, key: str) -> OutgoingFile:
@@ -59,6 +61,8 @@ def whole(said: str, key: str) -> OutgoingFile:
 
 def beside(said: str, asked: str, key: str) -> list[OutgoingFile]:
     """The big blocks of code and the tables of an answer to what was `asked`, as files."""
+    if not _SIGNS.search(said):
+        return []
     wants_table = _ASKS_FOR_TABLE.search(asked) is not None
     found: list[tuple[str, str, str, str]] = []
     tokens = _PARSER.parse(said)

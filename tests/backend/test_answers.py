@@ -12,8 +12,8 @@ from yarl import URL
 from bot.backend import tokens
 from bot.backend.client import Backend, BackendConfig
 from bot.backend.completion import CompletionRequest, Finished, ModelMessage, Text
-from emulators.openai import OpenAIService, Reply, Usage
-from tests.backend.asking import KEY, ask, backend, request
+from emulators.openai import OpenAIService, Reply, Speed, Usage
+from tests.backend.asking import KEY, Answer, ask, backend, request
 
 LONG = "one two three four five " * 20
 
@@ -44,6 +44,24 @@ async def test_what_comes_at_once_is_said_at_once(service: OpenAIService) -> Non
         answer = await ask(asked)
     assert answer.text == LONG
     assert sum(isinstance(event, Text) for event in answer.events) < 10
+
+
+async def test_many_answers_at_once_come_in_larger_pieces_and_whole(service: OpenAIService) -> None:
+    many = 40
+    service.speed = Speed(stream_seconds=0.4)
+    for _ in range(1 + many):
+        service.script(Reply(LONG))
+    async with backend(service.url, concurrency=many) as asked:
+        alone = await ask(asked)
+        together = await asyncio.gather(*(ask(asked) for _ in range(many)))
+    assert {answer.text for answer in together} == {LONG}
+
+    def pieces(answer: Answer) -> int:
+        return sum(isinstance(event, Text) for event in answer.events)
+
+    assert pieces(alone) > 40
+    # Each of the many is read every 40 ms: some ten times while it lasts.
+    assert max(map(pieces, together)) < pieces(alone) / 2
 
 
 async def test_the_request_streams_with_usage_and_carries_only_what_is_set(service: OpenAIService) -> None:
