@@ -248,7 +248,7 @@ class LiveAnswer:
             log.info("stop_not_offered", turn=self._turn, code=failure.code)
 
     async def _until_preview_is_due(self) -> None:
-        await at_leisure(self._preview_at - time.monotonic(), self._completed)
+        await at_leisure(max(0.0, self._preview_at - time.monotonic()), self._completed)
 
     async def _preview(self, share: Share) -> None:
         if self._text:

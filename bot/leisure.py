@@ -16,9 +16,12 @@ LONGEST_SECONDS = 0.5
 
 
 async def at_leisure(seconds: float, unless: asyncio.Event | None = None) -> bool:
-    """Wait so long, and on while the loop is late, half a second more at most; whether `unless` was set meanwhile."""
+    """Wait so long, and on while the loop is late, half a second more at most; whether `unless` was set meanwhile.
+
+    Less than none is late already.
+    """
     loop, ended = asyncio.get_running_loop(), unless or asyncio.Event()
-    due = loop.time() + max(seconds, 0.0)
+    due = loop.time() + seconds
     latest = due + LONGEST_SECONDS
     while True:
         try:

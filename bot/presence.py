@@ -39,6 +39,7 @@ class Presence:
     def __init__(self, adapter: Adapter, lease: Lease) -> None:
         self._adapter = adapter
         self._lease = lease
+        self._began: float | None = None
         self._again_at: float | None = None
         self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
@@ -47,13 +48,21 @@ class Presence:
         self._cleared = False
 
     async def during(self, work: Coroutine[Any, Any, T]) -> T:
-        """What `work` returns. The status is shown meanwhile, and stays for `run` to go on with."""
-        showing = asyncio.create_task(self.run(lambda _: None), name="presence")
+        """What `work` returns. The status is shown where that takes a while, and stays for `run` to go on with."""
+        showing: list[asyncio.Task[None]] = []
+
+        def show() -> None:
+            showing.append(asyncio.create_task(self.run(lambda _: None), name="presence"))
+
+        # As a rule the work is done before: then a timer is all that this has cost.
+        timer = asyncio.get_running_loop().call_later(max(0.0, self._pause()), show)
         try:
             return await work
         finally:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
+            timer.cancel()
+            for task in showing:
+                task.cancel()
+            await asyncio.gather(*showing, return_exceptions=True)
 
     async def run(self, say: Callable[[str], None]) -> None:
         """Show the status, again before it fades, until `end`; where there is none, say that the bot is at work.
@@ -61,15 +70,14 @@ class Presence:
         `say` shows a sentence in the answer's place, or below it, until there is something better.
         """
         loop = asyncio.get_running_loop()
-        began, said = loop.time(), False
-        pause = FIRST_STATUS_SECONDS if self._again_at is None else max(0.0, self._again_at - began)
+        said, pause = False, self._pause()
         while not await at_leisure(pause, self._ended):
             visible = await self._show()
             pause = self._status_seconds if visible else min(AGAIN_SECONDS, self._status_seconds)
             self._again_at = loop.time() + pause if visible else None
             if visible or said:
                 continue
-            silent = loop.time() - began
+            silent = loop.time() - (self._began or 0.0)
             if silent >= SILENT_SECONDS:
                 say(STILL_THINKING)
                 said = True
@@ -113,6 +121,14 @@ class Presence:
                 self._shown = self._shown or known is not None
                 self._unsure = self._unsure or known is False
             return bool(visible)
+
+    def _pause(self) -> float:
+        """Seconds until the status is to be shown, less than none where it is late; counted from the first asking."""
+        now = asyncio.get_running_loop().time()
+        if self._began is None:
+            self._began = now
+        due = self._again_at if self._again_at is not None else self._began + FIRST_STATUS_SECONDS
+        return due - now
 
     @property
     def _status_seconds(self) -> float:

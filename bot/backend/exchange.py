@@ -180,9 +180,14 @@ async def _events(
     client: openai.AsyncOpenAI, body: dict[str, Any], state: _State, readings: Readings
 ) -> AsyncGenerator[Accepted | Chunk, None]:
     async with asyncio.timeout_at(state.deadline):
-        # `chat.completions.create` would walk through each message of a thread to rename keys that have no other name.
+        # `chat.completions.create` would walk through each message of a thread to rename keys that have no other name,
+        # and a path alone would be taken apart and joined with the address three times.
         stream = await client.post(
-            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object]
+            f"{client.base_url}chat/completions",
+            body=body,
+            cast_to=object,
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
         )
     try:
         http = stream.response
