@@ -1,8 +1,8 @@
 """What holds for all tests: of which of them the coverage is measured, and in which order they run.
 
 To measure makes a test three times as long. It is left out where it tells nothing (the emulators are not the product)
-and where a test does what others do, hundreds of times over or with more around it: the whole bot over the wire, chance,
-load, killed processes.
+and where a test does what others do, hundreds of times over or with more around it: the whole bot over the wire,
+chance, load, killed processes.
 
 The slow tests mostly wait, the quick ones compute. Side by side they keep the cores at work, and the slow ones begin
 first: one that began last would hold up the end.
