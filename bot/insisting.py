@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -35,15 +36,17 @@ async def insist(
     Raises the last `DeliveryFailure` after `seconds`, and at once what no waiting cures. `within`: no wait begins that
     would go on past them, for somebody waits for what comes after.
     """
+    began = time.monotonic()
     try:
         # As a rule the first try is the only one, and needs none of what follows.
         return await call()
     except (DeliveryDelayed, DeliveryUncertain) as failure:
         first: DeliveryFailure | None = failure
+    left = seconds - (time.monotonic() - began)
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((DeliveryDelayed, DeliveryUncertain)),
         wait=_wait,
-        stop=stop_before_delay(seconds) if within else stop_after_delay(seconds),
+        stop=stop_before_delay(left) if within else stop_after_delay(left),
         before_sleep=lambda state: _log_retry(what, state),
         reraise=True,
     ):

@@ -18,7 +18,7 @@ LONGEST_SECONDS = 0.5
 async def at_leisure(seconds: float, unless: asyncio.Event | None = None) -> bool:
     """Wait so long, and on while the loop is late, half a second more at most; whether `unless` was set meanwhile.
 
-    Less than none is late already.
+    Below zero it is late already.
     """
     loop, ended = asyncio.get_running_loop(), unless or asyncio.Event()
     due = loop.time() + seconds

@@ -39,8 +39,8 @@ class Presence:
     def __init__(self, adapter: Adapter, lease: Lease) -> None:
         self._adapter = adapter
         self._lease = lease
-        self._began: float | None = None
-        self._again_at: float | None = None
+        self._began = asyncio.get_running_loop().time()
+        self._again_at = self._began + FIRST_STATUS_SECONDS
         self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
         self._shown = False
@@ -73,11 +73,10 @@ class Presence:
         said, pause = False, self._pause()
         while not await at_leisure(pause, self._ended):
             visible = await self._show()
-            pause = self._status_seconds if visible else min(AGAIN_SECONDS, self._status_seconds)
-            self._again_at = loop.time() + pause if visible else None
+            pause = self._pause()
             if visible or said:
                 continue
-            silent = loop.time() - (self._began or 0.0)
+            silent = loop.time() - self._began
             if silent >= SILENT_SECONDS:
                 say(STILL_THINKING)
                 said = True
@@ -106,6 +105,7 @@ class Presence:
     async def _show(self) -> bool:
         """Whether the status is known to be shown. A call that was begun comes to its end, also where the turn ends."""
         if not isinstance(self._adapter, ShowsStatus):
+            self._put_off(shown=False)
             return False
         async with self._calling:
             if self._ended.is_set():
@@ -120,15 +120,17 @@ class Presence:
                 known = call.result() if call.done() else False
                 self._shown = self._shown or known is not None
                 self._unsure = self._unsure or known is False
+                self._put_off(shown=bool(known))
             return bool(visible)
 
+    def _put_off(self, *, shown: bool) -> None:
+        """It is to be shown again before it fades; where it could not be shown, after a while."""
+        seconds = self._status_seconds if shown else min(AGAIN_SECONDS, self._status_seconds)
+        self._again_at = asyncio.get_running_loop().time() + seconds
+
     def _pause(self) -> float:
-        """Seconds until the status is to be shown, less than none where it is late; counted from the first asking."""
-        now = asyncio.get_running_loop().time()
-        if self._began is None:
-            self._began = now
-        due = self._again_at if self._again_at is not None else self._began + FIRST_STATUS_SECONDS
-        return due - now
+        """Seconds until the status is to be shown, below zero where that is overdue."""
+        return self._again_at - asyncio.get_running_loop().time()
 
     @property
     def _status_seconds(self) -> float:

@@ -1,9 +1,10 @@
 """What queries are given: it sends SQLAlchemy's statements, written out once each, straight to the driver.
 
-SQLAlchemy writes the SQL and knows how values are stored. Its own `execute` around that takes 50 µs for a row by its
-key where the driver takes 6: for a worker on one core that is as much as everything SQLite itself does for an answer.
-Here a statement is compiled when it is first used, and after that it is a text, a tuple and what converts them. The
-names are those of SQLAlchemy's `Connection` and `Result`, of which this is the part that queries need.
+SQLAlchemy writes the SQL and knows how values are stored. Its own `execute` around that took more of an answer's time
+than SQLite did (docs/performance.md). Here a statement is compiled when it is first used, and after that it is a text,
+a tuple and what converts them. The names are those of SQLAlchemy's `Connection` and `Result`, of which this is the part
+that queries need: a parameter is needed for each bind of a statement, and a list may have half as many members as
+SQLite takes variables (16,384 by its default).
 """
 
 from __future__ import annotations

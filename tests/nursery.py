@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = (
     "aiohttp", "aiosqlite", "alembic.command", "bpe_openai", "discord.ext.commands", "genai_prices", "markdown_it",
     "openai", "pydantic_settings", "rich.console", "slack_bolt.async_app", "slack_sdk.web.async_client",
-    "sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio", "structlog", "tenacity", "typer", "uvloop",
+    "sqlalchemy.dialects.sqlite", "structlog", "tenacity", "typer", "uvloop",
 )  # fmt: skip
 
 

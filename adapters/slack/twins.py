@@ -16,10 +16,10 @@ MOST_REMEMBERED = 256
 knows."""
 # What may tell of something besides the words: an event that has any of it is looked at by itself.
 _MORE = ("subtype", "edited", "files", "attachments")
-_SAME = ("channel", "ts", "thread_ts", "user", "text")
+_SAME = ("channel", "ts", "thread_ts", "user", "bot_id")
 
 Answer = dict[str, Any] | None
-_Key = tuple[Any, ...]
+_Key = tuple[str | int | None, ...]
 
 
 class Twins:
@@ -30,8 +30,8 @@ class Twins:
         self._told: OrderedDict[_Key, asyncio.Future[bool]] = OrderedDict()
 
     async def once(self, envelope: dict[str, Any], handle: Callable[[dict[str, Any]], Awaitable[Answer]]) -> Answer:
-        """What `handle` answers, None where it could not store the event; of the second of two that is nothing more
-        to say, once the first is stored."""
+        """What `handle` answers, None where it could not store the event. The second of two events is acknowledged
+        without it, once the first is stored."""
         key = self._key(envelope.get("payload"))
         if key is None:
             return await handle(envelope)
@@ -62,4 +62,7 @@ class Twins:
         if self._mention not in text or any(event.get(name) for name in _MORE):
             return None
         key = (payload.get("team_id"), *(event.get(name) for name in _SAME))
-        return key if all(part is None or isinstance(part, str) for part in key) else None
+        if not all(part is None or isinstance(part, str) for part in key):
+            return None
+        # The words themselves are not kept: a message may have 40,000 characters.
+        return *key, hash(text)

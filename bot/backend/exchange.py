@@ -180,14 +180,9 @@ async def _events(
     client: openai.AsyncOpenAI, body: dict[str, Any], state: _State, readings: Readings
 ) -> AsyncGenerator[Accepted | Chunk, None]:
     async with asyncio.timeout_at(state.deadline):
-        # `chat.completions.create` would walk through each message of a thread to rename keys that have no other name,
-        # and a path alone would be taken apart and joined with the address three times.
+        # `chat.completions.create` would walk through each message of a thread to rename keys that have no other name.
         stream = await client.post(
-            f"{client.base_url}chat/completions",
-            body=body,
-            cast_to=object,
-            stream=True,
-            stream_cls=openai.AsyncStream[object],
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object]
         )
     try:
         http = stream.response
@@ -200,20 +195,18 @@ async def _events(
             yield _parsed(raw)
             return
         with readings.stream():
-            async with aclosing(_arriving(http, state)) as arrivals:
+            async with aclosing(_arriving(http, state, readings)) as arrivals:
                 async for events in arrivals:
                     for chunk in joined(_parsed(data, name) for data, name in events if data and not _is_last(data)):
                         yield chunk
                     if any(_is_last(data) for data, _ in events):
                         state.done = True
                         state.until(GOODBYE)
-                    else:
-                        await readings.pause()
     finally:
         await stream.close()
 
 
-async def _arriving(http: httpx2.Response, state: _State) -> AsyncGenerator[list[Event], None]:
+async def _arriving(http: httpx2.Response, state: _State, readings: Readings) -> AsyncGenerator[list[Event], None]:
     """The events of the body, those that have come at once together.
 
     Raises `TimeoutError` where nothing comes before the deadline, whenever that is by then, and `StreamCut`.
@@ -228,6 +221,8 @@ async def _arriving(http: httpx2.Response, state: _State) -> AsyncGenerator[list
                 yield decoder.end()
                 return
             yield decoder.feed(piece)
+            if not state.done:
+                await readings.pause(len(piece))
 
 
 def _is_last(data: str) -> bool:

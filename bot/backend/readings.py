@@ -15,8 +15,10 @@ A_SECOND = 1_000
 """Reads of all streams together. One takes a tenth of a millisecond: a tenth of a core."""
 FEW = 5
 """Streams that are read as they come."""
-LONGEST_PAUSE = 0.05
-"""Seconds that words may wait to be read: so much later an answer ends at most, half of it as a rule."""
+LONGEST_PAUSE = 0.25
+"""Seconds that words may wait to be read: an answer ends so much later at most, where 250 are written at once."""
+MUCH = 8 * 1024
+"""Bytes: where a read gave as many, more may be waiting (the SDK's transport gives 16 KiB at most), and is read now."""
 
 
 class Readings:
@@ -34,7 +36,7 @@ class Readings:
         finally:
             self._open -= 1
 
-    async def pause(self) -> None:
-        """Wait until a stream that was just read may be read again."""
-        if self._open > FEW:
+    async def pause(self, read: int) -> None:
+        """Wait until a stream may be read again of which so many bytes were just read."""
+        if self._open > FEW and read < MUCH:
             await asyncio.sleep(min(self._open / A_SECOND, LONGEST_PAUSE))

@@ -65,13 +65,13 @@ class Imitator:
 
 
 @asynccontextmanager
-async def imitating(*answers: Plain | Stream) -> AsyncIterator[Imitator]:
-    """Run the server for as long as the block lasts; all answers have to be used."""
+async def imitating(*answers: Plain | Stream, at: str = "/v1") -> AsyncIterator[Imitator]:
+    """Run the server, its paths below `at`, for as long as the block lasts; all answers have to be used."""
     imitator = Imitator(list(answers))
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", imitator.handle)
+    app.router.add_post(f"{at}/chat/completions", imitator.handle)
     async with TestServer(app) as server:
-        imitator.url = str(server.make_url("/v1"))
+        imitator.url = str(server.make_url(at or "/")).rstrip("/")
         yield imitator
     assert imitator.answers == []
 

@@ -71,6 +71,12 @@ async def test_an_odd_stream_is_read(events: tuple[Event, ...]) -> None:
     assert answer.finished.model == "llama"
 
 
+@pytest.mark.parametrize("at", ["", "/v1", "/openai/v1"])
+async def test_a_server_is_asked_at_its_own_address_with_or_without_a_path(at: str) -> None:
+    async with imitating(Stream((delta("Hello", "stop"),)), at=at) as server, backend(server.url) as asked:
+        assert (await ask(asked)).text == "Hello"
+
+
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/octet-stream"])
 async def test_a_stream_under_another_content_type_is_read(content_type: str | None) -> None:
     async with imitating(Stream((delta("Grüße", "stop"),), content_type)) as server, backend(server.url) as asked:

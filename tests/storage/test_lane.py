@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -90,6 +90,15 @@ async def test_one_that_has_lost_its_right_is_undone_and_the_others_stand(store:
     await put_beside_one_that_loses(store)
     assert write_transactions(path) - before == 1
     assert rows(path, NAMES) == [("m1",), ("m3",)]
+
+
+async def test_a_write_that_failed_keeps_no_other_process_from_writing(store: Store, path: Path) -> None:
+    with pytest.raises(LeaseLost):
+        await store.database.write(put_and_lose, "m1")
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+    assert rows(path, NAMES) == []
 
 
 async def test_one_that_the_database_refuses_fails_alone(store: Store, path: Path) -> None:
