@@ -30,7 +30,7 @@ BUSY_TIMEOUT_SECONDS = 5
 # SQLite's default page cache is 2 MB; -8000 is 8 MB, which holds the hot end of a busy team's history: some 2,000
 # answers. Each of the two connections fills its own over the first thousands of answers: a small host pays for both.
 CACHE_KIB = 8_000
-# Of all that a worker asks while it answers, nothing is prepared twice; the driver's default is 128.
+# More than a worker has in use, so that none is prepared twice; the driver's default is 128.
 PREPARED_STATEMENTS = 512
 _WAL_RETRY_SECONDS = 0.02
 

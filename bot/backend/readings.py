@@ -1,4 +1,4 @@
-"""How often the streams of the model are read: all together so many times a second, however many there are.
+"""How often the streams of the model are read: all together so many times a second, and each every so often.
 
 A model's words come one by one, and to look at each as it comes takes more time than all else about it. A few streams
 are read as they come; of many each is read less often, with what has come meanwhile at once. Nobody sees the
