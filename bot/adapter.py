@@ -297,17 +297,23 @@ class Unread:
 
 @runtime_checkable
 class ReadsMissed(Protocol):
-    """Can read what was said while nothing listened."""
+    """Can read what was said while nothing listened. A place that refuses has nothing."""
 
     def missed(
         self, known: Sequence[Unread], since: datetime, horizon: datetime, most: int
-    ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
-        """The messages of each place, oldest first: at most the newest `most` of each.
+    ) -> AsyncGenerator[tuple[Address, Sequence[IncomingMessage]], None]:
+        """Each place that could be read, and its messages, oldest first: at most the newest `most` of each.
 
         `known` are places where the bot was spoken to, the most recent first; others that it can see are read from
-        `since` on. From `horizon` on it may look for places: a thread may be older than what is new in it. A place that
-        refuses is passed over; raises `DeliveryUncertain` at the end where some could not be read just now.
+        `since` on. From `horizon` on it may look for places: a thread may be older than what is new in it. What begins
+        a thread may come with the thread or with the channel. Raises `DeliveryUncertain` at the end where some could
+        not be read just now.
         """
+        ...
+
+    async def missed_in(self, place: Unread, most: int) -> Sequence[IncomingMessage]:
+        """The messages of one place, as `missed` has them. Raises a `DeliveryFailure` where it can't be read just
+        now."""
         ...
 
 

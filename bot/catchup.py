@@ -17,17 +17,20 @@ import structlog
 from bot import crash
 from bot.adapter import Missed, ReadsMissed, Unread
 from bot.errors import DeliveryFailure, StorageFailed
+from bot.holds import place_of
 from bot.intake import Intake
+from bot.messages import Address, IncomingMessage
 from bot.retention import REMOVED_MARK
 from bot.settings import Settings
 from storage import Store
-from storage.records import micros_of, now
+from storage.records import micros, micros_of, now
 
 log = structlog.get_logger(__name__)
 
 # Events overtake each other, and one may have been lost just before a later one was stored.
 OVERLAP_SECONDS = 600.0
-# New questions wait so long at most for older ones to be read, so that answers keep their order.
+# A new question of a conversation under way waits so long at most for older ones to be read, so that answers keep their
+# order.
 HOLD_SECONDS = 10.0
 # The most recently used places are read first; with more than these a platform's limits would keep them for minutes.
 MOST_PLACES = 300
@@ -58,6 +61,13 @@ class CatchUp:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pass_after_pass(), name="passes")
+            while True:
+                place = await self.intake.holds.asked_for(self.platform)
+                group.create_task(self._ahead(place), name="ahead")
+
+    async def _pass_after_pass(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
             await self._asked.wait()
@@ -77,15 +87,17 @@ class CatchUp:
 
     async def _pass(self) -> None:
         began = now()
-        since, horizon, known = await self._places(began)
-        count = read = answered = 0
+        since, oldest = await self._bounds(began)
+        known = await self._known(since, oldest)
         most = self.settings.parley_catch_up_messages
+        count = read = answered = 0
+        gap = self.intake.holds.gap(self.platform)
         try:
-            async with aclosing(self.adapter.missed(known, since, horizon, most)) as places:
-                async for messages in places:
-                    for message in messages:
-                        answered += await self.intake.receive_missed(message)
-                        crash.point("in_catch_up")
+            async with aclosing(self.adapter.missed(known, _moment(since), self._horizon(began), most)) as places:
+                async for place, messages in places:
+                    answered += await self._take_in(place, messages, gap)
+                    # The next place is read from now on.
+                    gap = self.intake.holds.gap(self.platform)
                     read += len(messages)
                     count += 1
         except (StorageFailed, DeliveryFailure):
@@ -99,25 +111,56 @@ class CatchUp:
         self.passes += 1
         log.info("caught_up", platform=self.platform, places=count, messages=read, to_answer=answered)
 
-    async def _places(self, moment: int) -> tuple[datetime, datetime, Sequence[Unread]]:
-        """From when on other places are read, how far back at all, and the places where the bot was spoken to.
+    async def _ahead(self, place: Address) -> None:
+        """Read a place in which somebody waits; where that fails, it is left to the pass."""
+        gap = self.intake.holds.gap(self.platform)
+        try:
+            since, _ = await self._bounds(now())
+            unread = Unread(place, _moment(since))
+            messages = await self.adapter.missed_in(unread, self.settings.parley_catch_up_messages)
+            answered = await self._take_in(place, messages, gap)
+        except (StorageFailed, DeliveryFailure) as failure:
+            log.info("place_not_read_ahead", channel=place.channel, thread=place.thread, reason=str(failure))
+        else:
+            log.info("place_read_ahead", channel=place.channel, thread=place.thread, to_answer=answered)
+
+    async def _take_in(self, place: Address, messages: Sequence[IncomingMessage], gap: int) -> int:
+        """Take in what was read in a place since a gap; how many messages are to be answered."""
+        answered, begun = 0, []
+        for message in messages:
+            turn_id = await self.intake.receive_missed(message, place)
+            crash.point("in_catch_up")
+            if turn_id is not None:
+                answered += 1
+                if place_of(message) == place:
+                    begun.append(turn_id)
+        await self.intake.settle(place, gap, begun)
+        return answered
+
+    async def _bounds(self, moment: int) -> tuple[int, int]:
+        """From when on places are read, and before when none is."""
+        # What was said before this database was made, another one may have answered; and what was removed from it is
+        # not known to have been answered.
+        removed = await self.store.marks.at(REMOVED_MARK) or 0
+        oldest = max(micros(self._horizon(moment)), await self.store.marks.born(), removed)
+        last_pass = await self.store.marks.at(self._mark)
+        since = oldest if last_pass is None else max(oldest, last_pass - micros_of(OVERLAP_SECONDS))
+        return since, oldest
+
+    async def _known(self, since: int, oldest: int) -> Sequence[Unread]:
+        """The places where the bot was spoken to.
 
         A cursor that has moved on since the last pass tells nothing of what was missed before: an event came after a
         gap and before the gap was read.
         """
-        horizon = moment - micros_of(self.settings.parley_catch_up_hours * 3600)
-        # What was said before this database was made, another one may have answered; and what was removed from it is
-        # not known to have been answered.
-        removed = await self.store.marks.at(REMOVED_MARK) or 0
-        oldest = max(horizon, await self.store.marks.born(), removed)
-        last_pass = await self.store.marks.at(self._mark)
         overlap = micros_of(OVERLAP_SECONDS)
-        since = oldest if last_pass is None else max(oldest, last_pass - overlap)
-        known = [
+        return [
             Unread(cursor.address, _moment(max(oldest, min(since, cursor.position - overlap))))
             for cursor in await self.store.cursors.recent(self.platform, MOST_PLACES)
         ]
-        return _moment(since), _moment(horizon), known
+
+    def _horizon(self, moment: int) -> datetime:
+        return _moment(moment - micros_of(self.settings.parley_catch_up_hours * 3600))
 
     @property
     def _mark(self) -> str:

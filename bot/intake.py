@@ -6,7 +6,7 @@ What is for us says the gate; everything else is one transaction of the store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -18,12 +18,12 @@ from bot.arriving import Arriving
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.gate import ALONE, Company, company, gate, may_concern_us
-from bot.holds import Holds
-from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, Quoted
+from bot.holds import Holds, place_of
+from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited, Quoted
 from bot.repeats import Repeats
 from bot.revisions import Revising
 from storage.inbox import Inbox
-from storage.records import Outcome, micros, micros_of, now
+from storage.records import Accepted, micros, micros_of, now
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,9 @@ class Intake:
     """Takes events in. `on_work` is called when a turn waits to be claimed, `on_stop` when somebody wants one ended,
     `on_forget` with the turn's id once somebody's wish is stored that a conversation be forgotten.
 
-    `holds` keep a platform's new turns from beginning, and messages for their end; `arriving` are those on their way
-    in, `repeats` those that have come. `platforms` say of themselves where they answer by custom.
+    `holds` keep new turns from beginning, and messages for their end, where older ones may have to be read first: what
+    begins a conversation waits for none. `arriving` are those on their way in, `repeats` those that have come.
+    `platforms` say of themselves where they answer by custom.
     """
 
     inbox: Inbox
@@ -72,28 +73,40 @@ class Intake:
                 await self._message(event)
                 crash.point("after_commit")
             case MessageEdited(message):
-                if await self.revising.edit(message) and await self._message(message) == "duplicate":
+                if await self.revising.edit(message):
+                    accepted = await self._message(message)
                     # Another process may have stored it as it was first, since it was looked for here.
-                    await self.revising.edit(message)
+                    if accepted is not None and accepted.outcome == "duplicate":
+                        await self.revising.edit(message)
             case MessageDeleted(address, message_id):
                 await self.revising.delete(address, message_id)
 
-    async def receive_missed(self, message: IncomingMessage) -> bool:
-        """Take in what was read from history, where no event told of it; whether it is to be answered.
-
-        Raises `StorageFailed`.
-        """
+    async def receive_missed(self, message: IncomingMessage, place: Address) -> int | None:
+        """Take in what was read in a place, where no event told of it; the turn that will answer it, None where none
+        will. Raises `StorageFailed`."""
         if message.edited:
             await self.revising.edit(message)
-        outcome = await self._message(message, live=False)
-        return outcome in {"queued", "joined"}
+        accepted = await self._message(message, place)
+        return accepted.turn_id if accepted is not None and accepted.outcome in {"queued", "joined"} else None
 
     def hold(self, platform: str, seconds: float) -> None:
-        """Let no new turn of a platform begin for so long: what was asked before may still have to be read."""
+        """Let no new turn of a conversation under way on a platform begin for so long: what was asked in it before may
+        still have to be read."""
         self.holds.begin(platform, seconds)
 
+    async def settle(self, place: Address, gap: int, begun: Collection[int] = ()) -> None:
+        """End the hold of a place that was read since a gap: take in the messages that waited for it, and let its turns
+        begin, and those of the threads that were `begun` there. Raises `StorageFailed`."""
+        early = self.holds.settle(place, gap)
+        if early is None:
+            return
+        for message in early:
+            await self._message(message)
+        if await self.inbox.release_place(place, begun):
+            self.on_work()
+
     async def release(self, platform: str) -> None:
-        """End a hold: take in the messages that waited for it, and let the turns begin. Raises `StorageFailed`."""
+        """End a platform's hold, as `settle` does a place's. Raises `StorageFailed`."""
         early = self.holds.end(platform)
         if early is None:
             return
@@ -102,20 +115,21 @@ class Intake:
         if await self.inbox.release_held(platform):
             self.on_work()
 
-    async def _message(self, message: IncomingMessage, *, live: bool = True) -> Outcome | None:
-        """What became of a message; None where it is none of our business. `live`: an event told of it."""
+    async def _message(self, message: IncomingMessage, read_in: Address | None = None) -> Accepted | None:
+        """What became of a message; None where it is none of our business. `read_in`: where no event told of it."""
         if message.author.is_bot:
             return None
         if self.repeats.has(message):
-            return "duplicate"
+            return Accepted("duplicate")
         with self.arriving.taking_in(message.address, message.id):
-            return await self._take_in(message, live=live)
+            return await self._take_in(message, read_in)
 
-    async def _take_in(self, message: IncomingMessage, *, live: bool) -> Outcome | None:
+    async def _take_in(self, message: IncomingMessage, read_in: Address | None) -> Accepted | None:
         effective = await self.controls.at(message.address)
         if not may_concern_us(message, effective.reply_mode):
             return None
         message = self._at_home(message, effective)
+        live = read_in is None
         place = await self._place(message, live=live)
         root = place.root
         verdict = gate(
@@ -137,8 +151,8 @@ class Intake:
             rule=self.admission.rule(message, root, effective)
             if verdict == "answer"
             else lambda: self.admission.keep(message, effective),
-            complete=_begins_conversation(message, root),
-            not_before=self.holds.until(message.address.platform),
+            complete=_begins(message, root) or root == "",
+            not_before=self._not_before(message, root, read_in),
         )
         log.info(
             "message_accepted",
@@ -157,7 +171,7 @@ class Intake:
                 elif command.name == "forget":
                     await self.on_forget(message, accepted.turn_id)
             self.on_work()
-        return accepted.outcome
+        return accepted
 
     def _at_home(self, message: IncomingMessage, effective: Effective) -> IncomingMessage:
         """The message where its answer is to stand: a channel may want threads begun, or want none."""
@@ -210,12 +224,28 @@ class Intake:
             await self.arriving.settled(message.address, quoted.id)
         root = await self.inbox.root_of(message.address, quoted.id)
         until = now() + micros_of(CONFIRMED_WITHIN_SECONDS if quoted.by_us else 0.0)
-        while root is None and now() < max(until, self.holds.until(message.address.platform) if live else 0):
+        while root is None and now() < max(until, self._held_until(message) if live else 0):
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             root = await self.inbox.root_of(message.address, quoted.id)
         return root
 
+    def _not_before(self, message: IncomingMessage, root: str, read_in: Address | None) -> int:
+        """Until when a message's turn is held: what begins a conversation follows on nothing. What is read in a place
+        begins once all of it is taken in, so that a question is answered together with what follows on it."""
+        if read_in is not None:
+            return self.holds.until(read_in)
+        return 0 if _begins(message, root) else self._held_until(message)
 
-def _begins_conversation(message: IncomingMessage, root: str) -> bool:
-    """Whether nothing was said before it that would have to be read from the platform."""
-    return (message.id == root and message.quoted is None) or root == ""
+    def _held_until(self, message: IncomingMessage) -> int:
+        """When the hold of the place is over that an event's message stands in. Somebody waits there: what was missed
+        is read ahead of other places."""
+        place = place_of(message)
+        until = self.holds.until(place)
+        if until:
+            self.holds.ask_for(place)
+        return until
+
+
+def _begins(message: IncomingMessage, root: str) -> bool:
+    """Whether nothing can have been said in its conversation before a message."""
+    return message.id == root and message.quoted is None

@@ -21,7 +21,8 @@ from adapters.discord.client import DEFAULT_API_URL, INTERACTION, REACTIONS, Cli
 from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED
 from adapters.discord.history import channel_of, find_own, find_own_file, read_chain, read_history
 from adapters.discord.interactions import parse_interaction
-from adapters.discord.missed import read_missed
+from adapters.discord.members import Members
+from adapters.discord.missed import read_missed, read_place
 from adapters.discord.parsing import (
     PLATFORM,
     identifier,
@@ -221,15 +222,20 @@ class DiscordAdapter:
 
     async def missed(
         self, known: Sequence[Unread], since: datetime, horizon: datetime, most: int
-    ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
+    ) -> AsyncGenerator[tuple[Address, Sequence[IncomingMessage]], None]:
         """What was said in each place, oldest first; see `ReadsMissed`.
 
         A thread is a channel of its own here, with its own newest message: `horizon` adds nothing.
         """
         login = self._now()
         async with aclosing(read_missed(login.client, login.places, known, since, most)) as places:
-            async for messages in places:
-                yield messages
+            async for place, messages in places:
+                yield place, messages
+
+    async def missed_in(self, place: Unread, most: int) -> Sequence[IncomingMessage]:
+        """What was said in one place, oldest first; see `ReadsMissed`."""
+        login = self._now()
+        return await read_place(login.client, login.places, Members(login.client.http), place, most)
 
     async def fetch_chain(self, address: Address, message_id: str, limit: int) -> Sequence[IncomingMessage]:
         """The message and those it replies to, oldest first; as many of them as can be read."""

@@ -37,8 +37,8 @@ Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | d
 
 async def read_missed(
     client: Client, places: Places, known: Sequence[Unread], since: datetime, most: int
-) -> AsyncGenerator[Sequence[IncomingMessage], None]:
-    """Yield each place's messages, oldest first. A place that refuses is passed over.
+) -> AsyncGenerator[tuple[Address, Sequence[IncomingMessage]], None]:
+    """Yield each place with its messages, oldest first; none where it refuses.
 
     Raises `DeliveryUncertain` at the end where some could not be read just now.
     """
@@ -48,7 +48,7 @@ async def read_missed(
     unread_yet, members = 0, Members(client.http)
     for unread in [*wanted.values(), *others[:MOST_OTHERS]]:
         try:
-            yield await _read(client, places, members, unread, most)
+            yield unread.address, await read_place(client, places, members, unread, most)
         except (DeliveryDelayed, DeliveryUncertain) as failure:
             log.warning("place_unread", channel=channel_of(unread.address), code=failure.code)
             unread_yet += 1
@@ -74,7 +74,7 @@ def _unread(channel: Readable, since: datetime) -> Unread:
     return Unread(Address(PLATFORM, guild, str(channel.id)), since)
 
 
-async def _read(
+async def read_place(
     client: Client, places: Places, members: Members, unread: Unread, most: int
 ) -> Sequence[IncomingMessage]:
     """What is new in a place; nothing where it refuses. Raises `DeliveryDelayed` and `DeliveryUncertain`."""

@@ -25,7 +25,7 @@ from adapters.slack.failures import SlackFault, as_delivery_failure, ask
 from adapters.slack.history import find_own, find_own_file, find_sharing, metadata_of, read_rows
 from adapters.slack.inbound import to_markdown
 from adapters.slack.interactive import Interactive
-from adapters.slack.missed import read_missed
+from adapters.slack.missed import read_missed, read_place
 from adapters.slack.names import Lookups
 from adapters.slack.parsing import (
     PLATFORM,
@@ -200,7 +200,7 @@ class SlackAdapter:
 
     async def missed(
         self, known: Sequence[Unread], since: datetime, horizon: datetime, most: int
-    ) -> AsyncGenerator[Sequence[IncomingMessage], None]:
+    ) -> AsyncGenerator[tuple[Address, Sequence[IncomingMessage]], None]:
         """What was said in each place, oldest first; see `ReadsMissed`."""
         me = self._identity
         try:
@@ -208,9 +208,17 @@ class SlackAdapter:
                 read_missed(self._web, me.team_id, known, since=since, horizon=horizon, most=most)
             ) as places:
                 async for address, rows in places:
-                    yield await self._parsed(rows, address, me, with_rights=True)
+                    yield address, await self._parsed(rows, address, me, with_rights=True)
         except SlackFault as fault:
             raise DeliveryUncertain(fault.code) from None
+
+    async def missed_in(self, place: Unread, most: int) -> Sequence[IncomingMessage]:
+        """What was said in one place, oldest first; see `ReadsMissed`."""
+        try:
+            rows = await read_place(self._web, place, most)
+        except SlackFault as fault:
+            raise DeliveryUncertain(fault.code) from None
+        return await self._parsed(rows, place.address, self._identity, with_rights=True)
 
     async def fetch_history(
         self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100

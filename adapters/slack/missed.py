@@ -38,9 +38,10 @@ _KINDS = ("public_channel", "private_channel", "im", "mpim")
 async def read_missed(
     web: AsyncWebClient, team: str, known: Sequence[Unread], *, since: datetime, horizon: datetime, most: int
 ) -> AsyncGenerator[tuple[Address, Rows], None]:
-    """Yield each place with its new rows, a channel before its threads. A place that refuses is passed over.
+    """Yield each place with its new rows, a channel before its threads; none where it refuses.
 
-    Raises `SlackFault` at the end where some could not be read just now.
+    What begins a thread that is read too comes with the thread: both are answered together. Raises `SlackFault` at the
+    end where some could not be read just now.
     """
     reading = _Reading(web, most)
     threads = {(u.address.channel, u.address.thread): u for u in known if u.address.thread is not None}
@@ -53,11 +54,29 @@ async def read_missed(
             channels[channel] = Unread(Address(PLATFORM, team, channel), since)
     for unread in channels.values():
         rows = await reading.rows(unread.address, horizon)
-        yield unread.address, [row for row in rows if order_of(str(row["ts"])) > order_of(_ts(unread.since))]
-        for thread in _threads_of(unread.address, since, rows, threads):
-            yield thread.address, await reading.rows(thread.address, thread.since)
+        new = {str(row["ts"]): row for row in rows or () if order_of(str(row["ts"])) > order_of(_ts(unread.since))}
+        wanted = _threads_of(unread.address, since, rows or (), threads)
+        begun = {ts: [new.pop(ts)] for thread in wanted if (ts := str(thread.address.thread)) in new}
+        if rows is not None:
+            yield unread.address, list(new.values())
+        for thread in wanted:
+            first = begun.get(str(thread.address.thread), [])
+            replies = await reading.rows(thread.address, thread.since)
+            if replies is not None:
+                yield thread.address, _each_once([*first, *replies])
+            elif first:
+                yield unread.address, first
     if reading.fault is not None:
         raise reading.fault
+
+
+async def read_place(web: AsyncWebClient, place: Unread, most: int) -> Rows:
+    """The new rows of one place; none where it refuses. Raises `SlackFault` where it can't be read just now."""
+    reading = _Reading(web, most)
+    rows = await reading.rows(place.address, place.since)
+    if reading.fault is not None:
+        raise reading.fault
+    return rows or ()
 
 
 def _threads_of(of: Address, since: datetime, rows: Rows, known: dict[tuple[str, str], Unread]) -> list[Unread]:
@@ -75,6 +94,10 @@ def _threads_of(of: Address, since: datetime, rows: Rows, known: dict[tuple[str,
     return wanted + [known.pop(key) for key in older]
 
 
+def _each_once(rows: Rows) -> Rows:
+    return list({str(row["ts"]): row for row in rows}.values())
+
+
 class _Reading:
     """One reading back: its pace, and the last fault that may pass. `fault` is None where all was read."""
 
@@ -84,14 +107,14 @@ class _Reading:
         self._pace = _Pace()
         self.fault: SlackFault | None = None
 
-    async def rows(self, place: Address, since: datetime) -> Rows:
-        """The newest rows of a place from a time on; none where it can't be read."""
+    async def rows(self, place: Address, since: datetime) -> Rows | None:
+        """The newest rows of a place from a time on; none where it refuses. None where it can't be read just now."""
         after = _ts(since)
 
         async def read() -> Rows:
             return await read_rows(self._web, place, before=None, after=after, limit=self._most)
 
-        return await self._insist(read, channel=place.channel) or ()
+        return await self._insist(read, channel=place.channel)
 
     async def member_of(self) -> Sequence[str]:
         """The ids of conversations that the app is in, as many of each kind as are read at most."""
@@ -101,6 +124,7 @@ class _Reading:
         return found
 
     async def _insist(self, read: Callable[[], Awaitable[Sequence[T]]], **what: str) -> Sequence[T] | None:
+        """What is read; nothing where it is refused, None where it can't be had just now."""
         for attempt in range(1, TRIES + 1):
             await self._pace.wait()
             try:
@@ -108,7 +132,7 @@ class _Reading:
             except SlackFault as fault:
                 log.info("slack_unread", code=fault.code, status=fault.status, needed=fault.needed, **what)
                 if not fault.transient:
-                    return None
+                    return ()
                 if attempt == TRIES:
                     self.fault = fault
                     return None

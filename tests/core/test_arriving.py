@@ -53,7 +53,9 @@ async def test_a_follow_up_in_a_thread_waits_for_the_question_that_began_it(stor
 async def test_a_reply_waits_for_what_is_read_back_beside_it(store: Store) -> None:
     door = intake(store)
     await door.receive(says(DISCORD, 0))
-    await asyncio.gather(door.receive_missed(says(DISCORD, 1, to="100")), door.receive(says(DISCORD, 2, to="101")))
+    await asyncio.gather(
+        door.receive_missed(says(DISCORD, 1, to="100"), DISCORD), door.receive(says(DISCORD, 2, to="101"))
+    )
     assert await turns(store) == 1, "all three go on with the first"
 
 

@@ -14,6 +14,8 @@ from emulators.slack.model import Channel, Message, User
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import Talk, idle
 
+HISTORY = {"slack": "conversations.history", "discord": "GET /channels/{channel_id}/messages"}
+
 
 @pytest.fixture(autouse=True)
 def nothing_comes_later(on_stage: Stage) -> None:
@@ -199,6 +201,62 @@ async def test_a_question_that_comes_while_older_ones_are_read_is_answered_after
     assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
 
 
+async def test_what_begins_a_conversation_waits_for_nothing_to_be_read(talk: Talk) -> None:
+    async with talk.stage.process() as worker:
+        await worker.kill()
+    talk.place.faults.add(HISTORY[talk.platform], *[Fault("delay", seconds=5)] * 10)
+    talk.openai.script("at once")
+    async with talk.stage.worker() as app:
+        await talk.ask("anything new?")
+        await talk.until("at once")
+        assert app.desk.catch_ups[talk.platform].passes == 0
+
+
+async def test_who_goes_on_in_an_old_slack_thread_waits_for_that_alone_to_be_read(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    on_stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+    async with on_stage.process() as worker:
+        firsts = [await slack.say(ada, general, f"zero {n}", mention=True) for n in range(30)]
+        await slack.wait_for(lambda: len(slack.bot_messages(general)) == 30)
+        await worker.kill()
+    # Of all places it is the one that is read last, and twenty calls are made at once, the others two seconds apart.
+    await slack.say(ada, general, "one", thread_ts=firsts[0].ts)
+    for other in firsts[1:]:
+        await slack.say(ada, general, "hm", thread_ts=other.ts)
+    async with on_stage.worker() as app:
+        await slack.say(ada, general, "two", thread_ts=firsts[0].ts)
+        await openai.wait_for(lambda: any("two" in text for call in openai.calls for text in user_texts(call.body)))
+        assert app.desk.catch_ups["slack"].passes == 0
+        [texts] = [texts for call in openai.calls if "two" in (texts := list(user_texts(call.body)))[-1]]
+    assert [text.partition(": ")[2] for text in texts] == ["zero 0", "one", "two"]
+
+
+async def test_who_replies_in_a_discord_channel_waits_for_that_alone_to_be_read(on_stage: Stage) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    bob = discord.add_user("bob")
+    channels = [discord.add_channel(f"c{n}") for n in range(6)]
+    async with on_stage.process() as worker:
+        for channel in channels:
+            await discord.say(bob, channel, "zero", mention=True)
+        await discord.wait_for(lambda: all(map(discord.bot_messages, channels)))
+        await worker.kill()
+    [answer] = discord.bot_messages(channels[0])
+    for channel in channels:
+        [said] = discord.bot_messages(channel)
+        await discord.say(bob, channel, "one", reply_to=said)
+    discord.faults.add("GET /channels/{channel_id}/messages", *[Fault("delay", seconds=1)] * 20)
+    async with on_stage.worker() as app:
+        await discord.say(bob, channels[0], "two", reply_to=answer)
+        await openai.wait_for(lambda: any("two" in text for call in openai.calls for text in user_texts(call.body)))
+        assert app.desk.catch_ups["discord"].passes == 0
+        [texts] = [texts for call in openai.calls if "two" in (texts := list(user_texts(call.body)))[-1]]
+        assert [text.partition(": ")[2] for text in texts] == ["zero", "one", "two"]
+        await caught_up(app, "discord")
+        await idle(app)
+    assert [len(discord.bot_messages(channel)) for channel in channels] == [2] * 6
+
+
 async def test_a_question_that_a_killed_process_kept_waiting_still_waits_for_older_ones(on_stage: Stage) -> None:
     slack, openai = on_stage.slack, on_stage.openai
     ada, general, first = await after_one_answer(on_stage)
@@ -366,8 +424,7 @@ async def test_places_that_could_not_be_read_are_read_by_the_next_try(talk: Talk
     async with talk.stage.process() as worker:
         await worker.kill()
     await talk.ask("is anybody there?")
-    names = {"slack": "conversations.history", "discord": "GET /channels/{channel_id}/messages"}
-    talk.place.faults.add(names[talk.platform], *[Fault(status=500, body="x")] * 40)
+    talk.place.faults.add(HISTORY[talk.platform], *[Fault(status=500, body="x")] * 40)
     async with talk.stage.worker() as app:
         await talk.place.wait_for(lambda: talk.place.faults.pending <= 37)
         talk.place.faults.clear()

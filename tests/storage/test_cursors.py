@@ -61,3 +61,22 @@ async def test_a_hold_ends_by_itself_and_does_not_keep_what_had_begun(store: Sto
     assert claim is not None
     await store.turns.release(claim)
     assert await store.turns.claim("w", 60, ["slack"], held=True) is not None
+
+
+async def test_one_place_is_released_with_what_was_begun_there_and_no_other(store: Store) -> None:
+    later = now() + 60_000_000
+    channel = replace(THREAD, thread=None)
+    elsewhere = [replace(THREAD, thread="200.1"), replace(THREAD, channel="C2"), replace(THREAD, workspace="T2")]
+    for address in [THREAD, channel, *elsewhere, replace(THREAD, platform="discord")]:
+        message = says(f"{address.thread or '300'}.9", address=address)
+        await store.inbox.accept(message, address.thread or "300.9", rule=asks, complete=True, not_before=later)
+    assert await store.inbox.release_place(THREAD) == 1
+    assert await store.inbox.release_place(THREAD) == 0
+    claim = await store.turns.claim("w", 60, ["slack", "discord"])
+    assert claim is not None
+    assert claim.address == THREAD
+    begun = await store.inbox.accept(says("9", at=9, address=elsewhere[1]), "9", rule=asks, complete=True, not_before=1)
+    assert begun.turn_id is not None
+    assert await store.inbox.release_place(channel, [begun.turn_id]) == 2
+    assert await store.inbox.release_held("slack") == 3
+    assert await store.inbox.release_held("discord") == 1
