@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from bot import budgets, health, host_keys, logs, troubles
-from bot.adapter import Adapter, Description, ReadsMissed
+from bot.adapter import Adapter, Description
 from bot.admission import Admission
 from bot.alerts import Alerts
 from bot.asking import Asker
@@ -22,6 +22,7 @@ from bot.backend.client import Backend
 from bot.backend.config import BackendConfig
 from bot.backend.retries import KeyFailed
 from bot.backlog import Backlog, Event
+from bot.capabilities import ReadsMissed
 from bot.catchup import CatchUp
 from bot.command_turns import CommandTurns
 from bot.commands import COMMANDS, Commands, Run

@@ -5,7 +5,8 @@ How a button looks is each adapter's business, what a press does is told in `pre
 
 from __future__ import annotations
 
-from bot.adapter import Adapter, ShowsButtons
+from bot.adapter import Adapter
+from bot.capabilities import ShowsButtons
 from bot.controls.effective import Effective
 from bot.messages import Button
 from bot.outcome import Outcome

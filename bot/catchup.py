@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 import structlog
 
 from bot import crash
-from bot.adapter import Missed, ReadsMissed, Unread
+from bot.adapter import Missed
+from bot.capabilities import ReadsMissed, Unread
 from bot.errors import DeliveryFailure, StorageFailed
 from bot.holds import place_of
 from bot.intake import Intake

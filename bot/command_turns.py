@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot.adapter import Uploads, Whispers
+from bot.capabilities import Uploads, Whispers
 from bot.commanding import command_in
 from bot.commands import Commands
 from bot.delivery import LiveAnswer

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import troubles
-from bot.adapter import Adapter, Description, LearnsLimits, Missed
+from bot.adapter import Adapter, Description, Missed
 from bot.alerts import Alerts
 from bot.backlog import Backlog
+from bot.capabilities import LearnsLimits
 from bot.catchup import CatchUp
 from bot.commands import Commands
 from bot.controls.held import HeldControls

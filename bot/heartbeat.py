@@ -16,8 +16,9 @@ from pathlib import Path
 
 import structlog
 
-from bot.adapter import Adapter, ReportsVitals
+from bot.adapter import Adapter
 from bot.backend.standing import Standing
+from bot.capabilities import ReportsVitals
 from bot.errors import StorageFailed
 from bot.health import PROBE_EVERY_WRITINGS, Database, Loop, Model, Queue, Report, Socket, State, dump, read
 from bot.lag import LoopLag

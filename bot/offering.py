@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from bot import buttons
-from bot.adapter import Adapter, ShowsButtons
+from bot.adapter import Adapter
+from bot.capabilities import ShowsButtons
 from bot.controls.held import HeldControls
 from bot.errors import DeliveryFailure, StorageFailed
 from bot.insisting import insist

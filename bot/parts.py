@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from bot import crash
-from bot.adapter import Adapter, Deletes, FindsReplies, RepeatsSafely, ShowsButtons, Streams, Trace
+from bot.adapter import Adapter
+from bot.capabilities import Deletes, FindsReplies, RepeatsSafely, ShowsButtons, Streams, Trace
 from bot.errors import DeliveryDelayed, DeliveryRefused
 from bot.insisting import insist
 from bot.lease import Lease

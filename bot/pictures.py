@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot.adapter import Adapter, ReadsFiles
+from bot.adapter import Adapter
 from bot.backend.completion import Picture
+from bot.capabilities import ReadsFiles
 from bot.files.fetching import fetched
 from bot.files.kinds import PICTURES, Unreadable
 from bot.files.left_out import LeftOut

@@ -13,7 +13,8 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from bot.adapter import Adapter, ShowsStatus
+from bot.adapter import Adapter
+from bot.capabilities import ShowsStatus
 from bot.lease import Lease
 from bot.leisure import at_leisure
 

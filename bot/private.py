@@ -6,7 +6,8 @@ from typing import Protocol, runtime_checkable
 
 import structlog
 
-from bot.adapter import Adapter, ReachesPeople
+from bot.adapter import Adapter
+from bot.capabilities import ReachesPeople
 from bot.errors import DeliveryFailure
 from bot.insisting import insist
 from bot.sending import send_once

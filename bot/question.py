@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot import context
-from bot.adapter import Adapter, KnowsPlaces
+from bot.adapter import Adapter
 from bot.backend.completion import Picture
+from bot.capabilities import KnowsPlaces
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.files.enclosures import Enclosures, Seen

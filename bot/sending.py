@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.adapter import Adapter, FindsReplies, RepeatsSafely, Trace
+from bot.adapter import Adapter
+from bot.capabilities import FindsReplies, RepeatsSafely, Trace
 from bot.insisting import insist
 from bot.messages import Address, PartKey, Reply
 from bot.splitting import split

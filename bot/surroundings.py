@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot.adapter import Adapter, FollowsReplies
+from bot.adapter import Adapter
+from bot.capabilities import FollowsReplies
 from bot.controls.effective import Effective
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused
 from bot.insisting import insist

@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 import structlog
 
 from bot import context, limits
-from bot.adapter import Adapter, KnowsPlaces
+from bot.adapter import Adapter
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, ModelMessage, Restarted, Text
+from bot.capabilities import KnowsPlaces
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.controls.table import CONTROLS, Control

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot import budgets, buttons, crash, endings, revisions, troubles
-from bot.adapter import Adapter, HearsBeginnings, HearsEnds, OpensThreads, Uploads
+from bot.adapter import Adapter
 from bot.alerts import Alerts
 from bot.asking import Asker
+from bot.capabilities import HearsBeginnings, HearsEnds, OpensThreads, Uploads
 from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer

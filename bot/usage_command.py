@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from bot import budgets, usage_view
-from bot.adapter import Adapter, KnowsPlaces
+from bot.adapter import Adapter
+from bot.capabilities import KnowsPlaces
 from bot.controls.held import HeldControls
 from bot.drawing import Drawing
 from bot.interactions import CommandAnswer, OutgoingFile

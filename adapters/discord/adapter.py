@@ -36,7 +36,8 @@ from adapters.discord.places import Places
 from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
 from adapters.vitals import Pulse
-from bot.adapter import Action, Description, RateLimit, Sink, Trace, Unread, Vitals
+from bot.adapter import Action, Description, RateLimit, Sink, Vitals
+from bot.capabilities import Trace, Unread
 from bot.errors import (
     DeliveryDelayed,
     DeliveryFailure,

@@ -15,7 +15,7 @@ from adapters.discord import rest
 from adapters.discord.members import Members
 from adapters.discord.parsing import identifier, is_object, objects, parse_history_entry, reply_target
 from adapters.discord.places import Places
-from bot.adapter import Trace
+from bot.capabilities import Trace
 from bot.errors import DeliveryFailure, DeliveryRefused, MessageGone
 from bot.messages import Address, IncomingMessage
 

@@ -18,7 +18,7 @@ from adapters.discord.history import channel_of, read_history
 from adapters.discord.members import Members
 from adapters.discord.parsing import DISCORD_EPOCH_MS, PLATFORM
 from adapters.discord.places import Places
-from bot.adapter import Unread
+from bot.capabilities import Unread
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain
 from bot.messages import Address, IncomingMessage
 

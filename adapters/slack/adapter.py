@@ -48,7 +48,8 @@ from adapters.slack.uploads import download, remove, told, upload
 from adapters.slack.web import open_session, web_client
 from adapters.slack.whispers import open_direct, whisper
 from adapters.vitals import Pulse
-from bot.adapter import Description, Missed, RateLimit, Sink, Trace, Unread, Vitals
+from bot.adapter import Description, Missed, RateLimit, Sink, Vitals
+from bot.capabilities import Trace, Unread
 from bot.errors import DeliveryDelayed, DeliveryUncertain
 from bot.interactions import OutgoingFile
 from bot.messages import Address, Attachment, Button, IncomingMessage, PartKey, Place, Reply

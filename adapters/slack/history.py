@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.parsing import Identity, clean, is_ours, order_of
-from bot.adapter import Trace
+from bot.capabilities import Trace
 from bot.messages import Address, PartKey
 
 # Slack recommends at most 200 rows a page: https://docs.slack.dev/apis/web-api/pagination

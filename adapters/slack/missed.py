@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.history import read_rows
 from adapters.slack.parsing import PLATFORM, clean, order_of
-from bot.adapter import Unread
+from bot.capabilities import Unread
 from bot.messages import Address
 
 log = structlog.get_logger(__name__)

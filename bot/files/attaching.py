@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.adapter import Adapter, FindsFiles, RepeatsSafely, Uploads
+from bot.adapter import Adapter
+from bot.capabilities import FindsFiles, RepeatsSafely, Uploads
 from bot.delivery import LiveAnswer
 from bot.endings import with_lines
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused

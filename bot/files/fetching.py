@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from bot.adapter import ReadsFiles, RenewsFiles
+from bot.capabilities import ReadsFiles, RenewsFiles
 from bot.errors import DeliveryFailure, DeliveryRefused
 from bot.files.kinds import Unreadable
 from bot.insisting import insist

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot.adapter import Adapter, ReadsFiles
+from bot.adapter import Adapter
+from bot.capabilities import ReadsFiles
 from bot.files.fetching import NOT_NOW, NotNow, fetched
 from bot.files.kinds import PICTURES, Unreadable, actual, expected
 from bot.files.limits import FileLimits

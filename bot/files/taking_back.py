@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.adapter import TakesFilesBack
+from bot.capabilities import TakesFilesBack
 from bot.errors import DeliveryFailure
 from bot.files.attaching import LUXURY_SECONDS, find
 from bot.insisting import insist

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.adapter import TellsOfFiles
+from bot.capabilities import TellsOfFiles
 from bot.errors import DeliveryFailure
 from bot.files.fetching import FETCHED_WITHIN_SECONDS
 from bot.insisting import insist

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from adapters.discord.adapter import DiscordAdapter
 from adapters.discord.timing import Timing
-from bot.adapter import ReportsVitals
+from bot.capabilities import ReportsVitals
 from emulators.discord import DiscordServer, DiscordTiming
 from emulators.discord.sessions import Manner
 from tests.discord.support import FAST, Desk, running

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import fencing
-from bot.adapter import (
+from bot.capabilities import (
     Deletes,
     FindsReplies,
     FollowsReplies,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.adapter import FindsFiles, OpensThreads, RenewsFiles, TakesFilesBack, Uploads
+from bot.capabilities import FindsFiles, OpensThreads, RenewsFiles, TakesFilesBack, Uploads
 from bot.errors import DeliveryRefused, MessageGone
 from bot.interactions import OutgoingFile
 from bot.messages import Address, PartKey, Reply

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.slack.connection import Timing
-from bot.adapter import ReportsVitals
+from bot.capabilities import ReportsVitals
 from emulators.faults import Fault
 from emulators.slack import SlackWorkspace
 from emulators.slack.socket_mode import Manner

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from adapters.slack.adapter import SlackAdapter
 from adapters.slack.connection import Timing
 from bot import fencing
-from bot.adapter import (
-    Adapter,
+from bot.adapter import Adapter
+from bot.capabilities import (
     Deletes,
     FindsReplies,
     FollowsReplies,

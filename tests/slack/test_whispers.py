@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.adapter import FindsFiles, TakesFilesBack, Uploads, Whispers
+from bot.capabilities import FindsFiles, TakesFilesBack, Uploads, Whispers
 from bot.errors import DeliveryDelayed, DeliveryRefused, DeliveryUncertain
 from bot.interactions import OutgoingFile
 from bot.messages import Reply
