@@ -16,7 +16,8 @@ from bot.attached import EXIT_DONE, Work, note, say, say_json
 from bot.turn_view import harmless, moment
 from storage.controls import Controls
 from storage.database import Database
-from storage.records import AuditLine, micros, micros_of, now
+from storage.records import micros, micros_of, now
+from storage.scopes import AuditLine
 
 # What fits on a screen or two; `--all` shows the rest.
 SHOWN = 50

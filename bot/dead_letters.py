@@ -14,7 +14,8 @@ from rich.console import Console
 from bot import attached, turn_view
 from bot.attached import EXIT_DONE, EXIT_NOTHING_DONE, note, say, say_json
 from storage.dead_letters import DISCARDED, DeadLetters
-from storage.records import REFERENCE_LENGTH, Decision, TurnState, now
+from storage.records import REFERENCE_LENGTH, TurnState, now
+from storage.turn_lines import Decision
 
 # What fits on a screen or two; `--all` shows the rest.
 SHOWN = 50

@@ -20,7 +20,8 @@ from bot.results import Result, told
 from bot.settings import Settings
 from storage.controls import Controls
 from storage.memory import Memory
-from storage.records import Change, Remembered, Scope
+from storage.records import Remembered
+from storage.scopes import Change, Scope
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,8 @@ from bot.messages import Address, Author
 from bot.policy import refuse_question, runs_workspace
 from bot.settings import Settings
 from storage.money import UsageTotals
-from storage.records import StoredSetting, now
+from storage.records import now
+from storage.scopes import StoredSetting
 from storage.usage import Usage, start_of_month
 
 # A page takes 100 blocks on Slack: https://docs.slack.dev/reference/surfaces/home-tab

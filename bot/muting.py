@@ -13,7 +13,7 @@ from bot.interactions import CommandAnswer
 from bot.messages import CommandInvoked
 from bot.results import Result, told
 from storage.memory import Memory
-from storage.records import Change, Scope
+from storage.scopes import Change, Scope
 
 SETTING = "reply_mode"
 QUIET = "mention"

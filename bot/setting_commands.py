@@ -22,7 +22,7 @@ from bot.results import Result, told
 from bot.secret_shapes import HIDDEN, looks_secret, without_secrets
 from bot.settings import Settings
 from bot.wording import quotable
-from storage.records import Change, Scope, StoredSetting
+from storage.scopes import Change, Scope, StoredSetting
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from bot.messages import Address
 from storage.money import UsageRow
-from storage.records import StoredPart, TurnLine, TurnMessage, WholeTurn
+from storage.records import StoredPart
+from storage.turn_lines import TurnLine, TurnMessage, WholeTurn
 
 COLUMNS = ("id", "ref", "state", "since", "where", "attempts", "deaths", "why")
 _NUMBERS = frozenset({"id", "attempts", "deaths"})

@@ -10,8 +10,9 @@ from sqlalchemy import String, and_, bindparam, delete, insert, or_, select
 from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import AuditLine, Change, Scope, StoredSetting, now
+from storage.records import now
 from storage.schema import audit, settings
+from storage.scopes import AuditLine, Change, Scope, StoredSetting
 
 _s = settings.c
 OF_WORKSPACE = (

@@ -30,8 +30,9 @@ from bot.messages import Address
 from storage.connection import Connection
 from storage.database import Database
 from storage.money import UsageRow
-from storage.records import REFERENCE_LENGTH, Decision, StoredPart, TurnLine, TurnMessage, WholeTurn, now
+from storage.records import REFERENCE_LENGTH, StoredPart, now
 from storage.schema import conversations, is_failed, is_open, messages, turns, usage
+from storage.turn_lines import Decision, TurnLine, TurnMessage, WholeTurn
 from storage.turns import PARTS
 
 DISCARDED = "Discarded"

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from bot.messages import Address, Attachment, FileText
-from storage.money import UsageRow
 
 # `overheard`: said in the channel shortly before the conversation began.
 Role = Literal["user", "assistant", "aside", "overheard"]
@@ -271,120 +270,6 @@ class Answer:
     author_id: str
     author_name: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TurnLine:
-    """One turn as it stands in a list for the operator. What is only known of some turns is None for the others."""
-
-    id: int
-    key: str
-    state: TurnState
-    address: Address
-    attempts: int
-    crashes: int
-    created_at: int
-    finished_at: int | None
-    failure: str | None
-    not_before: int
-    lease_owner: str | None
-    lease_until: int | None
-
-    @property
-    def reference(self) -> str:
-        """What people see in the channel where it failed."""
-        return self.key[:REFERENCE_LENGTH]
-
-
-@dataclass(frozen=True, slots=True)
-class TurnMessage:
-    """A question of a turn, or what the conversation remembers as its answer."""
-
-    role: Role
-    platform_id: str
-    author_id: str
-    author_name: str
-    text: str
-    attachments: tuple[Attachment, ...]
-    sent_at: int
-    edited: bool
-    deleted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WholeTurn:
-    """All that is known of one turn: `messages` in their order, `parts` of its answer, what each answer took."""
-
-    line: TurnLine
-    messages: Sequence[TurnMessage]
-    parts: Sequence[StoredPart]
-    used: Sequence[UsageRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What became of an operator's wish for a turn, which stood in `state` with `failure` before.
-
-    `unasked`: it can't be tried again because nobody asks it any more, its questions were deleted; `not_failed`: only
-    failed turns are tried again or discarded.
-    """
-
-    turn_id: int
-    key: str
-    state: TurnState
-    failure: str | None
-    outcome: Literal["done", "not_failed", "unasked"]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where a setting holds: a thread, a channel (`thread` empty) or a workspace (`channel` empty too)."""
-
-    platform: str
-    workspace: str
-    channel: str = ""
-    thread: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSetting:
-    """One setting's value at one scope, and who set it."""
-
-    scope: Scope
-    name: str
-    value: str
-    set_by: str
-    set_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that somebody did to what is kept: a setting's new value, or None where it is taken back.
-
-    `action` `forget` and `stop` change no setting; `name` then says what was done to.
-    """
-
-    scope: Scope
-    action: Literal["set", "reset", "forget", "stop"]
-    name: str
-    value: str | None
-    author_id: str
-    author_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditLine:
-    """One line of the audit: who did what, where, and what held before and after."""
-
-    id: int
-    at: int
-    scope: Scope
-    author_id: str
-    author_name: str
-    action: str
-    name: str
-    before: str | None
-    after: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bot.controls.table import TABLE, Level
 from bot.settings import Settings
-from storage.records import Scope, StoredSetting
+from storage.scopes import Scope, StoredSetting
 
 Source = Literal["default", "environment", "workspace", "channel", "thread"]
 

@@ -10,7 +10,7 @@ from bot.controls.effective import Effective, effective
 from bot.messages import Address
 from bot.settings import Settings
 from storage.controls import Controls
-from storage.records import Change, Scope, StoredSetting
+from storage.scopes import Change, Scope, StoredSetting
 
 # Another worker's change, which happens while a deploy replaces one, is seen after so many seconds; one's own at once.
 FRESH_SECONDS = 5.0

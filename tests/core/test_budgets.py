@@ -13,7 +13,7 @@ from bot.controls.table import CONTROLS
 from bot.messages import Address
 from bot.settings import Settings
 from storage.money import Bound, Drawn, month_of
-from storage.records import Scope, StoredSetting
+from storage.scopes import Scope, StoredSetting
 from storage.usage import start_of_month
 
 HERE = Address("slack", "T1", "C1")

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from bot.__main__ import cli
 from bot.auditing import moment_of, rows
-from storage.records import AuditLine, Scope, now
+from storage.records import now
+from storage.scopes import AuditLine, Scope
 
 
 @pytest.mark.parametrize(

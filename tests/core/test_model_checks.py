@@ -23,7 +23,7 @@ from emulators.faults import Fault
 from emulators.openai import OpenAIService, errors
 from storage import Store
 from storage.money import Spender, UsageRow
-from storage.records import Scope, StoredSetting
+from storage.scopes import Scope, StoredSetting
 from tests.backend.asking import KEY, PATH, SECOND, ask, request
 
 HERE = Address("slack", "T1", "C1")

@@ -17,7 +17,7 @@ from bot.reservations import Reservations
 from bot.settings import Settings
 from storage import Store
 from storage.money import Spender
-from storage.records import Scope, StoredSetting
+from storage.scopes import Scope, StoredSetting
 from tests.backend.asking import request
 
 HERE = Scope("slack", "T1", "C1", "")

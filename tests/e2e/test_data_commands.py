@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from storage import Store
-from storage.records import Change, Scope
+from storage.scopes import Change, Scope
 from tests.e2e.stage import Stage, user_texts
 from tests.e2e.talk import Talk, idle
 from tests.e2e.test_start import Ended, run

@@ -12,7 +12,8 @@ from bot.errors import DatabaseUnusable, StorageFailed
 from storage import Store
 from storage.database import Database
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Claim, Decision, Ruling
+from storage.records import Answer, Claim, Ruling
+from storage.turn_lines import Decision
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 from tests.storage.test_turns import ANSWER, EXPIRED, USED, ask, take

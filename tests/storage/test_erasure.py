@@ -9,7 +9,8 @@ from storage import Store, erasure, export
 from storage.erasure import Erasure
 from storage.export import Export
 from storage.money import Spender, UsageRow
-from storage.records import Answer, Change, Erased, Scope
+from storage.records import Answer, Erased
+from storage.scopes import Change, Scope
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from storage import Store
-from storage.records import Answer, Change, Ruling, Scope, micros
+from storage.records import Answer, Ruling, micros
+from storage.scopes import Change, Scope
 from tests.storage.people import THREAD, asks, keeps, says
 
 

@@ -14,7 +14,8 @@ from bot.settings import Settings
 from storage import Store, retention
 from storage.dead_letters import DeadLetters
 from storage.money import UsageRow
-from storage.records import Answer, Change, Scope, micros, micros_of, now
+from storage.records import Answer, micros, micros_of, now
+from storage.scopes import Change, Scope
 from tests.storage.people import EPOCH, asks, keeps, says
 from tests.storage.test_inbox import rows
 

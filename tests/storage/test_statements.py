@@ -47,7 +47,8 @@ from storage.dead_letters import DeadLetters
 from storage.erasure import Erasure
 from storage.export import Export
 from storage.money import Bound, Reservation, Spender, UsageRow
-from storage.records import Answer, Change, Claim, Scope, Summary, now
+from storage.records import Answer, Claim, Summary, now
+from storage.scopes import Change, Scope
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
