@@ -17,7 +17,8 @@ from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Pressed, Shown, micros_of, now
-from storage.schema import conversations, is_ended, is_open, messages, ratings, reply_parts, turns, uploads
+from storage.schema import conversations, messages, ratings, reply_parts, turns, uploads
+from storage.states import is_ended, is_open
 
 # Presses that follow each other so closely are one: a finger was quicker than the eye.
 ONE_PRESS_SECONDS = 2.0

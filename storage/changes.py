@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, update
 from bot.messages import Attachment
 from storage.connection import Connection
 from storage.records import TurnKind
-from storage.schema import is_open, turns
+from storage.schema import turns
+from storage.states import is_open
 
 REVISE = (
     update(turns)

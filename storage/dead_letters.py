@@ -31,7 +31,8 @@ from storage.connection import Connection
 from storage.database import Database
 from storage.money import UsageRow
 from storage.records import REFERENCE_LENGTH, StoredPart, now
-from storage.schema import conversations, is_failed, is_open, messages, turns, usage
+from storage.schema import conversations, messages, turns, usage
+from storage.states import is_failed, is_open
 from storage.turn_lines import Decision, TurnLine, TurnMessage, WholeTurn
 from storage.turns import PARTS
 

@@ -17,7 +17,6 @@ from storage.records import Erased
 from storage.schema import (
     audit,
     conversations,
-    is_open,
     messages,
     ratings,
     reservations,
@@ -27,6 +26,7 @@ from storage.schema import (
     usage,
     wordless,
 )
+from storage.states import is_open
 from storage.usage import SPEND
 
 AT_ONCE = 500

@@ -10,7 +10,8 @@ from sqlalchemy import and_, bindparam, select
 from bot.errors import LeaseLost, QuestionChanged
 from storage.connection import Connection
 from storage.records import Claim
-from storage.schema import is_running, turns
+from storage.schema import turns
+from storage.states import is_running
 
 is_held = and_(
     turns.c.id == bindparam("held_turn"),

@@ -18,7 +18,8 @@ from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.records import Accepted, Role, Ruling, Standing, micros, now
-from storage.schema import conversations, cursors, is_open, is_queued, messages, turns
+from storage.schema import conversations, cursors, messages, turns
+from storage.states import is_open, is_queued
 
 KNOWN = select(
     messages.c.id,

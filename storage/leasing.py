@@ -12,7 +12,8 @@ from sqlalchemy import Boolean, and_, bindparam, case, exists, false, func, or_,
 from bot.messages import Address
 from storage.connection import Connection
 from storage.records import Backlog, Claim, micros_of, now
-from storage.schema import conversations, is_open, is_queued, is_running, turns
+from storage.schema import conversations, turns
+from storage.states import is_open, is_queued, is_running
 
 # Ids count from 1, and channels have names. An empty list would be spelled as a query of its own.
 _NO_TURN = 0

@@ -16,7 +16,8 @@ from storage import overheard, summaries
 from storage.connection import Connection
 from storage.database import Database
 from storage.records import Remembered, now
-from storage.schema import conversations, is_open, is_queued, messages, ratings, turns, wordless
+from storage.schema import conversations, messages, ratings, turns, wordless
+from storage.states import is_open, is_queued
 
 # So many messages are wiped in one transaction: other writes wait for no more than that.
 AT_ONCE = 500

@@ -15,7 +15,8 @@ from storage import overheard, summaries
 from storage.connection import Connection
 from storage.database import Database
 from storage.records import Portion, now
-from storage.schema import audit, is_ended, is_open, messages, ratings, reply_parts, turns, uploads, usage, wordless
+from storage.schema import audit, messages, ratings, reply_parts, turns, uploads, usage, wordless
+from storage.states import is_ended, is_open
 
 # So many rows are looked at in one transaction: other writes wait for no more than that.
 AT_ONCE = 500

@@ -13,8 +13,8 @@ from sqlalchemy import Boolean, Column, Integer, MetaData, Table, bindparam, cre
 
 from bot.messages import Attachment
 from storage import dialect
+from storage.columns import Files, Name
 from storage.connection import Connection, prepared
-from storage.schema import Files, Name
 
 things = Table(
     "things",
