@@ -27,16 +27,8 @@ from adapters.slack.inbound import to_markdown
 from adapters.slack.interactive import Interactive
 from adapters.slack.missed import read_missed, read_place
 from adapters.slack.names import Lookups
-from adapters.slack.parsing import (
-    PLATFORM,
-    Identity,
-    Person,
-    channels_in,
-    clean,
-    parse_row,
-    people_in,
-    read_person,
-)
+from adapters.slack.parsing import PLATFORM, Identity, channels_in, parse_row, people_in
+from adapters.slack.people import Person, read_person
 from adapters.slack.reception import Reception
 from adapters.slack.rendering import fits
 from adapters.slack.sessions import Sessions
@@ -45,6 +37,7 @@ from adapters.slack.streams import StreamedMessages
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
 from adapters.slack.twins import Twins
 from adapters.slack.uploads import download, remove, told, upload
+from adapters.slack.values import clean
 from adapters.slack.web import open_session, web_client
 from adapters.slack.whispers import open_direct, whisper
 from adapters.vitals import Pulse

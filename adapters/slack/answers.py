@@ -15,8 +15,9 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.once import OnceEach
-from adapters.slack.parsing import PLATFORM, Identity, clean
+from adapters.slack.parsing import PLATFORM, Identity
 from adapters.slack.sessions import Sessions
+from adapters.slack.values import clean, fields
 from adapters.slack.whispers import tell
 from bot.adapter import Sink
 from bot.errors import ParleyError
@@ -48,14 +49,14 @@ class AnswerControls:
 
     async def press(self, body: Mapping[str, Any], button: Button, channel: str, ts: str) -> None:
         """A button under an answer; returns once what it does is durable, or was refused."""
-        person, container = _dict(body.get("user")), _dict(body.get("container"))
+        person, container = fields(body.get("user")), fields(body.get("container"))
         user = clean(person.get("id"))
         if not user:
             log.warning("slack_press_malformed")
             return
         name = clean(person.get("name")) or clean(person.get("username"))
         author = await self.author(user, name, within=self.lookup)
-        workspace = self.me.team_id or clean(_dict(body.get("team")).get("id"))
+        workspace = self.me.team_id or clean(fields(body.get("team")).get("id"))
         address = Address(PLATFORM, workspace, channel, clean(container.get("thread_ts")) or None)
         try:
             pressed = ButtonPressed(address, author, ts, button, id_of(clean(body.get("trigger_id"))))
@@ -85,7 +86,3 @@ def id_of(trigger: str) -> str:
 
 def _sentence(error: Exception) -> str:
     return error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -15,7 +15,7 @@ from adapters.slack import mrkdwn
 from adapters.slack.blockkit import SECTION_LIMIT, Block, cut
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, ask
-from adapters.slack.parsing import clean
+from adapters.slack.values import clean
 from bot.messages import Address, Button
 
 

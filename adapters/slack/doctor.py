@@ -13,8 +13,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack.connection import Timing
 from adapters.slack.failures import SlackFault, ask, ask_with_headers
 from adapters.slack.manifest import EVENT_SCOPES, NEEDED_SCOPES, OPTIONAL_SCOPES
-from adapters.slack.parsing import clean
 from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, CURES, refusal, unusable
+from adapters.slack.values import clean
 from adapters.slack.web import open_session, proxy_for, web_client
 from bot.checks import Check
 

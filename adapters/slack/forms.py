@@ -14,7 +14,8 @@ from typing import Any
 from adapters.markdown import parse, plain_text
 from adapters.slack.blockkit import MOST_BLOCKS, Block, cut, plain, sections
 from adapters.slack.mrkdwn import length
-from adapters.slack.parsing import PLATFORM, clean
+from adapters.slack.parsing import PLATFORM
+from adapters.slack.values import clean
 from bot.interactions import CommandAnswer, Form, FormField
 from bot.messages import Address
 

@@ -12,7 +12,8 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.failures import SlackFault, ask
-from adapters.slack.parsing import Identity, clean, is_ours, order_of
+from adapters.slack.parsing import Identity, is_ours
+from adapters.slack.values import clean, order_of
 from bot.capabilities import Trace
 from bot.messages import Address, PartKey
 

@@ -25,9 +25,11 @@ from adapters.slack.failures import SlackFault, ask
 from adapters.slack.home import home_view
 from adapters.slack.names import Lookups
 from adapters.slack.once import OnceEach
-from adapters.slack.parsing import PLATFORM, Identity, Person, clean, unescape
+from adapters.slack.parsing import PLATFORM, Identity
+from adapters.slack.people import Person
 from adapters.slack.sessions import Sessions
 from adapters.slack.uploads import upload
+from adapters.slack.values import clean, fields, unescape
 from adapters.slack.whispers import open_direct, tell
 from bot.adapter import Sink
 from bot.command_line import split_command
@@ -112,7 +114,7 @@ class Interactive:
 
     def visit(self, body: Mapping[str, Any]) -> None:
         """Start on the page of somebody who opened the Home tab."""
-        event = _dict(body.get("event"))
+        event = fields(body.get("event"))
         user = clean(event.get("user"))
         if user and event.get("tab") == "home":
             self._uses.begin(body.get("event_id"), lambda: self._show_home(user))
@@ -122,7 +124,7 @@ class Interactive:
 
         https://docs.slack.dev/reference/events/agent_session_stopped
         """
-        event = _dict(body.get("event"))
+        event = fields(body.get("event"))
         user, channel, thread = (clean(event.get(name)) for name in ("user", "channel", "thread_ts"))
         if user and channel and thread:
             self._uses.begin(body.get("event_id"), lambda: self._answers.stop(user, channel, thread))
@@ -153,17 +155,17 @@ class Interactive:
 
     async def _press(self, body: Mapping[str, Any], until: float) -> None:
         actions = body.get("actions")
-        pressed = [_dict(action) for action in (actions if isinstance(actions, list) else ())]
+        pressed = [fields(action) for action in (actions if isinstance(actions, list) else ())]
         channel = next((clean(action.get("value")) for action in pressed if action.get("action_id") == SETTINGS), "")
-        person = _dict(body.get("user"))
+        person = fields(body.get("user"))
         user = clean(person.get("id"))
         if not channel or not user:
             log.warning("slack_press_unknown")
             return
         author = await self._author(user, clean(person.get("name")) or clean(person.get("username")))
-        address = Address(PLATFORM, self._me.team_id or clean(_dict(body.get("team")).get("id")), channel)
+        address = Address(PLATFORM, self._me.team_id or clean(fields(body.get("team")).get("id")), channel)
         trigger = clean(body.get("trigger_id"))
-        at_home = _dict(body.get("view")).get("type") == "home"
+        at_home = fields(body.get("view")).get("type") == "home"
         use = _Use(address, author, id_of(trigger), trigger, body.get("response_url"), until, at_home)
         await self._carry_out(use, "", ())
 
@@ -231,9 +233,9 @@ class Interactive:
     # Forms
 
     async def _submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        person = _dict(body.get("user"))
+        person = fields(body.get("user"))
         user, name = clean(person.get("id")), clean(person.get("name"))
-        workspace = self._me.team_id or clean(_dict(body.get("team")).get("id"))
+        workspace = self._me.team_id or clean(fields(body.get("team")).get("id"))
         submission = forms.read(body.get("view"), workspace)
         if submission is None or not user:
             log.warning("slack_submission_malformed")
@@ -312,7 +314,3 @@ class Interactive:
 
 def _sentence(error: Exception) -> str:
     return error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
-
-
-def _dict(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -17,7 +17,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.failures import SlackFault, ask
 from adapters.slack.history import read_rows
-from adapters.slack.parsing import PLATFORM, clean, order_of
+from adapters.slack.parsing import PLATFORM
+from adapters.slack.values import clean, order_of
 from bot.capabilities import Unread
 from bot.messages import Address
 

@@ -11,7 +11,8 @@ import structlog
 
 from adapters.slack.connection import Timing
 from adapters.slack.names import Lookups
-from adapters.slack.parsing import Identity, Person, channels_in, parse_event, parse_reaction, people_in
+from adapters.slack.parsing import Identity, channels_in, parse_event, parse_reaction, people_in
+from adapters.slack.people import Person
 from bot.adapter import Sink
 from bot.errors import StorageFailed
 from bot.messages import IncomingMessage, MessageDeleted, MessageEdited, ReactionAdded, ReactionRemoved

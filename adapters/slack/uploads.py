@@ -16,8 +16,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.files import read_file
 from adapters.slack.blockkit import cut
 from adapters.slack.failures import SlackFault, ask
+from adapters.slack.file_objects import parse_file
 from adapters.slack.mrkdwn import as_mrkdwn
-from adapters.slack.parsing import clean, parse_file
+from adapters.slack.values import clean
 from adapters.slack.web import proxy_for
 from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile

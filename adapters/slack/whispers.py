@@ -7,8 +7,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.bodies import QUIET, Body, shown
 from adapters.slack.failures import SlackFault, ask
-from adapters.slack.parsing import PLATFORM, clean
+from adapters.slack.parsing import PLATFORM
 from adapters.slack.rendering import fits
+from adapters.slack.values import clean
 from bot.errors import DeliveryRefused
 from bot.messages import Address, Reply
 from bot.splitting import split

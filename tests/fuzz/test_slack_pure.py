@@ -13,18 +13,10 @@ from adapters.slack import forms, inbound
 from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.connection import _read_json
 from adapters.slack.failures import SlackFault, as_delivery_failure
-from adapters.slack.parsing import (
-    Identity,
-    Person,
-    clean,
-    is_ours,
-    parse_event,
-    parse_reaction,
-    parse_row,
-    people_in,
-    read_person,
-)
+from adapters.slack.parsing import Identity, is_ours, parse_event, parse_reaction, parse_row, people_in
+from adapters.slack.people import Person, read_person
 from adapters.slack.rendering import blocks_of, text_of
+from adapters.slack.values import clean
 from adapters.slack.web import web_client
 from bot.command_line import split_command
 from bot.errors import DeliveryFailure

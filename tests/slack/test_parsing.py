@@ -12,16 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack.bolt import build_app, dispatch
-from adapters.slack.parsing import (
-    Identity,
-    Person,
-    channels_in,
-    clean,
-    parse_event,
-    parse_row,
-    people_in,
-    read_person,
-)
+from adapters.slack.parsing import Identity, channels_in, parse_event, parse_row, people_in
+from adapters.slack.people import Person, read_person
+from adapters.slack.values import clean
 from adapters.slack.web import web_client
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, MessageEdited
 from tests.slack.stage import KeepingHands
