@@ -23,18 +23,11 @@ from adapters.discord.history import channel_of, find_own, find_own_file, read_c
 from adapters.discord.interactions import parse_interaction
 from adapters.discord.members import Members
 from adapters.discord.missed import read_missed, read_place
-from adapters.discord.parsing import (
-    PLATFORM,
-    identifier,
-    is_object,
-    parse_deletions,
-    parse_edit,
-    parse_message,
-    parse_reaction,
-)
+from adapters.discord.parsing import PLATFORM, parse_deletions, parse_edit, parse_message, parse_reaction
 from adapters.discord.places import Places
 from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
+from adapters.discord.values import identifier, is_object
 from adapters.vitals import Pulse
 from bot.adapter import Action, Description, RateLimit, Sink, Vitals
 from bot.capabilities import Trace, Unread

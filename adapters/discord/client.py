@@ -31,8 +31,9 @@ from discord.user import ClientUser
 from adapters.discord import rest
 from adapters.discord.buckets import Buckets
 from adapters.discord.gateway import GatewaySocket, Session, Watch, complete_user
-from adapters.discord.parsing import display_name, identifier, is_object, string
+from adapters.discord.people import display_name
 from adapters.discord.timing import Backoff, Timing
+from adapters.discord.values import identifier, is_object, string
 from adapters.fencing import fence
 from adapters.vitals import Pulse
 from bot.adapter import Reason

@@ -17,9 +17,9 @@ from adapters.discord import rest
 from adapters.discord.client import DEFAULT_API_URL, Client, Identity, redirect
 from adapters.discord.failures import delivery_failure
 from adapters.discord.invite import invite_link
-from adapters.discord.parsing import is_object, string
 from adapters.discord.supervisor import CURE
 from adapters.discord.timing import Timing
+from adapters.discord.values import is_object, string
 from bot.checks import Check
 from bot.errors import DeliveryFailure
 

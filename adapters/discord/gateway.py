@@ -20,8 +20,8 @@ import structlog
 import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
-from adapters.discord.parsing import identifier, is_object, string
 from adapters.discord.timing import Timing
+from adapters.discord.values import identifier, is_object, string
 from adapters.vitals import Pulse
 from bot.adapter import Reason
 

@@ -13,8 +13,9 @@ from discord.http import HTTPClient
 
 from adapters.discord import rest
 from adapters.discord.members import Members
-from adapters.discord.parsing import identifier, is_object, objects, parse_history_entry, reply_target
+from adapters.discord.parsing import parse_history_entry, reply_target
 from adapters.discord.places import Places
+from adapters.discord.values import identifier, is_object, objects
 from bot.capabilities import Trace
 from bot.errors import DeliveryFailure, DeliveryRefused, MessageGone
 from bot.messages import Address, IncomingMessage

@@ -12,17 +12,10 @@ from typing import Any
 
 from adapters.buttons import button_of
 from adapters.discord import modals
-from adapters.discord.parsing import (
-    THREAD_TYPES,
-    Surroundings,
-    identifier,
-    is_object,
-    objects,
-    parse_address,
-    parse_author,
-    string,
-)
+from adapters.discord.parsing import THREAD_TYPES, parse_address
+from adapters.discord.people import Surroundings, parse_author
 from adapters.discord.registration import COMMAND, SUBCOMMAND
+from adapters.discord.values import identifier, is_object, objects, string
 from bot.interactions import CommandSpec, FormSubmitted
 from bot.messages import Address, Author, ButtonPressed, CommandInvoked
 

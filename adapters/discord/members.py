@@ -15,7 +15,7 @@ import structlog
 from discord.http import HTTPClient
 
 from adapters.discord import rest
-from adapters.discord.parsing import identifier, is_object
+from adapters.discord.values import identifier, is_object
 from bot.errors import DeliveryFailure
 
 log = structlog.get_logger(__name__)

@@ -16,8 +16,9 @@ import structlog
 from adapters.discord.client import Client
 from adapters.discord.history import channel_of, read_history
 from adapters.discord.members import Members
-from adapters.discord.parsing import DISCORD_EPOCH_MS, PLATFORM
+from adapters.discord.parsing import PLATFORM
 from adapters.discord.places import Places
+from adapters.discord.values import DISCORD_EPOCH_MS
 from bot.capabilities import Unread
 from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain
 from bot.messages import Address, IncomingMessage

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters.discord.parsing import PLATFORM, identifier, is_object, objects, string
+from adapters.discord.parsing import PLATFORM
+from adapters.discord.values import identifier, is_object, objects, string
 from bot.interactions import CommandAnswer, Form, FormField, FormSubmitted
 from bot.messages import Address
 

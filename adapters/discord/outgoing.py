@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters import buttons
 from adapters.discord import markdown
-from adapters.discord.parsing import is_object, objects, string
+from adapters.discord.values import is_object, objects, string
 from bot.messages import Button, PartKey, Reply
 
 SUPPRESS_EMBEDS = 1 << 2

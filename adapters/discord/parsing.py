@@ -1,20 +1,18 @@
 """Discord's gateway and REST payloads → the common message model. Pure: no SDK, no I/O, and no JSON makes it raise.
 
-What a payload does not say (is the channel a thread, who runs the guild, what a role is called) comes in as
-`Surroundings`; finding that out lives in `places.py`.
+What a payload does not say comes in as `people.Surroundings`.
 """
 
 from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from collections.abc import Mapping
+from typing import Any
 
 from adapters.discord import markdown
-from adapters.discord.permissions import RUNS_CHANNEL, RUNS_GUILD, Overwrite, bits, runs_channel, runs_guild
+from adapters.discord.people import Surroundings, name_there, parse_author
+from adapters.discord.values import identifier, is_object, moment_of, moment_sent, objects, string, strings
 from adapters.endings import without_mentions_at_end
 from bot.messages import (
     Address,
@@ -30,9 +28,6 @@ from bot.messages import (
 
 PLATFORM = "discord"
 
-DISCORD_EPOCH_MS = 1_420_070_400_000
-"""Snowflakes count milliseconds from 2015-01-01."""
-
 SPEECH = frozenset({0, 19, 20, 23})
 """Message types that are speech: default, reply, and the two kinds of answers to commands. The rest is notices."""
 
@@ -46,34 +41,11 @@ REPLIED_CHARACTERS = 300
 """Of a message that is replied to in the same conversation, so much says which one is meant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is known around a message beside its own payload; everything unknown is empty.
-
-    `bot_name` is what people see there: on a server the bot may have a name of its own.
-    `parent` is the parent's id where the message's channel is a thread. `own_roles` are the bot's managed roles.
-    `roles` and `channels` map ids to names, `granted` the roles' ids to their permission bits. `overwrites` are those
-    of the channel, or of the thread's parent; None where they are not known. `nicks`: by user id, what the guild calls
-    those of whom the payload may not say it.
-    """
-
-    bot_id: str
-    bot_name: str
-    parent: str | None = None
-    owner_id: str = ""
-    own_roles: frozenset[str] = frozenset()
-    roles: Mapping[str, str] = field(default_factory=dict)
-    channels: Mapping[str, str] = field(default_factory=dict)
-    granted: Mapping[str, int] = field(default_factory=dict)
-    overwrites: Mapping[str, Overwrite] | None = None
-    nicks: Mapping[str, str] = field(default_factory=dict)
-
-
 def parse_message(payload: object, around: Surroundings) -> IncomingMessage | None:
     """A message object (of MESSAGE_CREATE, MESSAGE_UPDATE or REST); None where it is no speech or not readable."""
     if not is_object(payload) or not _is_speech(payload):
         return None
-    message_id, sent_at = identifier(payload.get("id")), _sent_at(payload)
+    message_id, sent_at = identifier(payload.get("id")), moment_sent(payload)
     author = parse_author(payload.get("author"), payload.get("member"), payload, around)
     where = parse_address(payload, around.parent)
     if not message_id or sent_at is None or author is None or where is None:
@@ -94,7 +66,7 @@ def parse_message(payload: object, around: Surroundings) -> IncomingMessage | No
         attachments=attachments(payload),
         quoted=quoted,
         edited=isinstance(payload.get("edited_timestamp"), str),
-        edited_at=_moment(payload.get("edited_timestamp")),
+        edited_at=moment_of(payload.get("edited_timestamp")),
         direct=not where.workspace,
         mentions_others=to_others and not mentions_bot,
         carried=_carried(payload, where, quoted, around),
@@ -159,63 +131,6 @@ def parse_address(payload: Mapping[str, Any], parent: str | None) -> Address | N
     if workspace and parent:
         return Address(PLATFORM, workspace, parent, channel)
     return Address(PLATFORM, workspace, channel)
-
-
-def parse_author(
-    user: object, member: object, payload: Mapping[str, Any], around: Surroundings | None = None
-) -> Author | None:
-    """A user object with its guild member object; a webhook counts as a bot. None without an id.
-
-    Whether they run the channel or the guild is read from the member's computed permissions (interactions carry them;
-    no channel's overwrite gives Manage Server or Administrator), else from the surroundings; what is not known is no.
-    In a direct message nobody does.
-    """
-    if not is_object(user) or not (user_id := identifier(user.get("id"))):
-        return None
-    guild_id = identifier(payload.get("guild_id"))
-    said_of, member = member, member if is_object(member) else {}
-    roles = frozenset(strings(member["roles"])) if guild_id and isinstance(member.get("roles"), list) else None
-    is_admin = runs_workspace = False
-    if guild_id:
-        computed = bits(member.get("permissions"))
-        is_admin, runs_workspace = bool(computed & RUNS_CHANNEL), bool(computed & RUNS_GUILD)
-        if around is not None and not runs_workspace:
-            held = roles or ()
-            runs_workspace = user_id == around.owner_id or runs_guild(guild_id, held, around.granted)
-            is_admin = (
-                is_admin or runs_workspace or runs_channel(user_id, guild_id, held, around.granted, around.overwrites)
-            )
-    return Author(
-        id=user_id,
-        name=_name(user, said_of, around),
-        is_bot=user.get("bot") is True or user.get("system") is True or bool(identifier(payload.get("webhook_id"))),
-        is_admin=is_admin,
-        runs_workspace=runs_workspace,
-        roles=roles,
-    )
-
-
-def display_name(user: Mapping[str, Any], member: object = None) -> str:
-    """What people see: the nickname in the guild, else the global name, else the user name; never an id."""
-    nick = string(member.get("nick")) if is_object(member) else ""
-    return nick or string(user.get("global_name")) or string(user.get("username"))
-
-
-def _name(user: Mapping[str, Any], member: object, around: Surroundings | None) -> str:
-    """The same, where what REST gives says nothing of members: by what an event said of them last."""
-    known = around.nicks.get(identifier(user.get("id"))) if around is not None and not is_object(member) else None
-    return known or display_name(user, member)
-
-
-def members_in(payload: object) -> Iterator[tuple[str, object]]:
-    """The people of a message object and of what it replies to: their ids, each with the member object if any."""
-    for message in (payload, payload.get("referenced_message") if is_object(payload) else None):
-        if not is_object(message):
-            continue
-        if is_object(author := message.get("author")) and not message.get("webhook_id"):
-            yield identifier(author.get("id")), message.get("member")
-        for user in objects(message.get("mentions")):
-            yield identifier(user.get("id")), user.get("member")
 
 
 def reply_target(payload: object) -> str | None:
@@ -290,7 +205,8 @@ def _forwarded(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _to_markdown(content: str, payload: Mapping[str, Any], around: Surroundings) -> str:
     users = {
-        identifier(user.get("id")): _name(user, user.get("member"), around) for user in objects(payload.get("mentions"))
+        identifier(user.get("id")): name_there(user, user.get("member"), around)
+        for user in objects(payload.get("mentions"))
     }
     users[around.bot_id] = around.bot_name
     return markdown.to_markdown(content, users=users, roles=around.roles, channels=around.channels)
@@ -341,54 +257,6 @@ def _media_type(declared: str, name: str) -> str:
     return declared.partition(";")[0].strip() or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _sent_at(payload: Mapping[str, Any]) -> datetime | None:
-    """The payload's own timestamp, else the one inside the message's snowflake."""
-    if (moment := _moment(payload.get("timestamp"))) is not None:
-        return moment
-    try:
-        return datetime.fromtimestamp(((int(payload["id"]) >> 22) + DISCORD_EPOCH_MS) / 1000, UTC)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None
-
-
-def _moment(value: object) -> datetime | None:
-    """A timestamp as Discord writes it; None where it is none."""
-    try:
-        moment = datetime.fromisoformat(string(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
 def _is_speech(payload: Mapping[str, Any]) -> bool:
     kind = payload.get("type", 0)
     return isinstance(kind, int) and kind in SPEECH
-
-
-def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether a JSON value is an object."""
-    return isinstance(value, dict)
-
-
-def objects(value: object) -> Iterator[Mapping[str, Any]]:
-    """The objects of a JSON array; nothing where it is no array."""
-    return (entry for entry in value if is_object(entry)) if isinstance(value, list) else iter(())
-
-
-def strings(value: object) -> list[str]:
-    """The ids of a JSON array, as strings."""
-    return [entry for entry in map(identifier, value) if entry] if isinstance(value, list) else []
-
-
-def string(value: object) -> str:
-    """A JSON string, else the empty one."""
-    return value if isinstance(value, str) else ""
-
-
-def identifier(value: object) -> str:
-    """A snowflake: Discord writes it as a string of digits; a number is taken too. Empty where it is neither."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if 0 < value < 1 << 64 else ""
-    if not isinstance(value, str) or not value.isascii() or not value.isdigit():
-        return ""
-    return value if len(value) <= 20 else ""

@@ -15,16 +15,10 @@ import structlog
 
 from adapters.discord import markdown, rest
 from adapters.discord.client import Client
-from adapters.discord.parsing import (
-    THREAD_TYPES,
-    Surroundings,
-    identifier,
-    is_object,
-    members_in,
-    mentioned_channels,
-    string,
-)
+from adapters.discord.parsing import THREAD_TYPES, mentioned_channels
+from adapters.discord.people import Surroundings, members_in
 from adapters.discord.permissions import Overwrite
+from adapters.discord.values import identifier, is_object, string
 from bot.errors import DeliveryFailure
 from bot.messages import Address, Place
 

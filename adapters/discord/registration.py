@@ -12,7 +12,7 @@ import structlog
 from discord.http import HTTPClient, Route
 
 from adapters.discord import rest
-from adapters.discord.parsing import is_object
+from adapters.discord.values import is_object
 from bot.errors import DeliveryFailure
 from bot.interactions import CommandOption, CommandSpec
 

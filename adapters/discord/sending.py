@@ -12,7 +12,7 @@ from discord.http import HTTPClient
 
 from adapters.discord import outgoing, rest
 from adapters.discord.failures import refuses_reference
-from adapters.discord.parsing import identifier, is_object
+from adapters.discord.values import identifier, is_object
 from bot.errors import DeliveryRefused, DeliveryUncertain
 from bot.messages import Button, PartKey, Reply
 

@@ -15,7 +15,8 @@ from discord.http import HTTPClient, MultipartParameters
 
 from adapters.discord import markdown, rest
 from adapters.discord.outgoing import NOBODY, SUPPRESS_EMBEDS, nonce
-from adapters.discord.parsing import attachments, identifier, is_object
+from adapters.discord.parsing import attachments
+from adapters.discord.values import identifier, is_object
 from adapters.files import read_file
 from bot.errors import DeliveryUncertain
 from bot.interactions import OutgoingFile

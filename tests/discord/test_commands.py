@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.discord.interactions import Given, Typing, parse_interaction
-from adapters.discord.parsing import Surroundings
+from adapters.discord.people import Surroundings
 from adapters.discord.responses import DEFERRED, MESSAGE
 from adapters.discord.timing import Timing
 from bot.errors import ModelUnavailable, ParleyError

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.discord import modals
 from adapters.discord.interactions import Filled, parse_interaction
-from adapters.discord.parsing import Surroundings
+from adapters.discord.people import Surroundings
 from adapters.discord.responses import DEFERRED, MESSAGE, MODAL
 from adapters.discord.timing import Timing
 from bot.interactions import CommandAnswer, Form, FormField, FormSubmitted

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from adapters.discord.interactions import parse_interaction
 from adapters.discord.parsing import (
-    Surroundings,
-    identifier,
     mentioned_channels,
     parse_deletions,
     parse_edit,
@@ -22,7 +20,9 @@ from adapters.discord.parsing import (
     parse_message,
     reply_target,
 )
+from adapters.discord.people import Surroundings
 from adapters.discord.permissions import Overwrite, runs_channel
+from adapters.discord.values import identifier
 from bot.messages import Address, Attachment, Author, IncomingMessage, MessageDeleted, Quoted
 
 BOT = "42"

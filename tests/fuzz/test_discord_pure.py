@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from adapters.discord import markdown, outgoing
 from adapters.discord.interactions import Filled, Pressed, parse_interaction
 from adapters.discord.parsing import (
-    Surroundings,
     mentioned_channels,
     parse_deletions,
     parse_edit,
@@ -19,6 +18,7 @@ from adapters.discord.parsing import (
     parse_reaction,
     reply_target,
 )
+from adapters.discord.people import Surroundings
 from adapters.discord.permissions import Overwrite
 from adapters.discord.registration import is_registered, registration
 from bot.commands import COMMANDS

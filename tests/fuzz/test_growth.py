@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from adapters.discord import markdown as discord_markdown
-from adapters.discord.parsing import Surroundings, parse_message
+from adapters.discord.parsing import parse_message
+from adapters.discord.people import Surroundings
 from adapters.markdown import parse
 from adapters.slack import inbound, rendering
 from adapters.slack.parsing import Identity, parse_event, people_in
