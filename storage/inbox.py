@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Row, bindparam, case, exists, insert, select, update
 
 from bot import crash
 from bot.messages import Address, Attachment, IncomingMessage
-from storage import belonging, summaries
+from storage import belonging, leasing, summaries
 from storage.belonging import identity, this_message
 from storage.changes import ANSWERS, contents, revise
 from storage.connection import Connection
@@ -63,24 +63,6 @@ JOIN_TURN = (
     .returning(turns.c.id)
 )
 NEW_TURN = insert(turns).returning(turns.c.id)
-_is_held = and_(is_open(turns), turns.c.attempts == 0, turns.c.not_before > 0)
-_is_on_platform = and_(
-    conversations.c.id == turns.c.conversation_id, conversations.c.platform == bindparam("on_platform")
-)
-RELEASE_HELD = update(turns).where(_is_held, exists().where(_is_on_platform)).values(not_before=0)
-_is_in_place = and_(
-    func.coalesce(turns.c.thread, "") == bindparam("in_thread"),
-    exists().where(
-        _is_on_platform,
-        conversations.c.workspace == bindparam("in_workspace"),
-        conversations.c.channel == bindparam("in_channel"),
-    ),
-)
-RELEASE_PLACE = (
-    update(turns)
-    .where(_is_held, or_(turns.c.id.in_(bindparam("begun", expanding=True)), _is_in_place))
-    .values(not_before=0)
-)
 HAS_TURN = select(turns.c.id).where(turns.c.key == bindparam("of_key"))
 NEW_MESSAGE = insert(messages)
 GIVE_TURN = (
@@ -163,11 +145,11 @@ class Inbox:
 
     async def release_held(self, platform: str) -> int:
         """Let the turns begin that were held back on a platform, all those not yet begun; returns how many."""
-        return await self._database.write(_release_held, platform)
+        return await self._database.write(leasing.release_held, platform)
 
     async def release_place(self, place: Address, begun: Collection[int] = ()) -> int:
         """As `release_held`, but for the turns of one thread, or of a channel's own messages, and those of `begun`."""
-        return await self._database.write(_release_place, place, begun)
+        return await self._database.write(leasing.release_place, place, begun)
 
     async def remember(self, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:
         """Keep what was said before the bot came, once; messages by `own_id` are the bot's own answers.
@@ -315,22 +297,6 @@ def _advance_cursors(connection: Connection, message: IncomingMessage) -> None:
     }
     rows = [row, {**row, "thread": ""}] if a.thread == message.id else [row]
     connection.execute(ADVANCE_CURSOR[connection.dialect.name], rows)
-
-
-def _release_held(connection: Connection, platform: str) -> int:
-    return connection.execute(RELEASE_HELD, {"on_platform": platform}).rowcount
-
-
-def _release_place(connection: Connection, place: Address, begun: Collection[int]) -> int:
-    values = {
-        "on_platform": place.platform,
-        "in_workspace": place.workspace,
-        "in_channel": place.channel,
-        "in_thread": place.thread or "",
-        # Ids count from 1. An empty list would be spelled as a query of its own.
-        "begun": [0, *begun],
-    }
-    return connection.execute(RELEASE_PLACE, values).rowcount
 
 
 def _remember(connection: Connection, conversation_id: int, earlier: Sequence[IncomingMessage], own_id: str) -> None:

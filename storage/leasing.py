@@ -5,7 +5,7 @@ What a worker then does with a turn is in `turns.py`. These are parts of its tra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Boolean, and_, bindparam, case, exists, false, func, or_, select, update
 
@@ -121,6 +121,24 @@ WAITING_SINCE = (
     .order_by(_candidate.c.id)
     .limit(1)
 )
+_is_held_back = and_(is_open(turns), turns.c.attempts == 0, turns.c.not_before > 0)
+_is_on_platform = and_(
+    conversations.c.id == turns.c.conversation_id, conversations.c.platform == bindparam("on_platform")
+)
+RELEASE_HELD = update(turns).where(_is_held_back, exists().where(_is_on_platform)).values(not_before=0)
+_is_in_place = and_(
+    func.coalesce(turns.c.thread, "") == bindparam("in_thread"),
+    exists().where(
+        _is_on_platform,
+        conversations.c.workspace == bindparam("in_workspace"),
+        conversations.c.channel == bindparam("in_channel"),
+    ),
+)
+RELEASE_PLACE = (
+    update(turns)
+    .where(_is_held_back, or_(turns.c.id.in_(bindparam("begun", expanding=True)), _is_in_place))
+    .values(not_before=0)
+)
 
 
 def claim(
@@ -200,3 +218,20 @@ def open_count(connection: Connection) -> int:
 def backlog(connection: Connection) -> Backlog:
     """How many are open, and since when the oldest waits of those that may run."""
     return Backlog(open_count(connection), connection.scalar(WAITING_SINCE, {"moment": now()}))
+
+
+def release_held(connection: Connection, platform: str) -> int:
+    """Let the turns of a platform begin that were held back; see `Inbox.release_held`."""
+    return connection.execute(RELEASE_HELD, {"on_platform": platform}).rowcount
+
+
+def release_place(connection: Connection, place: Address, begun: Collection[int]) -> int:
+    """Let those of one place begin; see `Inbox.release_place`."""
+    values = {
+        "on_platform": place.platform,
+        "in_workspace": place.workspace,
+        "in_channel": place.channel,
+        "in_thread": place.thread or "",
+        "begun": [_NO_TURN, *begun],
+    }
+    return connection.execute(RELEASE_PLACE, values).rowcount
