@@ -1,8 +1,8 @@
 """`SlackAdapter`: the platform as the core sees it. It starts, stops, sends, edits, reads back and describes itself.
 
-The parts are next door: the websocket in `connection.py`, Bolt in `bolt.py`, what arrives in `reception.py` and
-`interactive.py`, rendering in `rendering.py`. Here they are put together, and here it is decided what a failing call
-means.
+The parts are next door: signing in in `sign_in.py`, the websocket in `connection.py`, Bolt in `bolt.py`, what arrives
+in `reception.py` and `interactive.py`, who and what it names in `directory.py`, rendering in `rendering.py`. Here they
+are put together, and here it is decided what a failing call means.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from adapters.slack.bolt import build_app, dispatch
 from adapters.slack.budgets import MINUTE, POST_SECONDS, TIERS, Budgets
 from adapters.slack.buttons import set_buttons
 from adapters.slack.connection import Timing, stay_connected
+from adapters.slack.directory import Directory
 from adapters.slack.edits import change
 from adapters.slack.failures import SlackFault, as_delivery_failure, ask
 from adapters.slack.history import find_own, find_own_file, find_sharing, metadata_of, read_rows
-from adapters.slack.inbound import to_markdown
 from adapters.slack.interactive import Interactive
 from adapters.slack.missed import read_missed, read_place
-from adapters.slack.names import Lookups
 from adapters.slack.parsing import PLATFORM, Identity, channels_in, parse_row, people_in
-from adapters.slack.people import Person, read_person
 from adapters.slack.reception import Reception
 from adapters.slack.rendering import fits
 from adapters.slack.sessions import Sessions
+from adapters.slack.sign_in import SignIn
 from adapters.slack.status import STATUS_SECONDS, StatusLine
 from adapters.slack.streams import StreamedMessages
-from adapters.slack.tokens import APP_TOKEN, BOT_TOKEN, refusal, unusable
+from adapters.slack.tokens import BOT_TOKEN
 from adapters.slack.twins import Twins
 from adapters.slack.uploads import download, remove, told, upload
 from adapters.slack.values import clean
@@ -64,8 +63,6 @@ PREVIEW_SECONDS = 1.0
 
 # Of the channels that a history names without their names, so many are asked for.
 _MOST_CHANNELS = 10
-# A refusal of the token while running may be Slack's hiccup: so many in a row are waited out.
-_REFUSALS_BORNE = 4
 # The last stop buttons are taken away within so many seconds of the end.
 _SESSIONS_END_SECONDS = 2.0
 
@@ -91,22 +88,15 @@ class SlackAdapter:
         planned: bool = True,
         streams: bool = True,
     ) -> None:
-        self._bot_token = bot_token.strip()
-        self._app_token = app_token.strip()
         self._timing = timing or Timing()
         self._pulse = Pulse(overdue=self._timing.ping * self._timing.silent)
         budgets = Budgets() if planned else None
-        self._web = web_client(self._bot_token, api_url, self._timing.call, budgets)
+        self._web = web_client(bot_token.strip(), api_url, self._timing.call, budgets)
+        self._sign_in = SignIn(self._web, bot_token.strip(), app_token.strip(), self._timing)
         self._streamed = StreamedMessages(self._web, wanted=streams)
         self._me: Identity | None = None
-        self._people: Lookups[Person] = Lookups(
-            "user", self._look_up_person, whole=self._timing.rights, fade=Person.without_rights
-        )
-        self._places: Lookups[Place] = Lookups("channel", self._look_up_place)
-        self._channel_names: Lookups[str] = Lookups("channel name", self._look_up_channel_name)
+        self._directory = Directory(self._web, rights=self._timing.rights)
         self._sink: Sink | None = None
-        self._refusals = 0
-        self._connected_before = False
         self._status = StatusLine(self._web, self._timing.status, budgets)
         self._sessions = Sessions(self._web, budgets)
         self._stopping = asyncio.Event()
@@ -229,9 +219,9 @@ class SlackAdapter:
         """The messages of rows; only where they are acted upon does it matter what their authors may do."""
         ids = dict.fromkeys(i for row in rows for i in people_in(row, me))
         authors = {clean(row.get("user")) for row in rows} if with_rights else set()
-        people = await self._people.find(ids, within=self._timing.lookup, fresh=authors)
+        people = await self._directory.people.find(ids, within=self._timing.lookup, fresh=authors)
         named = dict.fromkeys(i for row in rows for i in channels_in(row))
-        channels = await self._channel_names.find(list(named)[:_MOST_CHANNELS], within=self._timing.lookup)
+        channels = await self._directory.channel_names.find(list(named)[:_MOST_CHANNELS], within=self._timing.lookup)
         parsed = (parse_row(row, address, me, people, channels) for row in rows)
         return [message for message in parsed if message is not None]
 
@@ -305,7 +295,7 @@ class SlackAdapter:
         workspace = self._me.team_name if self._me else ""
         if address.channel.startswith("D"):  # direct messages have no name, and asking would take another scope
             return Place(workspace_name=workspace)
-        found = await self._places.find([address.channel], within=self._timing.status)
+        found = await self._directory.places.find([address.channel], within=self._timing.status)
         known = found.get(address.channel, Place())
         return Place(known.channel_name, workspace, known.topic)
 
@@ -322,16 +312,15 @@ class SlackAdapter:
         return self._me
 
     async def _serve(self, sink: Sink) -> None:
-        for refused in (unusable(BOT_TOKEN, self._bot_token), unusable(APP_TOKEN, self._app_token)):
-            if refused is not None:
-                raise refused
         async with open_session(self._timing.call) as session:
             self._web.session = session
             try:
-                me = self._me = await self._introduce()
-                reception = Reception(me, self._people, self._channel_names, sink, self._timing)
+                people = self._directory.people
+                me = self._me = await self._sign_in.introduce(people)
+                self._directory.team_id = me.team_id
+                reception = Reception(me, people, self._directory.channel_names, sink, self._timing)
                 interactive = Interactive(
-                    me, self._web, session, self._people, sink=sink, timing=self._timing, sessions=self._sessions
+                    me, self._web, session, people, sink=sink, timing=self._timing, sessions=self._sessions
                 )
                 app = build_app(self._web, me, reception.take, interactive)
                 twins = Twins(me.user_id)
@@ -340,61 +329,20 @@ class SlackAdapter:
                     return await twins.once(envelope, lambda each: dispatch(app, reception.take, each))
 
                 def connected(missed: Missed) -> None:
-                    self._connected_before = True
+                    self._sign_in.served = True
                     log.info("slack_connected", bot=me.user_id, workspace=me.team_id)
                     sink.connected(self.describe(), missed)
 
                 try:
-                    await stay_connected(self._socket_url, session, handle, connected, self._timing, pulse=self._pulse)
+                    await stay_connected(
+                        self._sign_in.socket_url, session, handle, connected, self._timing, pulse=self._pulse
+                    )
                 finally:
                     await interactive.close()
                     await self._sessions.close(_SESSIONS_END_SECONDS)
                     await self._status.close()
             finally:
-                await self._people.close()
-                await self._places.close()
-                await self._channel_names.close()
-
-    async def _introduce(self) -> Identity:
-        """Ask Slack who the bot is, for as long as it takes."""
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                answer = await ask(self._web.auth_test())
-                user_id = clean(answer.get("user_id"))
-                if not user_id:
-                    raise SlackFault("unreadable", status=200)  # noqa: TRY301 - the same as no answer
-            except SlackFault as fault:
-                if refused := refusal(BOT_TOKEN, fault):
-                    raise refused from None
-                log.warning("slack_unreachable", attempt=attempt, code=fault.code, status=fault.status)
-                await asyncio.sleep(self._timing.pause(attempt, fault.retry_after))
-                continue
-            known = await self._people.find([user_id], within=self._timing.lookup)
-            return Identity(
-                user_id=user_id,
-                bot_id=clean(answer.get("bot_id")),
-                name=known[user_id].name if user_id in known else clean(answer.get("user")) or "Parley",
-                team_id=clean(answer.get("team_id")),
-                team_name=clean(answer.get("team")),
-            )
-
-    async def _socket_url(self) -> str:
-        """A fresh URL for one socket; raises `TokenRefused`, or `SlackFault` for what passes."""
-        try:
-            answer = await ask(self._web.apps_connections_open(app_token=self._app_token))
-        except SlackFault as fault:
-            if refused := refusal(APP_TOKEN, fault):
-                self._refusals += 1
-                if not self._connected_before or self._refusals > _REFUSALS_BORNE:
-                    raise refused from None
-            raise
-        self._refusals = 0
-        url = answer.get("url")
-        if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
-            raise SlackFault("unreadable", status=200)
-        return url
+                await self._directory.close()
 
     # Calls
 
@@ -409,29 +357,6 @@ class SlackAdapter:
             if fault.token_refused and self._sink is not None:
                 self._sink.token_refused(PLATFORM, BOT_TOKEN)
             raise failure from None
-
-    async def _look_up_person(self, user: str) -> Person | None:
-        answer = await ask(self._web.users_info(user=user))
-        return read_person(answer.get("user"), self._me.team_id if self._me else "")
-
-    async def _look_up_channel_name(self, channel: str) -> str | None:
-        """What a channel is called that anybody in the workspace can read; others are not named to those outside."""
-        answer = await ask(self._web.conversations_info(channel=channel))
-        found = answer.get("channel")
-        if not isinstance(found, dict) or found.get("is_private") is not False:
-            return None
-        return clean(found.get("name")) or None
-
-    async def _look_up_place(self, channel: str) -> Place | None:
-        answer = await ask(self._web.conversations_info(channel=channel))
-        found = answer.get("channel")
-        if not isinstance(found, dict):
-            return None
-        topic = found.get("topic")
-        return Place(
-            channel_name=clean(found.get("name")),
-            topic=to_markdown(clean(topic.get("value"))) if isinstance(topic, dict) else "",
-        )
 
 
 def _fits(reply: Reply) -> bool:
