@@ -256,6 +256,7 @@ async def build(
                 Admission(settings, limits),
                 describing(connected),
                 engine.wake,
+                engine.reserved,
                 stopping.at_once,
                 forgetting.at_once,
                 holds,

@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from bot import crash
 from bot.errors import LeaseLost, ParleyError, StorageFailed
-from bot.lease import Lease
+from bot.lease import Lease, Room
+from bot.messages import Address
 from bot.revisions import watch
 from storage.liveness import SignOfLife
-from storage.records import Claim, now
+from storage.records import Claim, Terms, now
 from storage.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ class Engine:
         self._lease_seconds = lease_seconds
         self._held = held
         self._running: dict[int, _Running] = {}
+        self._tasks: asyncio.TaskGroup | None = None
         self._wake = asyncio.Event()
         # Whether turns may be queued of which nobody will tell: they wait for a lane, or for another turn to end.
         self._others_wait = True
@@ -83,6 +85,11 @@ class Engine:
         """How many turns run right now."""
         return len(self._running)
 
+    @property
+    def waits(self) -> bool:
+        """Whether all that waited in the queue has been looked at, so that a new turn would be the next."""
+        return self._pauses and not self._wake.is_set()
+
     def leases(self) -> Sequence[Lease]:
         """The turns that run right now."""
         return [each.lease for each in self._running.values()]
@@ -94,23 +101,32 @@ class Engine:
         except StorageFailed as failure:
             log.info("dead_workers_unseen", reason=str(failure))
         async with asyncio.TaskGroup() as group:
+            self._tasks = group
             heartbeat = group.create_task(self._keep_leases(), name="leases")
             watching = group.create_task(watch(self._turns, self.leases), name="changes")
             while not self._draining.is_set():
                 await self._lanes.acquire()
-                claim = await self._next()
-                if claim is not None and self._draining.is_set():
-                    await self._hand_back(Lease(claim, self._turns, self._lease_seconds))
-                    claim = None
-                if claim is None:
-                    self._lanes.release()
-                    continue
-                crash.point("after_claim")
-                lease = Lease(claim, self._turns, self._lease_seconds)
-                self._began(lease, group.create_task(self._guarded(lease), name=f"turn {claim.key}"))
+                await self._begin(group, await self._next())
             await self._idle.wait()
             heartbeat.cancel()
             watching.cancel()
+
+    @contextlib.asynccontextmanager
+    async def reserved(self, address: Address) -> AsyncIterator[Room]:
+        """A lane for a turn that is about to be stored there: it need not wait in the queue where nobody else does.
+
+        A turn that was stored by somebody who is cancelled over it is claimed again once its lease has run out.
+        """
+        group, room = self._tasks, Room()
+        if group is None or not self._is_free(address):
+            yield room
+            return
+        await self._lanes.acquire()
+        room.terms = Terms(self._life.owner, self._lease_seconds)
+        try:
+            yield room
+        finally:
+            await self._begin(group, room.claim)
 
     async def drain(self, grace_seconds: float) -> int:
         """Claim nothing more and let running turns finish; hand back those that can't. Returns how many those were.
@@ -154,9 +170,19 @@ class Engine:
             )
         except StorageFailed:
             claim = None  # the store has said why, once
-        self._others_wait = claim is None or claim.others_wait
+        self._others_wait = claim is None
         self._pauses = claim is None or not claim.others_wait
         return claim
+
+    def _is_free(self, address: Address) -> bool:
+        """Whether a new turn there would be claimed next if it were queued."""
+        return (
+            self.waits
+            and not self._draining.is_set()
+            and not self._lanes.locked()
+            and address.platform in self._platforms
+            and address.channel not in self._full_channels()
+        )
 
     def _full_channels(self) -> Collection[str]:
         """The channels that have their share of the lanes: what is left is for the first question of another.
@@ -166,6 +192,19 @@ class Engine:
         running = Counter(each.lease.claim.address.channel for each in self._running.values())
         share = max(self._concurrency // (len(running) + 1), 1)
         return [channel for channel, count in running.items() if count >= share] if self._concurrency > 1 else ()
+
+    async def _begin(self, group: asyncio.TaskGroup, claim: Claim | None) -> None:
+        """Run a turn in the lane that was acquired for it; None leaves the lane."""
+        if claim is not None and self._draining.is_set():
+            await self._hand_back(Lease(claim, self._turns, self._lease_seconds))
+            claim = None
+        if claim is None:
+            self._lanes.release()
+            return
+        crash.point("after_claim")
+        self._others_wait = claim.others_wait
+        lease = Lease(claim, self._turns, self._lease_seconds)
+        self._began(lease, group.create_task(self._guarded(lease), name=f"turn {claim.key}"))
 
     async def _guarded(self, lease: Lease) -> None:
         claim = lease.claim

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -19,6 +20,7 @@ from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.gate import ALONE, Company, company, gate, may_concern_us
 from bot.holds import Holds, place_of
+from bot.lease import Room
 from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited, Quoted
 from bot.repeats import Repeats
 from bot.revisions import Revising
@@ -43,8 +45,9 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes events in. `on_work` is called when a turn waits to be claimed, `on_stop` when somebody wants one ended,
-    `on_forget` with the turn's id once somebody's wish is stored that a conversation be forgotten.
+    """Takes events in. `on_work` is called when a turn waits to be claimed; `reserve` gives room for one that is about
+    to be stored. `on_stop` is called when somebody wants one ended, `on_forget` with the turn's id once somebody's wish
+    is stored that a conversation be forgotten.
 
     `holds` keep new turns from beginning, and messages for their end, where older ones may have to be read first: what
     begins a conversation waits for none. `arriving` are those on their way in, `repeats` those that have come.
@@ -57,6 +60,7 @@ class Intake:
     admission: Admission
     platforms: Callable[[str], Description | None]
     on_work: Callable[[], None]
+    reserve: Callable[[Address], AbstractAsyncContextManager[Room]]
     on_stop: Callable[[IncomingMessage, int, str], Awaitable[None]]
     on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
     holds: Holds
@@ -145,15 +149,20 @@ class Intake:
                 self.holds.keep(message)
             return None
         command = command_of(message)
-        accepted = await self.inbox.accept(
-            message,
-            root,
-            rule=self.admission.rule(message, root, effective)
-            if verdict == "answer"
-            else lambda: self.admission.keep(message, effective),
-            complete=_begins(message, root) or root == "",
-            not_before=self._not_before(message, root, read_in),
-        )
+        # A command has a say in what runs before it.
+        reserved = self.reserve(message.address) if verdict == "answer" and command is None else nullcontext(Room())
+        async with reserved as room:
+            accepted = await self.inbox.accept(
+                message,
+                root,
+                rule=self.admission.rule(message, root, effective)
+                if verdict == "answer"
+                else lambda: self.admission.keep(message, effective),
+                complete=_begins(message, root) or root == "",
+                not_before=self._not_before(message, root, read_in),
+                terms=room.terms,
+            )
+            room.claim = accepted.claim
         log.info(
             "message_accepted",
             platform=message.address.platform,
@@ -164,7 +173,7 @@ class Intake:
         if accepted.turn_id is not None:
             self.repeats.add(message)
         self.revising.tell(accepted.turn_id, accepted.revision)
-        if accepted.outcome == "queued":
+        if accepted.outcome == "queued" and accepted.claim is None:
             if command is not None and accepted.turn_id is not None:
                 if command.name == "stop":
                     await self.on_stop(message, accepted.turn_id, root)

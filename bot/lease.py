@@ -8,8 +8,17 @@ from dataclasses import dataclass, field, replace
 from bot import fencing
 from bot.errors import LeaseLost
 from storage.money import UsageRow
-from storage.records import Claim, now
+from storage.records import Claim, Terms, now
 from storage.turns import Turns
+
+
+@dataclass(slots=True)
+class Room:
+    """Room for a turn that is about to be stored: on which `terms` it is claimed with that, None where there is no
+    room. Whoever has asked for the room says what the `claim` was, if it came to one."""
+
+    terms: Terms | None = None
+    claim: Claim | None = None
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, bindparam, case, exists, insert, select, update
@@ -17,7 +18,7 @@ from storage.changes import ANSWERS, contents, revise
 from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Accepted, Role, Ruling, Standing, micros, now
+from storage.records import Accepted, Role, Ruling, Standing, Terms, micros, now
 from storage.schema import conversations, cursors, messages, turns
 from storage.states import is_open, is_queued
 
@@ -131,17 +132,20 @@ class Inbox:
         rule: Callable[[], Ruling],
         complete: bool,
         not_before: int = 0,
+        terms: Terms | None = None,
     ) -> Accepted:
         """Store a message and, where it is to have one, the turn that will answer it, to begin at `not_before`.
 
         `rule` says what it is to have. It is asked once of a message that is new, in the order in which messages are
         stored, and of one known as context alone (its event came after the history that held it), which may get its
         turn now. It is called in the database's thread. `complete` says of a conversation that this starts that nothing
-        was said in it before.
+        was said in it before. `terms`: a turn of its own that may begin is claimed on these by the same transaction.
         """
         # A write may be done twice, where what it was done with has failed; what it decides by is taken once.
         once = functools.cache(rule)
-        return await self._database.write(_accept, message, root, rule=once, complete=complete, not_before=not_before)
+        return await self._database.write(
+            _accept, message, root, rule=once, complete=complete, not_before=not_before, terms=terms
+        )
 
     async def release_held(self, platform: str) -> int:
         """Let the turns begin that were held back on a platform, all those not yet begun; returns how many."""
@@ -171,6 +175,7 @@ def _accept(
     rule: Callable[[], Ruling],
     complete: bool,
     not_before: int,
+    terms: Terms | None,
 ) -> Accepted:
     known = connection.execute(KNOWN, identity(message.address, message.id)).first()
     if known is not None:
@@ -189,6 +194,8 @@ def _accept(
     row = {**_row(message, conversation_id, _role(ruling)), "turn_id": accepted.turn_id}
     connection.execute(NEW_MESSAGE, row)
     _advance_cursors(connection, message)
+    if terms is not None and accepted.outcome == "queued" and accepted.turn_id is not None:
+        accepted = replace(accepted, claim=leasing.claim_new(connection, accepted.turn_id, terms))
     crash.point("before_commit")
     return accepted
 

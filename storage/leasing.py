@@ -6,12 +6,13 @@ What a worker then does with a turn is in `turns.py`. These are parts of its tra
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Boolean, and_, bindparam, case, exists, false, func, or_, select, update
+from sqlalchemy import Boolean, Row, and_, bindparam, case, exists, false, func, or_, select, update
 
 from bot.messages import Address
 from storage.connection import Connection
-from storage.records import Backlog, Claim, micros_of, now
+from storage.records import Backlog, Claim, Terms, micros_of, now
 from storage.schema import conversations, turns
 from storage.states import is_open, is_queued, is_running
 
@@ -52,13 +53,8 @@ _oldest = (
     .limit(1)
     .scalar_subquery()
 )
-CLAIM = (
+_claiming = (
     update(turns)
-    .where(
-        turns.c.id == _oldest,
-        # Said again of the row itself: another process may have been quicker.
-        or_(is_queued(turns), turns.c.lease_until < bindparam("moment")),
-    )
     .values(
         state="running",
         lease_owner=bindparam("to_owner"),
@@ -82,6 +78,17 @@ CLAIM = (
         turns.c.pressed,
         turns.c.stopped_by,
     )
+)
+CLAIM = _claiming.where(
+    turns.c.id == _oldest,
+    # Said again of the row itself: another process may have been quicker.
+    or_(is_queued(turns), turns.c.lease_until < bindparam("moment")),
+)
+# One that was stored a moment ago, by the same transaction.
+CLAIM_NEW = _claiming.where(
+    turns.c.id == bindparam("new_turn"),
+    turns.c.not_before == 0,
+    ~exists().where(_other.c.conversation_id == turns.c.conversation_id, is_open(_other), _other.c.id != turns.c.id),
 )
 PLACE = select(
     conversations,
@@ -164,8 +171,18 @@ def claim(
         "to_lease": lease_until,
     }
     taken = connection.execute(CLAIM, lease).first()
-    if taken is None:
-        return None
+    return _claimed(connection, taken, owner, lease_until) if taken is not None else None
+
+
+def claim_new(connection: Connection, turn_id: int, terms: Terms) -> Claim | None:
+    """Take a turn that this transaction has stored, unless it is held back or another is open in its conversation."""
+    lease_until = now() + micros_of(terms.lease_seconds)
+    lease = {"new_turn": turn_id, "to_owner": terms.owner, "to_lease": lease_until}
+    taken = connection.execute(CLAIM_NEW, lease).first()
+    return _claimed(connection, taken, terms.owner, lease_until) if taken is not None else None
+
+
+def _claimed(connection: Connection, taken: Row[*tuple[Any, ...]], owner: str, lease_until: int) -> Claim:
     place = connection.execute(PLACE, {"conversation_id": taken.conversation_id}).one()
     return Claim(
         turn_id=taken.id,

@@ -48,12 +48,13 @@ class Accepted:
 
     `queued`: a new turn will answer it; `joined`: a turn that had not begun will; `stored`: kept as context;
     `duplicate`: it was known. `revision`: the new one of the open turn that answers it, where this event brought files
-    that the one before had left out.
+    that the one before had left out. `claim`: the new turn, where the worker that took the message in has it at once.
     """
 
     outcome: Outcome
     turn_id: int | None = None
     revision: int | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,14 @@ class Standing:
 
     began: int | None
     spoken: tuple[Spoken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """For whom a turn is claimed, and for how long at first."""
+
+    owner: str
+    lease_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from bot.admission import Admission
 from bot.controls.held import HeldControls
 from bot.holds import Holds
 from bot.intake import Intake
+from bot.lease import Room
 from bot.limits import Limits
 from bot.messages import IncomingMessage
 from bot.revisions import Revising
@@ -25,6 +27,7 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
         admission=Admission(chosen, Limits(0, 0, 0, 0)),
         platforms=lambda _: None,
         on_work=on_work,
+        reserve=lambda _: nullcontext(Room()),
         on_stop=_go_on,
         on_forget=_leave,
         holds=Holds(),

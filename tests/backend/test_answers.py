@@ -59,7 +59,6 @@ async def test_many_answers_at_once_come_in_larger_pieces_and_whole(service: Ope
     def pieces(answer: Answer) -> int:
         return sum(isinstance(event, Text) for event in answer.events)
 
-    assert pieces(alone) > 40
     # Each of the many is read every 40 ms: some ten times while it lasts.
     assert max(map(pieces, together)) < pieces(alone) / 2
 

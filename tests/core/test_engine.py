@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bot.errors import LeaseLost
 from bot.lease import Lease
 from bot.messages import Address, Author, IncomingMessage
 from storage import Store, dialect
-from storage.records import Claim
+from storage.records import Accepted, Claim
 from tests.storage.people import asks
 
 BEGAN = datetime(2026, 11, 23, tzinfo=UTC)
@@ -29,11 +30,23 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-async def ask(store: Store, thread: str, number: int) -> None:
+def said(thread: str, number: int) -> IncomingMessage:
     address = Address("slack", "T1", "C1", thread)
     sent = BEGAN + timedelta(seconds=number)
-    message = IncomingMessage(address, f"{thread}.{number}", Author("U1", "Ada"), "hi", mentions_bot=True, sent_at=sent)
-    await store.inbox.accept(message, thread, rule=asks, complete=True)
+    return IncomingMessage(address, f"{thread}.{number}", Author("U1", "Ada"), "hi", mentions_bot=True, sent_at=sent)
+
+
+async def ask(store: Store, thread: str, number: int) -> None:
+    await store.inbox.accept(said(thread, number), thread, rule=asks, complete=True)
+
+
+async def ask_in_room(store: Store, engine: Engine, thread: str) -> Accepted:
+    """Ask as intake does it."""
+    message = said(thread, 1)
+    async with engine.reserved(message.address) as room:
+        accepted = await store.inbox.accept(message, thread, rule=asks, complete=True, terms=room.terms)
+        room.claim = accepted.claim
+    return accepted
 
 
 def engine_of(
@@ -108,6 +121,83 @@ async def test_the_only_turn_of_the_queue_costs_one_look_into_it(store: Store, m
             await ask(store, "b", 1)
             engine.wake()
             await until(lambda: ended == ["a", "b"])
+
+
+async def test_a_turn_that_is_stored_where_a_lane_is_free_begins_without_a_look_into_the_queue(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.engine.POLL_SECONDS", 60.0)
+    ended: list[str] = []
+
+    async def turn(claim: Claim) -> None:
+        await store.turns.finish(claim, "answered")
+        ended.append(claim.root)
+
+    async with running(store, turn) as engine:
+        await until(lambda: engine.waits)
+        with database_traffic() as traffic:
+            await ask_in_room(store, engine, "a")
+            await until(lambda: ended == ["a"])
+            await asyncio.sleep(0.1)
+        assert traffic["transactions"] == 2, "it is stored with its claim, and it ends"
+        await ask_in_room(store, engine, "b")
+        await until(lambda: ended == ["a", "b"])
+
+
+async def test_there_is_room_for_as_many_turns_as_lanes_are_free_and_for_one_channel_its_share(store: Store) -> None:
+    go, address = asyncio.Event(), Address("slack", "T1", "C1")
+
+    async def turn(claim: Claim) -> None:
+        await go.wait()
+        await store.turns.finish(claim, "answered")
+
+    async with running(store, turn, concurrency=4) as engine:
+        async with engine.reserved(address) as before:
+            assert before.terms is None, "nobody has looked yet whether others wait"
+        await until(lambda: engine.waits)
+        async with engine.reserved(replace(address, platform="discord")) as elsewhere:
+            assert elsewhere.terms is None, "it is not connected"
+        for thread in ("a", "b"):
+            assert (await ask_in_room(store, engine, thread)).claim is not None
+        async with engine.reserved(address) as third:
+            assert third.terms is None, "two of four are one channel's share"
+        async with engine.reserved(replace(address, channel="C2")) as other:
+            assert other.terms is not None
+            async with engine.reserved(replace(address, channel="C3")) as last:
+                assert last.terms is None, "the fourth lane is that of the queue"
+        with pytest.raises(RuntimeError):
+            async with engine.reserved(replace(address, channel="C2")) as broken:
+                assert broken.terms is not None
+                raise RuntimeError("it could not be stored")
+        async with engine.reserved(replace(address, channel="C2")) as again:
+            assert again.terms is not None, "the lane was given back"
+            engine.wake()
+            async with engine.reserved(replace(address, channel="C3")) as late:
+                assert late.terms is None, "somebody waits in the queue"
+        go.set()
+        await until(lambda: not engine.running)
+
+
+async def test_what_is_stored_while_the_process_ends_goes_back_to_the_queue(store: Store) -> None:
+    begun: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        begun.append(claim.turn_id)
+
+    engine = engine_of(store, turn)
+    task = asyncio.create_task(engine.run())
+    await until(lambda: engine.waits)
+    async with engine.reserved(Address("slack", "T1", "C1", "a")) as room:
+        ending = asyncio.create_task(engine.drain(1))
+        await asyncio.sleep(0)
+        room.claim = (await store.inbox.accept(said("a", 1), "a", rule=asks, complete=True, terms=room.terms)).claim
+        assert room.claim is not None
+    await ending
+    await task
+    async with engine.reserved(Address("slack", "T1", "C1", "b")) as after:
+        assert after.terms is None
+    assert begun == []
+    assert await store.turns.claim("next", 60, ["slack"]) is not None
 
 
 async def test_no_more_turns_run_than_there_are_lanes(store: Store) -> None:

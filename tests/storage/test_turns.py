@@ -13,8 +13,8 @@ from bot.messages import Address
 from storage import Store
 from storage.memory import ALWAYS
 from storage.money import Reservation, Spender, UsageRow
-from storage.records import Answer, Backlog, Claim, Remembered, StoredPart, now
-from tests.storage.people import THREAD, asks, says
+from storage.records import Accepted, Answer, Backlog, Claim, Remembered, StoredPart, Terms, now
+from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 
 EXPIRED = -1.0
@@ -262,3 +262,40 @@ async def test_an_answer_to_questions_that_were_forgotten_while_it_was_written_i
     await store.memory.forget(Remembered(claim.conversation_id, direct=False, until=ALWAYS, turn_id=None))
     await store.turns.finish(claim, "answered", answer=ANSWER)
     assert rows(path, "SELECT text, deleted FROM messages WHERE role = 'assistant'") == [("", 1)]
+
+
+async def test_a_turn_is_claimed_by_the_transaction_that_stores_it_as_it_would_be_later(store: Store) -> None:
+    terms = Terms("me", 60)
+    at_once = await store.inbox.accept(says("1"), "100.1", rule=asks, complete=True, terms=terms)
+    assert at_once.claim is not None
+    assert (at_once.outcome, at_once.turn_id) == ("queued", at_once.claim.turn_id)
+    assert await store.turns.claim("other", 60, ["slack"]) is None
+    assert set(await store.turns.renew("me", [at_once.claim.turn_id], 60)) == {at_once.claim.turn_id}
+    await store.turns.release(at_once.claim)
+    later = await take(store, "me")
+    assert replace(later, attempt=1, lease_until=0) == replace(at_once.claim, lease_until=0)
+
+
+async def test_a_turn_that_may_not_begin_yet_is_stored_and_not_claimed(store: Store) -> None:
+    terms = Terms("me", 60)
+
+    async def accepted(message_id: str, root: str = "100.1", **how: Any) -> Accepted:
+        address = replace(THREAD, thread=root)
+        return await store.inbox.accept(
+            says(message_id, address=address), root, rule=how.pop("rule", asks), complete=True, terms=terms, **how
+        )
+
+    running = await accepted("1")
+    second = await accepted("2")
+    assert running.claim is not None
+    assert (second.outcome, second.claim) == ("queued", None), "one of its conversation is running"
+    third = await accepted("3")
+    assert (third.outcome, third.claim) == ("joined", None)
+    held = await accepted("4", "400.1", not_before=now() + 60_000_000)
+    assert (held.outcome, held.claim) == ("queued", None)
+    kept = await accepted("5", "500.1", rule=keeps)
+    assert (kept.outcome, kept.claim) == ("stored", None)
+    assert (await accepted("1")).claim is None
+    other = await accepted("6", "600.1")
+    assert other.claim is not None
+    assert other.claim.others_wait
