@@ -26,7 +26,7 @@ from bot.parts import Parts
 from bot.resuming import resumed
 from bot.settled import settled
 from bot.splitting import Growing, close_open, split
-from storage.records import StoredPart
+from storage.records import SentPart, StoredPart
 from storage.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -144,6 +144,19 @@ class LiveAnswer:
     def posted(self) -> bool:
         """Whether a message was posted by this process: a platform ends its status then."""
         return self._parts.posted_one
+
+    @property
+    def unconfirmed(self) -> SentPart | None:
+        """The message that was sent last, as long as that is to be written down with the turn's end."""
+        return self._parts.unconfirmed
+
+    async def confirm(self) -> None:
+        """Write down that it was sent, where that is still to be done. Raises `StorageFailed`."""
+        await self._parts.confirm()
+
+    def confirmed(self) -> None:
+        """It was written down with the turn's end."""
+        self._parts.unconfirmed = None
 
     def feed(self, piece: str) -> None:
         """Add what the model just said."""
@@ -355,18 +368,19 @@ class LiveAnswer:
         texts = at_most(parts, self._most, self._fits, self._file)
         for index, (text, buttons) in enumerate(_over(texts, self._after)):
             if self._parts.streams(index) or not self._parts.shows(index, text, buttons):
-                await insist(self._turn, lambda i=index, t=text, b=buttons: self._place(i, t, b))  # type: ignore[misc]
+                last = index + 1 == len(texts)
+                await insist(self._turn, lambda i=index, t=text, b=buttons, e=last: self._place(i, t, b, last=e))  # type: ignore[misc]
         await self._parts.take_back_from(len(texts))
 
-    async def _place(self, index: int, text: str, buttons: tuple[Button, ...]) -> None:
+    async def _place(self, index: int, text: str, buttons: tuple[Button, ...], *, last: bool) -> None:
         action = self._action(index)
         slot = await self._pace.take(action, self._address)
         try:
-            await self._show(index, text, buttons, action, slot)
+            await self._show(index, text, buttons, action, slot, last=last)
         except MessageGone:
             await self._parts.post_anew_from(index)
             slot = await self._pace.take("send", self._address)
-            await self._show(index, text, buttons, "send", slot)
+            await self._show(index, text, buttons, "send", slot, last=last)
 
     async def _show(
         self,
@@ -377,13 +391,14 @@ class LiveAnswer:
         slot: Slot | None = None,
         *,
         growing: bool = False,
+        last: bool = False,
     ) -> None:
         """Show it in the room that was made for it; where the process ends, nobody waits for room."""
         if self._text and self._before_first is not None:
             await self._before_first()
         try:
             with slot or nullcontext():
-                await self._parts.show(index, text, buttons, as_stream=action == "start", growing=growing)
+                await self._parts.show(index, text, buttons, as_stream=action == "start", growing=growing, last=last)
         except DeliveryDelayed as delayed:
             self._pace.hold(action, self._address, delayed.retry_after)
             raise

@@ -19,7 +19,7 @@ from bot.errors import DeliveryDelayed, DeliveryRefused
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Button, PartKey, Reply
-from storage.records import StoredPart, micros_of, now
+from storage.records import SentPart, StoredPart, micros_of, now
 from storage.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -73,6 +73,8 @@ class Parts:
         # No number is given twice: on Discord it would stand for the message that was taken back.
         self._highest = max((part.number for part in already), default=0)
         self._outcome: str | None = None
+        self.unconfirmed: SentPart | None = None
+        """The message that was sent last, as long as that is to be written down with the turn's end."""
         self.posted_one = False
         """Whether a message was posted by this process: a platform ends its status then."""
 
@@ -137,10 +139,12 @@ class Parts:
         *,
         as_stream: bool = False,
         growing: bool = False,
+        last: bool = False,
     ) -> None:
         """Make message `index` show `text` and these buttons: by a post, a stream or an edit.
 
         `as_stream`: a message that is not there yet may begin as a stream. `growing`: more of the text will come.
+        `last`: the answer ends with it, so that its being sent is `unconfirmed` until the turn's end, or `confirm`.
         Raises a `DeliveryFailure`, `LeaseLost` and `StorageFailed`.
         """
         await self._lease.make_sure()
@@ -151,9 +155,15 @@ class Parts:
         part = self._parts[index]
         reply = Reply(text, self._mentions, buttons)
         if part.platform_id is None:
-            await self._post(part, reply, as_stream=as_stream)
+            await self._post(part, reply, as_stream=as_stream, last=last)
         else:
             await _undisturbed(self._change(part, part.platform_id, reply, growing=growing))
+
+    async def confirm(self) -> None:
+        """Write down that the last message was sent, where that is still to be done. Raises `StorageFailed`."""
+        sent, self.unconfirmed = self.unconfirmed, None
+        if sent is not None:
+            await self._turns.confirm_part(self._claim, sent)
 
     async def _change(self, part: _Part, platform_id: str, reply: Reply, *, growing: bool) -> None:
         shown, part.text = part.text, None
@@ -191,6 +201,7 @@ class Parts:
 
     async def _intend(self, number: int | None = None) -> None:
         """Write down that one more message is about to be sent."""
+        await self.confirm()
         part = _Part(number or self._next_number(), None, None, now())
         await self._turns.intend_part(self._claim, part.number, self._outcome)
         self._parts.append(part)
@@ -198,18 +209,18 @@ class Parts:
         self._outcome = None
         crash.point("after_intent")
 
-    async def _post(self, part: _Part, reply: Reply, *, as_stream: bool) -> None:
+    async def _post(self, part: _Part, reply: Reply, *, as_stream: bool, last: bool) -> None:
         if self._before_first is not None:
             await self._before_first()
             self._before_first = None
         try:
-            await _undisturbed(self._send(part, reply, as_stream=as_stream))
+            await _undisturbed(self._send(part, reply, as_stream=as_stream, last=last))
         except DeliveryRefused:
             self._parts.remove(part)
             await self._turns.drop_part(self._claim, part.number)
             raise
 
-    async def _send(self, part: _Part, reply: Reply, *, as_stream: bool) -> None:
+    async def _send(self, part: _Part, reply: Reply, *, as_stream: bool, last: bool) -> None:
         # Looking for it, writing it down and ending the status take time, in which the process may have been stopped.
         await self._lease.make_sure()
         key = PartKey(self._claim.key, part.number)
@@ -223,8 +234,10 @@ class Parts:
             )
         part.text, part.buttons = reply.text, reply.buttons
         self.posted_one = True
+        self.unconfirmed = SentPart(part.number, part.platform_id)
         crash.point("after_send")
-        await self._turns.confirm_part(self._claim, part.number, part.platform_id)
+        if not last:
+            await self.confirm()
 
     async def _reconcile(self, part: _Part) -> None:
         """Find out whether a message that was intended did land after all; then the part has its id."""
@@ -233,7 +246,7 @@ class Parts:
         part.platform_id = await self._find(part)
         if part.platform_id is not None:
             log.info("part_reconciled", turn=self._claim.key, number=part.number)
-            await self._turns.confirm_part(self._claim, part.number, part.platform_id)
+            await self._turns.confirm_part(self._claim, SentPart(part.number, part.platform_id))
         else:
             part.intended_at = now()
             await self._turns.intend_part(self._claim, part.number)
@@ -274,7 +287,7 @@ class Parts:
 
     def take_over(self, earlier: Parts) -> None:
         """Go on with the messages of an answer to what has been asked in other words since."""
-        self._parts, self._highest = earlier._parts, earlier._highest
+        self._parts, self._highest, self.unconfirmed = earlier._parts, earlier._highest, earlier.unconfirmed
 
     async def take_back_from(self, index: int) -> None:
         """Remove the messages from `index` on: the answer does not need them."""

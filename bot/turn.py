@@ -199,7 +199,9 @@ class TurnRunner:
                 used=from_row(claim.outcome).used if claim.outcome else lease.used,
                 failure=f"DeliveryRefused {refused.code}"[:64],
                 reserved=self._reserves(question),
+                sent=answer.unconfirmed,
             )
+            answer.confirmed()
         else:
             await self.taking_back.others(lease, question, files)
             # Before the end is stored: after it nobody would come back to what is still shown.
@@ -207,6 +209,7 @@ class TurnRunner:
             await self._finish(claim, question, answer, outcome)
         finally:
             await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
+            await answer.confirm()
 
     async def _carry_out(
         self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence
@@ -314,7 +317,9 @@ class TurnRunner:
             used=outcome.used,
             failure=outcome.failure,
             reserved=self._reserves(question),
+            sent=answer.unconfirmed,
         )
+        answer.confirmed()
         if stored:
             author = Author(description.bot_id, description.bot_name, is_bot=True)
             self.surroundings.lately.answered(claim.address, answer.first_id, author, outcome.said or "")

@@ -264,6 +264,14 @@ class StoredPart:
 
 
 @dataclass(frozen=True, slots=True)
+class SentPart:
+    """A message of an answer that the platform has taken, and its id there."""
+
+    number: int
+    platform_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """A channel or a thread, and the time of the newest message stored there."""
 

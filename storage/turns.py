@@ -31,7 +31,7 @@ from storage.database import Database
 from storage.dialect import upsert
 from storage.fence import HELD, holding, is_held, late, lost
 from storage.money import Spender, UsageRow
-from storage.records import Answer, Backlog, Claim, StoredPart, TurnState, micros_of, now
+from storage.records import Answer, Backlog, Claim, SentPart, StoredPart, TurnState, micros_of, now
 from storage.schema import messages, reply_parts, turns
 from storage.usage import record
 
@@ -204,9 +204,9 @@ class Turns:
         """
         await self._database.insist(_intend_part, claim, number, outcome)
 
-    async def confirm_part(self, claim: Claim, number: int, platform_id: str) -> None:
+    async def confirm_part(self, claim: Claim, sent: SentPart) -> None:
         """Write down that a message was sent. Unfenced: it is a fact, whoever holds the turn now."""
-        await self._database.insist(_confirm_part, claim, number, platform_id)
+        await self._database.insist(_confirm_part, claim, sent)
 
     async def drop_part(self, claim: Claim, number: int) -> None:
         """Forget a message that was taken back. Raises `LeaseLost`: its number may be another worker's by now."""
@@ -221,14 +221,17 @@ class Turns:
         used: UsageRow | None = None,
         failure: str | None = None,
         reserved: bool = False,
+        sent: SentPart | None = None,
     ) -> None:
-        """End a turn: its state, its answer as the conversation's next message, and its usage.
+        """End a turn: its state, its answer as the conversation's next message, its usage, and the part sent last.
 
         Raises `LeaseLost`, and `QuestionChanged` where a question of it was edited or deleted meanwhile.
         `reserved`: money may be set aside for it, which is let go of. An earlier attempt may always have done that.
         """
         reserved = reserved or claim.attempt > 1
-        await self._database.insist(_finish, claim, state, answer=answer, used=used, failure=failure, reserved=reserved)
+        await self._database.insist(
+            _finish, claim, state, answer=answer, used=used, failure=failure, reserved=reserved, sent=sent
+        )
 
     async def open_count(self) -> int:
         """How many turns are queued or running."""
@@ -285,8 +288,9 @@ def _intend_part(connection: Connection, claim: Claim, number: int, outcome: str
         raise lost(claim)
 
 
-def _confirm_part(connection: Connection, claim: Claim, number: int, platform_id: str) -> None:
-    connection.execute(CONFIRM_PART, {"of_turn": claim.turn_id, "part": number, "to_platform_id": platform_id})
+def _confirm_part(connection: Connection, claim: Claim, sent: SentPart) -> None:
+    row = {"of_turn": claim.turn_id, "part": sent.number, "to_platform_id": sent.platform_id}
+    connection.execute(CONFIRM_PART, row)
 
 
 def _drop_part(connection: Connection, claim: Claim, number: int) -> None:
@@ -304,6 +308,7 @@ def _finish(
     used: UsageRow | None,
     failure: str | None,
     reserved: bool,
+    sent: SentPart | None,
 ) -> None:
     moment = now()
     end = {
@@ -315,6 +320,8 @@ def _finish(
     }
     if not connection.execute(FINISH, end).rowcount:
         raise late(connection, claim)
+    if sent is not None:
+        _confirm_part(connection, claim, sent)
     if answer is not None:
         if claim.pressed is not None:
             forget_old(connection, claim.turn_id)

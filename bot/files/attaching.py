@@ -60,6 +60,8 @@ class Attaching:
         wanted = out.beside(outcome.said, "\n".join(out.own_words(message.text) for message in question.own), key)
         if answer.length > min(out.FEW_MESSAGES, question.controls.max_messages):
             wanted = [out.whole(outcome.said, key), *wanted]
+        if wanted:
+            await answer.confirm()  # the turn's end is not near
         refused = [
             file.name
             for number, file in enumerate(wanted)

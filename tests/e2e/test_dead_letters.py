@@ -19,7 +19,7 @@ from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from storage import Store
 from storage.money import UsageRow
-from storage.records import Answer
+from storage.records import Answer, SentPart
 from tests.e2e.stage import ROOT, Stage, user_texts
 from tests.e2e.talk import Talk
 from tests.e2e.test_start import Ended, run
@@ -200,7 +200,7 @@ async def shelf(on_stage: Stage) -> Stage:
         claim = await store.turns.claim("w", 60, ["slack"])
         assert claim is not None
         await store.turns.intend_part(claim, 1)
-        await store.turns.confirm_part(claim, 1, f"{number}00.2")
+        await store.turns.confirm_part(claim, SentPart(1, f"{number}00.2"))
         await store.turns.intend_part(claim, 2)
         answer = None if failure else Answer(f"{number}00.2", "B", "Parley", "an answer")
         used = UsageRow("U1", "gpt-x", "key 1", 2, 100, 50, 20, 5, estimated=True, cost_micros=42)

@@ -11,7 +11,7 @@ import pytest
 from bot.messages import Address, Author
 from storage import Store
 from storage.answers import ONE_PRESS_SECONDS, stands_below
-from storage.records import Answer, Claim, Summary, micros_of
+from storage.records import Answer, Claim, SentPart, Summary, micros_of
 from tests.storage.people import THREAD, asks, says
 from tests.storage.test_inbox import rows
 from tests.storage.test_turns import take
@@ -31,7 +31,7 @@ async def answered(store: Store, message_id: str = "q", *parts: str, text: str =
 async def shown(store: Store, claim: Claim, *parts: str, text: str = "the answer") -> None:
     for number, part in enumerate(parts, 1):
         await store.turns.intend_part(claim, number)
-        await store.turns.confirm_part(claim, number, part)
+        await store.turns.confirm_part(claim, SentPart(number, part))
     await store.turns.finish(claim, "answered", answer=Answer(parts[0], "B", "Parley", text))
 
 

@@ -12,7 +12,7 @@ from bot.errors import DatabaseUnusable, StorageFailed
 from storage import Store
 from storage.database import Database
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Claim, Ruling
+from storage.records import Answer, Claim, Ruling, SentPart
 from storage.turn_lines import Decision
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
@@ -109,7 +109,7 @@ async def test_a_whole_turn_has_its_questions_the_messages_of_its_answer_and_wha
     await ask(store, "2", at=2)
     claim = await take(store)
     await store.turns.intend_part(claim, 1)
-    await store.turns.confirm_part(claim, 1, "a1")
+    await store.turns.confirm_part(claim, SentPart(1, "a1"))
     await store.turns.intend_part(claim, 2)
     await store.turns.finish(claim, "failed", answer=ANSWER, used=USED, failure="StreamCut")
     whole = await letters.whole(turn_id)

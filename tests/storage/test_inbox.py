@@ -11,7 +11,7 @@ import pytest
 from bot.messages import Address, Attachment
 from storage import Store
 from storage.inbox import turn_key
-from storage.records import Answer
+from storage.records import Answer, SentPart
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
 CHANNEL = Address("discord", "G1", "C9")
@@ -156,7 +156,7 @@ async def test_the_root_is_found_by_a_question_by_an_answer_and_by_any_part_of_o
     assert claim is not None
     for number, platform_id in ((1, "a1"), (2, "a2")):
         await store.turns.intend_part(claim, number)
-        await store.turns.confirm_part(claim, number, platform_id)
+        await store.turns.confirm_part(claim, SentPart(number, platform_id))
     assert await store.inbox.root_of(CHANNEL, "a2") == "q"
     await store.turns.finish(claim, "answered", answer=Answer("a1", "B", "Parley", "hi"))
     assert [await store.inbox.root_of(CHANNEL, i) for i in ("q", "a1", "a2", "other")] == ["q", "q", "q", None]

@@ -14,7 +14,7 @@ from bot.settings import Settings
 from storage import Store, retention
 from storage.dead_letters import DeadLetters
 from storage.money import UsageRow
-from storage.records import Answer, micros, micros_of, now
+from storage.records import Answer, SentPart, micros, micros_of, now
 from storage.scopes import Change, Scope
 from tests.storage.people import EPOCH, asks, keeps, says
 from tests.storage.test_inbox import rows
@@ -40,7 +40,7 @@ async def answered(store: Store, message_id: str, days: float) -> None:
     claim = await store.turns.claim("w", 60, ["slack"])
     assert claim is not None
     await store.turns.intend_part(claim, 1)
-    await store.turns.confirm_part(claim, 1, f"a{message_id}")
+    await store.turns.confirm_part(claim, SentPart(1, f"a{message_id}"))
     answer = Answer(f"a{message_id}", "B", "Parley", f"answered {message_id}")
     await store.turns.finish(claim, "answered", answer=answer, used=USED)
 

@@ -47,7 +47,7 @@ from storage.dead_letters import DeadLetters
 from storage.erasure import Erasure
 from storage.export import Export
 from storage.money import Bound, Reservation, Spender, UsageRow
-from storage.records import Answer, Claim, Summary, now
+from storage.records import Answer, Claim, SentPart, Summary, now
 from storage.scopes import Change, Scope
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 
@@ -170,7 +170,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.inbox.release_held("slack")
     await store.cursors.recent("slack", 10)
     await store.marks.put("m", 1)
-    await store.turns.confirm_part(claim, 1, f"a{number}")
+    await store.turns.confirm_part(claim, SentPart(1, f"a{number}"))
     await store.turns.parts(claim.turn_id)
     await store.turns.drop_part(claim, 1)
     await store.files.keep_texts(claim.turn_id, (), (FileText("a.txt", "x"),))
@@ -208,7 +208,7 @@ async def _as_one_who_presses(store: Store, thread: Address, number: int) -> Non
         claim = await store.turns.claim("w", 60, ["slack"])
         assert claim is not None
         await store.turns.intend_part(claim, 1)
-        await store.turns.confirm_part(claim, 1, shown_as)
+        await store.turns.confirm_part(claim, SentPart(1, shown_as))
         assert await store.answers.stop(claim.turn_id, "Ada")
         await store.turns.finish(claim, "answered", answer=Answer(shown_as, "B", "Parley", "hi"))
         if press == "first":

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from bot.errors import LeaseLost, StorageFailed
 from storage import Store, database, dialect, trouble
-from storage.records import Answer
+from storage.records import Answer, SentPart
 from tests.e2e import outages
 from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
@@ -106,7 +106,7 @@ async def test_the_writes_of_an_answer_under_way_wait_for_the_database(impatient
     release = threading.Timer(0.5, holder.close)
     release.start()
     await store.turns.intend_part(claim, 1)
-    await store.turns.confirm_part(claim, 1, "a1")
+    await store.turns.confirm_part(claim, SentPart(1, "a1"))
     await store.turns.finish(claim, "answered", answer=Answer("a1", "B", "Parley", "hi"))
     release.join()
     with pytest.raises(LeaseLost):

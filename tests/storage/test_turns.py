@@ -13,7 +13,7 @@ from bot.messages import Address
 from storage import Store
 from storage.memory import ALWAYS
 from storage.money import Reservation, Spender, UsageRow
-from storage.records import Accepted, Answer, Backlog, Claim, Remembered, StoredPart, Terms, now
+from storage.records import Accepted, Answer, Backlog, Claim, Remembered, SentPart, StoredPart, Terms, now
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 
@@ -136,7 +136,7 @@ async def test_parts_are_intended_confirmed_dropped_and_listed_in_order(store: S
     claim = await take(store)
     for number in (2, 1):
         await store.turns.intend_part(claim, number)
-    await store.turns.confirm_part(claim, 1, "a1")
+    await store.turns.confirm_part(claim, SentPart(1, "a1"))
     parts = await store.turns.parts(claim.turn_id)
     assert [(part.number, part.platform_id) for part in parts] == [(1, "a1"), (2, None)]
     assert isinstance(parts[0], StoredPart)
@@ -149,7 +149,7 @@ async def test_a_part_intended_again_is_unconfirmed_again(store: Store) -> None:
     await ask(store, "1")
     claim = await take(store)
     await store.turns.intend_part(claim, 1)
-    await store.turns.confirm_part(claim, 1, "a1")
+    await store.turns.confirm_part(claim, SentPart(1, "a1"))
     await store.turns.intend_part(claim, 1)
     [part] = await store.turns.parts(claim.turn_id)
     assert part.platform_id is None
@@ -160,9 +160,21 @@ async def test_that_a_part_was_sent_is_noted_even_after_the_lease_passed_on(stor
     dead = await take(store, "dead", EXPIRED)
     await store.turns.intend_part(dead, 1)
     alive = await take(store, "alive")
-    await store.turns.confirm_part(dead, 1, "a1")
+    await store.turns.confirm_part(dead, SentPart(1, "a1"))
     [part] = await store.turns.parts(alive.turn_id)
     assert part.platform_id == "a1"
+
+
+async def test_the_part_that_was_sent_last_is_written_down_with_the_end_or_not_at_all(store: Store) -> None:
+    await ask(store, "1")
+    dead = await take(store, "dead", EXPIRED)
+    await store.turns.intend_part(dead, 1)
+    alive = await take(store, "alive")
+    with pytest.raises(LeaseLost):
+        await store.turns.finish(dead, "answered", answer=ANSWER, sent=SentPart(1, "a1"))
+    assert [part.platform_id for part in await store.turns.parts(alive.turn_id)] == [None]
+    await store.turns.finish(alive, "answered", answer=ANSWER, sent=SentPart(1, "a1"))
+    assert [part.platform_id for part in await store.turns.parts(alive.turn_id)] == ["a1"]
 
 
 async def test_what_an_attempt_used_is_counted_as_it_hands_its_turn_back_and_its_reservation_stays(

@@ -14,7 +14,7 @@ from bot.errors import LeaseLost
 from bot.messages import Address
 from storage import Store
 from storage.connection import Connection
-from storage.records import Answer
+from storage.records import Answer, SentPart
 from tests.storage.people import asks, says
 
 MESSAGES = 40
@@ -52,7 +52,7 @@ async def race(store: Store, name: str) -> None:
         await asyncio.sleep(order.choice((0, 0, 0, 0, 2 * LEASE_SECONDS)))
         try:
             await store.turns.intend_part(claim, 1)
-            await store.turns.confirm_part(claim, 1, f"a{claim.turn_id}")
+            await store.turns.confirm_part(claim, SentPart(1, f"a{claim.turn_id}"))
             await store.turns.finish(claim, "answered", answer=Answer(f"a{claim.turn_id}", "B", name, "hi"))
         except LeaseLost:
             lost += 1
