@@ -31,7 +31,7 @@ test fuzz chaos bench growth: export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pyca
 test fuzz chaos bench growth: export PYTHONDONTWRITEBYTECODE :=
 
 test: lint
-	$(BIN)/pytest -n 4 --dist worksteal --cov --cov-report=term
+	$(BIN)/pytest -n 6 --dist worksteal --cov --cov-report=term
 
 # In all so many cases, new ones each time; prints how many ran of each kind.
 CASES ?= 10000

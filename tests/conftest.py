@@ -1,7 +1,8 @@
 """What holds for all tests: of which of them the coverage is measured, and in which order they run.
 
-To measure makes a test three times as long. It is left out where it tells nothing (the emulators are not the product)
-and where a test does what others do, hundreds of times over or with more around it: chance, load, killed processes.
+To measure makes a test twice as long. It is left out where it tells nothing (the emulators are not the product) and
+where a test does what others do, hundreds of times over or with more around it: chance, load, killed processes, whole
+conversations. Of those from end to end the ones are measured that reach what nothing else does.
 
 The slow tests mostly wait, the quick ones compute. Side by side they keep the cores at work, and the slow ones begin
 first: one that began last would hold up the end.
@@ -25,19 +26,23 @@ UNMEASURED = (
     "text/test_splitting.py::test_a_long_answer",
     "text/test_splitting.py::test_a_very_long_text",
     "text/test_splitting.py::test_the_growing_part",
-    "e2e/test_backup.py",
-    "e2e/test_busy.py",
-    "e2e/test_data_commands.py",
     "e2e/test_delivery.py::test_whatever_meets",
-    "e2e/test_fitting.py",
-    "e2e/test_health.py",
-    "e2e/test_irc_replay.py",
-    "e2e/test_keys.py",
-    "e2e/test_many_turns.py",
-    "e2e/test_model_failures.py::test_a_failure_ends",
-    "e2e/test_restarts.py",
-    "e2e/test_storage_faults.py",
-    "e2e/test_streams.py::test_whatever_meets",
+)
+MEASURED_FROM_END_TO_END = tuple(
+    f"e2e/test_{name}.py"
+    for name in (
+        "budgets",
+        "buttons",
+        "catch_up",
+        "chat",
+        "context_carried",
+        "delivery",
+        "files",
+        "files_out",
+        "manners",
+        "slack_settings",
+        "usage_shell",
+    )
 )
 
 
@@ -50,7 +55,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         place = _place(item)
         by_chance = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        if by_chance or place.startswith(UNMEASURED):
+        is_one_of_many = place.startswith("e2e/") and not place.startswith(MEASURED_FROM_END_TO_END)
+        if by_chance or is_one_of_many or place.startswith(UNMEASURED):
             item.add_marker("no_cover")
     # Set by pytest-xdist in its workers, each of which begins with an equal share of what follows one after the other.
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
