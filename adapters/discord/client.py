@@ -222,9 +222,14 @@ class Client(discord.Client):
             failed_resumes = failed_resumes + 1 if resuming and not self._alive else 0
             if failed_resumes >= RESUME_TRIES:
                 session, failed_resumes = None, 0
-            if self._alive and time.monotonic() - began >= self._timing.stable:
+            # Of a session that Discord has forgotten it has asked for a wait, which is over.
+            forgotten = resuming and ended.session is None
+            if self._alive or forgotten:
                 backoff.reset()
-            delay = backoff.next(at_once=self._alive)
+                lasted = time.monotonic() - began >= self._timing.served
+                delay = 0.0 if lasted or forgotten else random.uniform(0, self._timing.again)
+            else:
+                delay = backoff.next()
             tell = log.info if ended.reason == "asked_to" else log.warning
             tell(
                 "gateway_reconnecting",

@@ -6,6 +6,7 @@ gives nothing else to go by. `detail` carries identifiers alone, never a message
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import openai
+import orjson
 
 from bot.backend.parameters import LIMITS
 from bot.backend.waits import retry_after
@@ -148,7 +150,8 @@ def _parameter(facts: _Facts, sent: Collection[str]) -> str:
 
 
 def _facts(body: object, status: int) -> _Facts:
-    """Read an error body in OpenAI's shape, or FastAPI's (`detail`), vLLM's (flat), OpenRouter's (`metadata`)."""
+    """Read an error body in OpenAI's shape, or FastAPI's (`detail`), Mistral's (that in the message), vLLM's (flat),
+    OpenRouter's (`metadata`)."""
     error: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
     words = error.get("message") if error else body
     inner = error.get("innererror")
@@ -157,18 +160,28 @@ def _facts(body: object, status: int) -> _Facts:
         code, int
     ):  # vLLM and OpenRouter put the status there when it is too late for a status line
         status = code
-    metadata = error.get("metadata")
-    if isinstance(error.get("detail"), str):
-        words = error["detail"]
+    metadata, detail = error.get("metadata"), _detail(error)
+    if isinstance(detail, str):
+        words = detail
     return _Facts(
         status=status,
         code=_text(inner.get("code") if isinstance(inner, Mapping) and "code" in inner else code),
         type=_text(error.get("type")),
         param=_text(error.get("param")),
         words=_text(words),
-        places=tuple(_places(error.get("detail"))),
+        places=tuple(_places(detail)),
         moderated=isinstance(metadata, Mapping) and "flagged_input" in metadata,
     )
+
+
+def _detail(error: Mapping[str, Any]) -> object:
+    """FastAPI's `detail`; Mistral has it within the message, as an object or written out."""
+    message = error.get("message")
+    if isinstance(message, str) and message.startswith("{"):
+        with contextlib.suppress(orjson.JSONDecodeError):
+            message = orjson.loads(message)
+    within = message.get("detail") if isinstance(message, Mapping) else None
+    return error.get("detail") if within is None else within
 
 
 def _places(detail: object) -> Iterator[str]:

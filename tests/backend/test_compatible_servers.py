@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.backend.asking import ask, backend, request
 from tests.backend.imitator import Event, Plain, Stream, delta, imitating
 
 LIMIT = "max_completion_tokens"
+EXTRA = [{"type": "extra_forbidden", "loc": ["body", LIMIT], "msg": "Extra inputs are not permitted"}]
 TOO_LONG = "This model's maximum context length is 4096 tokens."
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 
@@ -269,6 +271,9 @@ async def test_a_model_that_thinks_aloud_is_not_taken_for_a_stalled_one() -> Non
         (422, {"detail": "I do not stream today"}, ModelRefused),
         (422, {"detail": [{"loc": ["body", "messages"], "msg": "no"}, 7]}, ModelRefused),
         (422, {"detail": [{"loc": 7, "msg": "no"}, {"loc": {"a": 1}}]}, ModelRefused),
+        (422, {"object": "error", "message": {"detail": None}}, ModelRefused),
+        (422, {"object": "error", "message": "{not JSON"}, ModelRefused),
+        (422, {"object": "error", "message": "{}"}, ModelRefused),
         (400, [], ModelRefused),
     ],
 )
@@ -281,14 +286,16 @@ async def test_refusals_in_other_shapes_mean_the_same(status: int, body: Any, ex
     ("status", "body"),
     [
         (400, {"error": {"message": f"Unrecognized request argument supplied: {LIMIT}", "param": None, "code": None}}),
-        (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", LIMIT], "msg": "Extra inputs"}]}),
+        (422, {"detail": EXTRA}),
+        (422, {"object": "error", "message": {"detail": EXTRA}, "type": "invalid_request_error", "param": None}),
+        (422, {"object": "error", "message": json.dumps({"detail": EXTRA}), "type": "invalid_request_error"}),
         (400, {"detail": f"unexpected keyword '{LIMIT}'"}),
         (400, {"object": "error", "message": f"{LIMIT}: unknown", "type": "BadRequestError", "code": 400}),
         (400, f"unknown field {LIMIT}"),
         (400, {"error": {"message": "no", "param": LIMIT, "code": "unknown_parameter"}}),
         (400, {"error": {"message": "no", "param": "max_tokens", "code": "unsupported_parameter"}}),
     ],
-    ids=["Azure", "FastAPI", "detail", "vLLM", "text", "param", "the other name"],
+    ids=["Azure", "FastAPI", "Mistral", "Mistral, written out", "detail", "vLLM", "text", "param", "the other name"],
 )
 async def test_a_refused_parameter_is_found_without_openais_fields(status: int, body: Any) -> None:
     fine = Stream((delta("Hello", "stop"),))

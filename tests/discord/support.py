@@ -41,6 +41,7 @@ needs_contract = pytest.mark.skipif(not CONTRACT.is_file(), reason="../shared/co
 FAST = Timing(
     backoff_base=0.02,
     backoff_cap=0.1,
+    again=0.1,
     identify_gap=0.0,
     reidentify=(0.0, 0.01),
     hello=2.0,

@@ -528,13 +528,39 @@ async def test_a_silent_connection_is_given_up_and_resumed() -> None:
         assert server.identifies == 1
 
 
-async def test_after_a_stable_while_the_backoff_starts_over() -> None:
+async def test_after_a_stable_while_the_backoff_of_a_client_starts_over() -> None:
     async with populated() as server:
         server.faults.add("GET /users/@me", Fault("answer", status=503), Fault("answer", status=200, body=[]))
         async with running(server, timing=replace(FAST, stable=0.0)) as (_, desk):
-            for n in range(2, 5):
-                await server.drop_gateway()
-                await desk.until(lambda n=n: len(desk.descriptions) == n)  # type: ignore[misc]
+            await desk.until(lambda: len(desk.descriptions) == 1)
+
+
+@pytest.mark.parametrize("lasted", [True, False], ids=["one that lasted", "a short one"])
+async def test_a_session_is_taken_up_again_soon_however_often_that_was_needed(lasted: bool) -> None:
+    timing = replace(FAST, backoff_base=1000.0, backoff_cap=1000.0)
+    timing = replace(timing, served=0.0, again=1000.0) if lasted else replace(timing, served=1000.0, again=0.1)
+    async with populated() as server, running(server, timing=timing) as (_, desk):
+        for n in range(1, 6):
+            await desk.until(lambda n=n: len(desk.descriptions) == n)  # type: ignore[misc]
+            match n:
+                case 1 | 2:
+                    await server.drop_gateway()
+                case 3:
+                    await server.reconnect_clients()
+                case 4:
+                    await server.invalidate_sessions()
+        assert server.identifies == 2
+
+
+async def test_a_session_that_discord_has_forgotten_is_begun_anew_after_the_wait_it_asks_for_alone() -> None:
+    timing = replace(FAST, backoff_base=1000.0, backoff_cap=1000.0)
+    async with populated() as server, running(server, timing=timing) as (_, desk):
+        await desk.until(lambda: len(desk.descriptions) == 1)
+        for session in list(server.sessions):
+            server.sessions_store.end(session)
+        await server.drop_gateway()
+        await desk.until(lambda: len(desk.descriptions) == 2)
+        assert server.identifies == 2
 
 
 class Grumpy(Desk):
