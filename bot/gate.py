@@ -84,12 +84,14 @@ def gate(
     wordless = not (message.whole_text or message.attachments)
     if known and not message.mentions_others and command_of(message) is not None:
         return "answer"
+    if wordless:
+        # It is a sticker, or Discord keeps what it says from an application without that intent.
+        return "ignore"
     if mode != "mention" and message.quoted is not None and message.quoted.by_us and not message.mentions_others:
         return "answer"
-    if mode == "all" and not wordless:
+    if mode == "all":
         return "keep" if _is_to_others(message, company, own_names) else "answer"
-    if not known or wordless:
-        # Without words it is a sticker, or Discord keeps what it says from an application without that intent.
+    if not known:
         return "ignore"
     # In a channel's chains a reply to a person is to them; only a thread is a place to stay in.
     if mode == "mention" or message.address.thread is None or _is_to_others(message, company, own_names):

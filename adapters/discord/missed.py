@@ -1,7 +1,7 @@
 """What was said while no gateway session was there to be resumed: each channel and thread from a time on.
 
-Guilds name their channels and active threads when a session begins, each with its newest message: only those with
-something new are read.
+Guilds name their channels and active threads when a session begins, each with its newest message: those with something
+new are read first, and of those where the bot was never spoken to no others.
 """
 
 from __future__ import annotations
@@ -43,11 +43,15 @@ async def read_missed(
 
     Raises `DeliveryUncertain` at the end where some could not be read just now.
     """
-    wanted = {channel_of(unread.address): unread for unread in known}
     await client.guilds_told(GUILDS_SECONDS)
-    others = [_unread(channel, since) for channel in _channels(client, since) if str(channel.id) not in wanted]
+    new = {str(channel.id): channel for channel in _channels(client, since)}
+    places_known = {channel_of(unread.address): unread for unread in known}
+    others = [_unread(channel, since) for number, channel in new.items() if number not in places_known]
+    told = [unread for number, unread in places_known.items() if number in new]
+    # Not left out: a thread that is archived meanwhile is not told of, and what is told may be out of date.
+    quiet = [unread for number, unread in places_known.items() if number not in new]
     unread_yet, members = 0, Members(client.http)
-    for unread in [*wanted.values(), *others[:MOST_OTHERS]]:
+    for unread in [*told, *others[:MOST_OTHERS], *quiet]:
         try:
             yield unread.address, await read_place(client, places, members, unread, most)
         except (DeliveryDelayed, DeliveryUncertain) as failure:

@@ -19,7 +19,7 @@ from adapters.discord.parsing import THREAD_TYPES, mentioned_channels
 from adapters.discord.people import Surroundings, members_in
 from adapters.discord.permissions import Overwrite
 from adapters.discord.values import identifier, is_object, string
-from bot.errors import DeliveryFailure
+from bot.errors import DeliveryFailure, DeliveryRefused, MessageGone
 from bot.messages import Address, Place
 
 log = structlog.get_logger(__name__)
@@ -28,9 +28,11 @@ REMEMBERED = 2_000
 """Channels looked up over REST that are kept at most."""
 
 FRESH_SECONDS = 600.0
-"""How long a looked-up channel is believed; a failed look-up is not tried again for `FAILED_SECONDS`."""
+"""How long a looked-up channel is believed; a refused look-up is not tried again for `FAILED_SECONDS`, and one whose
+failure may pass not for `PASSING_SECONDS`: a follow-up in a thread that is not known for one gets no answer."""
 
 FAILED_SECONDS = 60.0
+PASSING_SECONDS = 3.0
 
 HEARD = 10_000
 """Nicknames kept at most, of those who were heard of last."""
@@ -152,7 +154,8 @@ class Places:
             found, until = _as_channel(said), now + FRESH_SECONDS
         except DeliveryFailure as failure:
             log.info("channel_unknown", channel=channel_id, code=failure.code)
-            until = now + FAILED_SECONDS  # what was known of it is better than nothing
+            # What was known of it is better than nothing.
+            until = now + (FAILED_SECONDS if isinstance(failure, DeliveryRefused | MessageGone) else PASSING_SECONDS)
         self._found[channel_id] = (found, until)
         self._found.move_to_end(channel_id)
         if len(self._found) > REMEMBERED:
