@@ -207,6 +207,17 @@ class LiveAnswer:
             return False
         return True
 
+    async def say_below(self, text: str) -> bool:
+        """Try once to put a text below what is known to stand of the answer, once `run` has failed; whether the
+        platform took it."""
+        self._parts.leave_unknown()
+        try:
+            await self._show(len(self._parts), text, (), "send")
+        except DeliveryFailure as failure:
+            log.info("sentence_refused", turn=self._turn, code=failure.code)
+            return False
+        return True
+
     async def withdraw(self) -> None:
         """Take back whatever is shown: nobody asks any more. Raises `LeaseLost` and `DeliveryFailure`."""
         await self._parts.take_back_from(0)

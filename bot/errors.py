@@ -325,3 +325,16 @@ class DeliveryRefused(DeliveryFailure):
         "{about} doesn't take my answers. Look whether it is archived, whether I'm a member and may write there, "
         "and whether a moderation rule stops me; the log has the platform's code."
     )
+
+
+class FateUnknown(DeliveryRefused):
+    """A message may have landed or not, and the place can't be read to see."""
+
+    sentence = (
+        "I can't tell whether my answer has arrived here: it was not confirmed, and I may not read this place to look. "
+        "If it doesn't stand above, please ask me again."
+    )
+    for_admin = (
+        "{about} can't be read by me, so I could not see whether an answer that was not confirmed had arrived there. "
+        "Give me the right to read it; `parley doctor` says which scopes and permissions lack."
+    )

@@ -15,7 +15,7 @@ import structlog
 from bot import crash
 from bot.adapter import Adapter
 from bot.capabilities import Deletes, FindsReplies, RepeatsSafely, ShowsButtons, Streams, Trace
-from bot.errors import DeliveryDelayed, DeliveryRefused
+from bot.errors import DeliveryDelayed, DeliveryRefused, FateUnknown
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Button, PartKey, Reply
@@ -35,7 +35,7 @@ class _Part:
     """One message of the answer: what it shows, its text None where that is not known (an earlier process sent it).
 
     `intended_at`: when it was first tried to send it, in microseconds since the epoch. `streams`: it grows by a stream
-    of this process.
+    of this process. `unsent`: the platform did not take it, so that it can't be there.
     """
 
     number: int
@@ -43,6 +43,7 @@ class _Part:
     text: str | None
     intended_at: int
     streams: bool = False
+    unsent: bool = False
     buttons: tuple[Button, ...] = ()
 
 
@@ -150,7 +151,7 @@ class Parts:
         await self._lease.make_sure()
         if index == len(self._parts):
             await self._intend()
-        elif not self.posted(index):
+        elif not self.posted(index) and not self._parts[index].unsent:
             await self._reconcile(self._parts[index])
         part = self._parts[index]
         reply = Reply(text, self._mentions, buttons)
@@ -213,8 +214,12 @@ class Parts:
         if self._before_first is not None:
             await self._before_first()
             self._before_first = None
+        part.unsent = False
         try:
             await _undisturbed(self._send(part, reply, as_stream=as_stream, last=last))
+        except DeliveryDelayed:
+            part.unsent = True
+            raise
         except DeliveryRefused:
             self._parts.remove(part)
             await self._turns.drop_part(self._claim, part.number)
@@ -268,7 +273,10 @@ class Parts:
             reply_to=self._reply_to if is_first else None,
             after=self._reply_to if is_first else self._before(part),
         )
-        found = await self._adapter.find_replies(self._claim.address, trace)
+        try:
+            found = await self._adapter.find_replies(self._claim.address, trace)
+        except DeliveryRefused as refused:
+            raise FateUnknown(refused.code) from None
         crash.point("in_recovery")
         of_others = await self._turns.parts_among(found)
         return next((platform_id for platform_id in found if platform_id not in of_others), None)
@@ -277,6 +285,10 @@ class Parts:
         """The id of the message that stands before one of the answer, or of the question."""
         before = self._parts[: self._parts.index(part)]
         return next((each.platform_id for each in reversed(before) if each.platform_id), self._reply_to)
+
+    def leave_unknown(self) -> None:
+        """Go on without the messages that may stand at the platform or not, and can't be looked for."""
+        self._parts = [part for part in self._parts if part.platform_id is not None]
 
     async def post_anew_from(self, index: int) -> None:
         """One of our messages is gone, or can't be edited any more: what follows it must follow its new copy."""

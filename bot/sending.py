@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.adapter import Adapter
 from bot.capabilities import FindsReplies, RepeatsSafely, Trace
+from bot.errors import DeliveryDelayed
 from bot.insisting import insist
 from bot.messages import Address, PartKey, Reply
 from bot.splitting import split
@@ -35,8 +36,12 @@ class _Sending:
     async def __call__(self) -> None:
         if self._sent_before and await self._has_landed():
             return
-        self._sent_before = True
-        await self._adapter.send(self._place, Reply(self._text), self._key)
+        before, self._sent_before = self._sent_before, True
+        try:
+            await self._adapter.send(self._place, Reply(self._text), self._key)
+        except DeliveryDelayed:
+            self._sent_before = before  # it was not taken
+            raise
 
     async def _has_landed(self) -> bool:
         adapter = self._adapter

@@ -20,7 +20,7 @@ from bot.capabilities import HearsBeginnings, HearsEnds, OpensThreads, Uploads
 from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
-from bot.errors import DeliveryFailure, DeliveryRefused, QuestionChanged, TurnAbandoned, TurnGivenUp
+from bot.errors import DeliveryFailure, DeliveryRefused, FateUnknown, QuestionChanged, TurnAbandoned, TurnGivenUp
 from bot.files.attaching import Attaching
 from bot.files.enclosures import Enclosures
 from bot.files.taking_back import TakingBack
@@ -185,11 +185,7 @@ class TurnRunner:
                 await self._hand_over(answer)
             raise
         except DeliveryRefused as refused:
-            sentence = _unless_spoken(endings.apology(claim, refused), question)
-            under = _after(claim, question, sentence) if sentence.keeps else ()
-            told = await answer.say_instead(sentence.text, under) or await self._write_alone(
-                claim, question, answer.text
-            )
+            told = await self._say_of_refusal(claim, question, answer, refused)
             log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
             self.alerts.tell(troubles.with_place(refused, claim.address))
             await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
@@ -221,6 +217,17 @@ class TurnRunner:
         else:
             outcome = await self._answer(lease, question, answer, presence)
         return outcome, await self.attaching.beside(lease, question, answer, outcome)
+
+    async def _say_of_refusal(
+        self, claim: Claim, question: Question, answer: LiveAnswer, refused: DeliveryRefused
+    ) -> bool:
+        """Say that the answer was not taken, in its place or to the asker alone; whether that was possible."""
+        if isinstance(refused, FateUnknown):
+            # It may stand there: nothing of it is said anywhere a second time.
+            return await answer.say_below(endings.apology(claim, refused).text)
+        sentence = _unless_spoken(endings.apology(claim, refused), question)
+        under = _after(claim, question, sentence) if sentence.keeps else ()
+        return await answer.say_instead(sentence.text, under) or await self._write_alone(claim, question, answer.text)
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""

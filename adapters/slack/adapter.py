@@ -130,11 +130,20 @@ class SlackAdapter:
         """Post one message into the thread and return its `ts`; raises a `DeliveryFailure`."""
         where: dict[str, Any] = {"channel": address.channel, "thread_ts": address.thread, "metadata": metadata_of(key)}
         with self._delivery():
-            answer = await shown(reply, lambda body: ask(self._web.chat_postMessage(**where, **QUIET, **body)))
+            try:
+                answer = await self._post(where, reply)
+            except SlackFault as fault:
+                if not fault.about_metadata:
+                    raise
+                # It would only be missed if the reply to this call were lost.
+                answer = await self._post(where | {"metadata": None}, reply)
         ts = answer.get("ts")
         if not isinstance(ts, str) or not ts:
             raise DeliveryUncertain("no_ts")
         return ts
+
+    async def _post(self, where: Mapping[str, Any], reply: Reply) -> Mapping[str, Any]:
+        return await shown(reply, lambda body: ask(self._web.chat_postMessage(**where, **QUIET, **body)))
 
     async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
         """Give one of the bot's messages a new text; its metadata stays. Raises a `DeliveryFailure`."""
@@ -179,7 +188,7 @@ class SlackAdapter:
 
         Raises a `DeliveryFailure`.
         """
-        with self._delivery():
+        with self._delivery(reading=True):
             return await find_own(self._web, address, trace, self._identity)
 
     async def missed(
@@ -209,7 +218,7 @@ class SlackAdapter:
     ) -> Sequence[IncomingMessage]:
         """The newest `limit` messages of a thread, or of a channel's first posts; raises a `DeliveryFailure`."""
         me = self._identity
-        with self._delivery():
+        with self._delivery(reading=True):
             rows = await read_rows(self._web, address, before=before, after=after, limit=limit)
         return await self._parsed(rows, address, me, with_rights=False)
 
@@ -347,12 +356,12 @@ class SlackAdapter:
     # Calls
 
     @contextmanager
-    def _delivery(self, *, editing: bool = False) -> Iterator[None]:
+    def _delivery(self, *, editing: bool = False, reading: bool = False) -> Iterator[None]:
         """Turn a fault into a `DeliveryFailure`; the core hears of a token that is refused while running."""
         try:
             yield
         except SlackFault as fault:
-            failure = as_delivery_failure(fault, editing=editing)
+            failure = as_delivery_failure(fault, editing=editing, reading=reading)
             log.info("slack_delivery_failed", failure=type(failure).__name__, code=fault.code, status=fault.status)
             if fault.token_refused and self._sink is not None:
                 self._sink.token_refused(PLATFORM, BOT_TOKEN)

@@ -1,4 +1,4 @@
-"""The body of a call that shows a reply, and the second try where Slack refuses its blocks."""
+"""The body of a call that shows a reply, and the further tries where Slack refuses its blocks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from adapters.slack.buttons import actions_of
 from adapters.slack.failures import SlackFault
+from adapters.slack.mrkdwn import TEXT_LIMIT, as_mrkdwn, length
 from adapters.slack.rendering import blocks_of, plain_blocks_of, text_of
 from bot.errors import DeliveryRefused
 from bot.messages import Reply
@@ -36,15 +37,28 @@ def body_of(reply: Reply) -> Body:
 
 
 async def shown(reply: Reply, call: Callable[[Body], Awaitable[Result]]) -> Result:
-    """Make the call that shows a reply; where its blocks are refused, again with the same text in plainer ones.
+    """Make the call that shows a reply; where its blocks are refused, again with the same text in plainer ones, and
+    where those are, a short one without any and without buttons.
 
     Raises what the call raises, and `DeliveryRefused` where there is nothing to show.
     """
     body = body_of(reply)
-    try:
-        return await call(body)
-    except SlackFault as fault:
-        if fault.code not in _BLOCKS_REFUSED:
-            raise
-        log.warning("slack_blocks_refused", code=fault.code)
-    return await call(body | {"blocks": [*plain_blocks_of(reply.text, reply.mentions), *actions_of(reply.buttons)]})
+    for plainer in (_in_plain_blocks, _in_text_alone):
+        try:
+            return await call(body)
+        except SlackFault as fault:
+            if fault.code not in _BLOCKS_REFUSED or (other := plainer(reply)) is None:
+                raise
+            log.warning("slack_blocks_refused", code=fault.code)
+            body |= other
+    return await call(body)
+
+
+def _in_plain_blocks(reply: Reply) -> Body | None:
+    return {"blocks": [*plain_blocks_of(reply.text, reply.mentions), *actions_of(reply.buttons)]}
+
+
+def _in_text_alone(reply: Reply) -> Body | None:
+    text = as_mrkdwn(reply.text, reply.mentions)
+    # An edit that names no blocks leaves those that stand.
+    return {"blocks": [], "text": text} if length(text) <= TEXT_LIMIT else None

@@ -35,6 +35,8 @@ _TRANSIENT = frozenset(
         STILL_STREAMING,
     }
 )
+# HTTP's own: a wait that took too long, a request that came too early or too often.
+_PASSING = frozenset({408, 425, 429})
 # The token is refused, which an admin can set right: https://docs.slack.dev/reference/methods/auth.test#errors
 _TOKEN_REFUSED = frozenset({"token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"})
 _TOKEN_REFUSED_RETRY_AFTER = 30.0
@@ -77,6 +79,16 @@ class SlackFault(Exception):
         return self.limited or not self.refused or self.status >= 500 or self.code in _TRANSIENT
 
     @property
+    def about_metadata(self) -> bool:
+        """Whether Slack refused what a message carries besides its words."""
+        return self.refused and "metadata" in self.code
+
+    @property
+    def unserved(self) -> bool:
+        """Whether nobody there serves the method at all: a proxy, or what stands in for Slack."""
+        return not self.refused and 400 <= self.status < 500 and self.status not in _PASSING
+
+    @property
     def token_refused(self) -> bool:
         """Whether Slack did not take the token."""
         return self.refused and self.code in _TOKEN_REFUSED
@@ -105,11 +117,14 @@ async def ask_with_headers(call: Awaitable[AsyncSlackResponse]) -> tuple[dict[st
     return response.data, {name.lower(): value for name, value in response.headers.items()}
 
 
-def as_delivery_failure(fault: SlackFault, *, editing: bool = False) -> DeliveryFailure:
-    """What a fault means for a message; `editing` for calls about a message that was posted before."""
+def as_delivery_failure(fault: SlackFault, *, editing: bool = False, reading: bool = False) -> DeliveryFailure:
+    """What a fault means for a message; `editing` for calls about a message that was posted before, `reading` for
+    those that look for one."""
     if fault.limited:
         after = DEFAULT_RETRY_AFTER if fault.retry_after is None else fault.retry_after
         return DeliveryDelayed(fault.code, retry_after=after)
+    if reading and fault.unserved:
+        return DeliveryRefused(fault.code)
     if fault.transient:
         return DeliveryUncertain(fault.code)
     if fault.token_refused:  # what was asked is answered once the token is good again

@@ -8,11 +8,13 @@ that is said in words. Every use of a control is carried out once, however often
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import orjson
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -101,16 +103,16 @@ class Interactive:
     def command(self, body: Mapping[str, Any]) -> None:
         """Start on a slash command."""
         until = self._too_late()
-        self._uses.begin(body.get("trigger_id"), lambda: self._command(body, until))
+        self._uses.begin(_use_of(body), lambda: self._command(body, until))
 
     async def press(self, body: Mapping[str, Any]) -> None:
         """Start on what a button asks for; of one under an answer, return once that is durable."""
         until = self._too_late()
         under = pressed_button(body)
         if under is None:
-            self._uses.begin(body.get("trigger_id"), lambda: self._press(body, until))
+            self._uses.begin(_use_of(body), lambda: self._press(body, until))
         else:
-            await asyncio.shield(self._uses.begin(body.get("trigger_id"), lambda: self._answers.press(body, *under)))
+            await asyncio.shield(self._uses.begin(_use_of(body), lambda: self._answers.press(body, *under)))
 
     def visit(self, body: Mapping[str, Any]) -> None:
         """Start on the page of somebody who opened the Home tab."""
@@ -131,7 +133,7 @@ class Interactive:
 
     async def submit(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Take a form in; what to acknowledge it with."""
-        carried = self._uses.begin(body.get("trigger_id"), lambda: self._submit(body))
+        carried = self._uses.begin(_use_of(body), lambda: self._submit(body))
         payload: dict[str, Any] = await asyncio.shield(carried)
         return payload
 
@@ -314,3 +316,11 @@ class Interactive:
 
 def _sentence(error: Exception) -> str:
     return error.sentence if isinstance(error, ParleyError) else ParleyError.sentence
+
+
+def _use_of(body: Mapping[str, Any]) -> str:
+    """What is the same however often Slack tells of one use of a control, and of no other use; empty where it says
+    nothing that is."""
+    if not clean(body.get("trigger_id")):
+        return ""
+    return hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str), digest_size=16).hexdigest()

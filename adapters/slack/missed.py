@@ -10,13 +10,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.failures import SlackFault, ask
-from adapters.slack.history import read_rows
+from adapters.slack.history import PAGE, read_rows
 from adapters.slack.parsing import PLATFORM
 from adapters.slack.values import clean, order_of
 from bot.capabilities import Unread
@@ -32,6 +33,8 @@ SECONDS_BETWEEN = 2.0
 TRIES = 3
 # Conversations of a kind that the app is in and was never spoken to; a workspace may have thousands.
 MOST_OTHERS = 50
+# Rows of a channel in which the beginnings of older threads are looked for: five calls.
+MOST_OLDER = 1_000
 # Each kind takes a scope of its own: where one lacks, the others are listed all the same.
 _KINDS = ("public_channel", "private_channel", "im", "mpim")
 
@@ -56,7 +59,8 @@ async def read_missed(
     for unread in channels.values():
         rows = await reading.rows(unread.address, horizon)
         new = {str(row["ts"]): row for row in rows or () if order_of(str(row["ts"])) > order_of(_ts(unread.since))}
-        wanted = _threads_of(unread.address, since, rows or (), threads)
+        older = await reading.beginnings(unread.address, horizon, threads)
+        wanted = _threads_of(unread.address, since, [*older, *(rows or ())], threads)
         begun = {ts: [new.pop(ts)] for thread in wanted if (ts := str(thread.address.thread)) in new}
         if rows is not None:
             yield unread.address, list(new.values())
@@ -81,9 +85,10 @@ async def read_place(web: AsyncWebClient, place: Unread, most: int) -> Rows:
 
 
 def _threads_of(of: Address, since: datetime, rows: Rows, known: dict[tuple[str, str], Unread]) -> list[Unread]:
-    """The threads of a channel that may have something new. Those known are taken out of `known`."""
+    """The threads of a channel that may have something new, those with the newest reply first. Those known are taken
+    out of `known`."""
     wanted: list[Unread] = []
-    for row in reversed(rows):
+    for row in sorted(rows, key=lambda row: order_of(clean(row.get("latest_reply")) or str(row["ts"])), reverse=True):
         if not row.get("reply_count") and not row.get("latest_reply") and row.get("thread_ts") != row["ts"]:
             continue
         ts = str(row["ts"])
@@ -91,8 +96,8 @@ def _threads_of(of: Address, since: datetime, rows: Rows, known: dict[tuple[str,
         latest = row.get("latest_reply")
         if not isinstance(latest, str) or order_of(latest) > order_of(_ts(thread.since)):
             wanted.append(thread)
-    older = [key for key in known if key[0] == of.channel]
-    return wanted + [known.pop(key) for key in older]
+    untold = [key for key in known if key[0] == of.channel]
+    return wanted + [known.pop(key) for key in untold]
 
 
 def _each_once(rows: Rows) -> Rows:
@@ -117,6 +122,22 @@ class _Reading:
 
         return await self._insist(read, channel=place.channel)
 
+    async def beginnings(
+        self, channel: Address, horizon: datetime, known: Mapping[tuple[str, str], Unread]
+    ) -> Sequence[Mapping[str, Any]]:
+        """The rows that began a channel's known threads before the horizon, as many as a few calls give: each says when
+        the last reply came, so that not every thread has to be asked. Nothing where there are no more threads than
+        that."""
+        old = {thread for of, thread in known if of == channel.channel and order_of(thread) <= order_of(_ts(horizon))}
+        if len(old) <= MOST_OLDER // PAGE:
+            return ()
+        after = f"{min(map(order_of, old)) - Decimal('0.000001'):f}"
+
+        async def read() -> Rows:
+            return await read_rows(self._web, channel, before=_ts(horizon), after=after, limit=MOST_OLDER)
+
+        return [row for row in await self._insist(read, channel=channel.channel) or () if str(row["ts"]) in old]
+
     async def member_of(self) -> Sequence[str]:
         """The ids of conversations that the app is in, as many of each kind as are read at most."""
         found: list[str] = []
@@ -131,8 +152,10 @@ class _Reading:
             try:
                 return await read()
             except SlackFault as fault:
-                log.info("slack_unread", code=fault.code, status=fault.status, needed=fault.needed, **what)
-                if not fault.transient:
+                # What a scope is missing for is never read: its questions go unanswered where no event tells of them.
+                tell = log.warning if fault.needed else log.info
+                tell("slack_unread", code=fault.code, status=fault.status, needed=fault.needed, **what)
+                if not fault.transient or fault.unserved:
                     return ()
                 if attempt == TRIES:
                     self.fault = fault

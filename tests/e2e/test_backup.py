@@ -45,6 +45,8 @@ async def test_backups_taken_under_load_are_whole_and_hold_all_that_was_acknowle
     people = [slack.add_user(name) for name in ("ada", "ben", "cy")]
     general, bob, studio = slack.add_channel("general"), discord.add_user("bob"), discord.add_channel("studio")
     on_stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+    for limited in ("USER", "CHANNEL", "WORKSPACE"):
+        on_stage.extra[f"PARLEY_{limited}_MESSAGES_PER_MINUTE"] = "100000"
     enough = asyncio.Event()
     asked: list[User] = []
 

@@ -30,6 +30,18 @@ async def caught_up(worker: App, platform: str, passes: int = 1) -> None:
             await asyncio.sleep(0.02)
 
 
+async def ended(stage: Stage, turns: int) -> None:
+    """Wait until a process of its own has written down the end of so many turns."""
+    async with asyncio.timeout(60):
+        while True:
+            with sqlite3.connect(stage.folder / "parley.db") as database:
+                [(count,)] = database.execute("SELECT count(*) FROM turns WHERE state = 'answered'")
+            database.close()
+            if count == turns:
+                return
+            await asyncio.sleep(0.1)
+
+
 def asked(talk: Talk) -> list[str]:
     """The question of each request to the model, without the name before it."""
     return [list(user_texts(call.body))[-1].partition(": ")[2] for call in talk.openai.calls]
@@ -230,6 +242,28 @@ async def test_who_goes_on_in_an_old_slack_thread_waits_for_that_alone_to_be_rea
         assert app.desk.catch_ups["slack"].passes == 0
         [texts] = [texts for call in openai.calls if "two" in (texts := list(user_texts(call.body)))[-1]]
     assert [text.partition(": ")[2] for text in texts] == ["zero 0", "one", "two"]
+
+
+async def test_old_slack_threads_are_asked_for_by_what_their_channel_says_of_them(on_stage: Stage) -> None:
+    slack = on_stage.slack
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    on_stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+    async with on_stage.process() as worker:
+        firsts = [await slack.say(ada, general, f"zero {n}", mention=True) for n in range(30)]
+        await ended(on_stage, 30)
+        await worker.kill()
+    await asyncio.sleep(6)
+    await slack.say(ada, general, "one", thread_ts=firsts[7].ts)
+    # All the threads are older than what is read of the channel.
+    on_stage.extra["PARLEY_CATCH_UP_HOURS"] = f"{5.5 / 3600}"
+    slack.requests.clear()
+    async with on_stage.worker() as app:
+        await caught_up(app, "slack")
+        await idle(app)
+    reads = [request.path.rpartition("/")[2] for request in slack.requests if "conversations." in request.path]
+    assert reads.count("conversations.history") == 2
+    assert reads.count("conversations.replies") == 1
+    assert len(slack.bot_messages(general, firsts[7].ts)) == 2
 
 
 async def test_who_replies_in_a_discord_channel_waits_for_that_alone_to_be_read(on_stage: Stage) -> None:

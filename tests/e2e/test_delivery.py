@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot import crash
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.stage import Stage
@@ -172,6 +173,76 @@ async def test_while_a_lost_post_is_looked_for_the_search_itself_may_fail(talk: 
         await talk.openai.wait_for(lambda: talk.openai.calls)
         await idle(app)
     assert talk.answers() == ["only once"]
+    talk.place.faults.clear()
+
+
+def unreadable(platform: str) -> Fault:
+    """The bot may not read the place: a scope lacks, or a permission."""
+    if platform == "slack":
+        return Fault(status=200, body={"ok": False, "error": "missing_scope", "needed": "channels:history"})
+    return Fault(status=403, body={"code": 50001, "message": "Missing Access"})
+
+
+async def test_a_post_that_was_not_taken_is_sent_again_without_a_look_into_the_place(talk: Talk) -> None:
+    talk.openai.script("whole")
+    talk.fail(POST, refused(0.3), refused(0.3))
+    talk.fail(READ, *[unreadable(talk.platform)] * 20)
+    async with talk.stage.worker() as app:
+        await talk.ask()
+        await talk.until("whole")
+        await idle(app)
+    talk.place.faults.clear()
+
+
+async def test_the_second_message_of_an_answer_may_be_limited_where_nothing_can_be_read(talk: Talk) -> None:
+    talk.stage.extra["PARLEY_PLATFORM_LIMITS"] = "none"
+    long = " ".join(f"word{n}" for n in range(1_600))
+    talk.openai.script(long)
+    talk.stage.extra["PARLEY_STREAMING"] = "false"
+    async with talk.stage.worker() as app:
+        talk.fail(READ, *[unreadable(talk.platform)] * 20)
+        await talk.ask()
+        await talk.place.wait_for(talk.answers)
+        talk.fail(POST, refused(0.3))
+        await idle(app)
+    assert [word for text in talk.answers() for word in text.split() if word.startswith("word")] == long.split()
+    talk.place.faults.clear()
+
+
+async def test_where_nobody_can_see_whether_an_answer_arrived_its_asker_is_told_and_it_is_not_repeated(
+    on_stage: Stage,
+) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.openai.script("first", "second")
+    async with on_stage.worker() as app:
+        for n, fault in enumerate((Fault("lost_reply"), Fault(status=503, body="x")), 1):
+            talk.fail(POST, fault)
+            talk.fail(READ, *[unreadable("slack")] * 20)
+            await talk.ask()
+            await talk.openai.wait_for(lambda n=n: len(talk.openai.calls) == n)  # type: ignore[misc]
+            await idle(app)
+            talk.place.faults.clear()
+    first, told, told_again = talk.answers()
+    assert first == "first"
+    assert "I can't tell whether my answer has arrived here" in told and "ref " in told
+    assert "I can't tell whether my answer has arrived here" in told_again
+    assert talk.told_alone() == []
+
+
+async def test_a_process_that_dies_before_it_posts_where_nothing_can_be_read_leaves_a_word(on_stage: Stage) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.openai.script("never seen")
+    on_stage.extra[crash.VARIABLE] = "after_intent"
+    async with on_stage.process() as worker:
+        await talk.ask()
+        await worker.process.wait()
+    del on_stage.extra[crash.VARIABLE]
+    talk.fail(READ, *[unreadable("slack")] * 40)
+    async with on_stage.worker() as app:
+        await talk.place.wait_for(talk.answers)
+        await idle(app)
+    [told] = talk.answers()
+    assert "I can't tell whether my answer has arrived here" in told
     talk.place.faults.clear()
 
 

@@ -187,11 +187,50 @@ async def test_where_slack_refuses_the_block_the_same_text_stands_in_plainer_one
         assert await adapter.find_replies(place, trace(KEY)) == [sent]
 
 
+async def test_where_no_block_is_taken_the_text_stands_without_any(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    text = " ".join(f"**word{n}**" for n in range(300))
+    async with running(slack, sink) as adapter:
+        slack.faults.add("chat.postMessage", refused("invalid_blocks"), refused("invalid_blocks"))
+        sent = await adapter.send(place_of(slack, general), Reply(text, buttons=("stop",)), KEY)
+        (message,) = slack.bot_messages(general)
+        assert (message.ts, message.blocks) == (sent, [])
+        assert message.text.split() == [f"*word{n}*" for n in range(300)]
+
+
+async def test_a_message_goes_without_what_it_carries_where_slack_does_not_take_that(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        slack.faults.add("chat.postMessage", refused("metadata_must_be_sent_from_app"))
+        await adapter.send(place_of(slack, general), Reply("Hello"), KEY)
+        (message,) = slack.bot_messages(general)
+        assert slack.visible_text(message) == "Hello"
+        slack.faults.add("chat.postMessage", *[refused("invalid_metadata_format")] * 2)
+        with pytest.raises(DeliveryRefused):
+            await adapter.send(place_of(slack, general), Reply("Hello"), KEY)
+
+
+async def test_where_nobody_serves_a_reading_it_is_refused_at_once(
+    slack: SlackWorkspace, sink: RecordingSink, general: Channel
+) -> None:
+    async with running(slack, sink) as adapter:
+        slack.faults.add("conversations.history", *[Fault(status=404, body="not here")] * 2)
+        with pytest.raises(DeliveryRefused):
+            await adapter.fetch_history(place_of(slack, general))
+        with pytest.raises(DeliveryRefused):
+            await adapter.find_replies(place_of(slack, general), trace(KEY))
+        slack.faults.add("chat.postMessage", Fault(status=404, body="not here"))
+        with pytest.raises(DeliveryUncertain):
+            await adapter.send(place_of(slack, general), Reply("x"), KEY)
+
+
 async def test_a_block_that_is_refused_in_every_form_is_a_refusal(
     slack: SlackWorkspace, sink: RecordingSink, general: Channel
 ) -> None:
     async with running(slack, sink) as adapter:
-        slack.faults.add("chat.postMessage", refused("invalid_blocks"), refused("invalid_blocks"))
+        slack.faults.add("chat.postMessage", *[refused("invalid_blocks")] * 3)
         with pytest.raises(DeliveryRefused) as failure:
             await adapter.send(place_of(slack, general), Reply("x"), KEY)
         assert failure.value.code == "invalid_blocks"

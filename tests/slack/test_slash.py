@@ -12,6 +12,7 @@ from bot.errors import StorageFailed
 from bot.messages import Address, Author
 from emulators.faults import Fault
 from emulators.slack import SlackWorkspace
+from emulators.slack.state import ResponseUrl
 from tests.slack.stage import RecordingSink, running
 
 
@@ -123,3 +124,17 @@ async def test_an_answer_in_no_charset_for_texts_hurts_nothing(slack: SlackWorks
     async with open_session(5) as session:
         await response_urls.answer(session, f"{slack.base_url}/commands/T1/key", "hello")
     assert slack.faults.pending == 0
+
+
+async def test_commands_are_told_apart_by_more_than_their_trigger(slack: SlackWorkspace, sink: RecordingSink) -> None:
+    ada, general = slack.add_user("ada"), slack.add_channel("general")
+    async with running(slack, sink):
+        first = await slack.slash(ada, general, "/parley", "help")
+        await slack.wait_for(lambda: sink.commands)
+        again = {**first.payload, "text": "show"}
+        for payload in (again, again, dict(first.payload)):
+            response = ResponseUrl(ada.id, general.id, None, None)
+            await slack.interact("slash_commands", payload, response, accepts=True)
+        await slack.wait_for(lambda: len(sink.commands) == 2)
+        await asyncio.sleep(0.1)
+    assert [command.name for command in sink.commands] == ["help", "show"], "what is told again is done once"
