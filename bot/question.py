@@ -62,8 +62,7 @@ async def read_question(
     if claim.kind == "answer":
         window = await store.history.window(claim.turn_id, claim.conversation_id, claim.context_start)
         around = await surroundings.read(claim, adapter, effective, window.messages, since=since)
-        if around.more:
-            window = await store.history.window(claim.turn_id, claim.conversation_id, claim.context_start)
+        window = around.window or window
         seen = await enclosures.of(adapter, claim, window.messages, effective)
         history = seen.history
         memory = context.Memory(claim.context_start, window.summaries if effective.summaries else ())

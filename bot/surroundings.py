@@ -25,7 +25,7 @@ from bot.pacing import Pace
 from bot.policy import is_heard
 from bot.settings import Settings
 from storage import Store
-from storage.records import Claim, StoredMessage, micros, micros_of
+from storage.records import Claim, StoredMessage, Window, micros, micros_of
 
 log = structlog.get_logger(__name__)
 
@@ -40,10 +40,10 @@ CLOSED = "I can't read the earlier messages here: a permission that I lack may s
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What came of reading: whether there is `more` of the conversation now, and a line for the asker, or nothing, on
-    what could not be read of it."""
+    """What came of reading: the conversation's `window` where there is more of it now, and a line for the asker, or
+    nothing, on what could not be read of it."""
 
-    more: bool = False
+    window: Window | None = None
     unread: str = ""
 
 
@@ -73,12 +73,12 @@ class Surroundings:
         if not effective.channel_messages:
             return Around()
         if _begins(claim, first, known):
-            return Around(more=await self._channel(claim, adapter, first, effective, since))
+            return Around(await self._channel(claim, adapter, first, effective, since))
         asked = next((message for message in known if message.turn_id == claim.turn_id), None)
         # What a press of a button asks stands nowhere in the channel.
         if asked is not None and ":" not in asked.platform_id and _is_a_whole_channel(claim):
             after = [m.position + 1 for m in known if m.position < asked.position and m.role != "overheard"]
-            return Around(more=await self._channel(claim, adapter, asked, effective, max([since, *after])))
+            return Around(await self._channel(claim, adapter, asked, effective, max([since, *after])))
         return Around()
 
     async def _earlier(
@@ -124,12 +124,15 @@ class Surroundings:
         ]
         await self.store.inbox.remember(claim.conversation_id, earlier, adapter.describe().bot_id)
         log.info("history_read", messages=len(earlier))
-        return Around(more=bool(earlier))
+        if not earlier:
+            return Around()
+        return Around(await self.store.history.window(claim.turn_id, claim.conversation_id, claim.context_start))
 
     async def _channel(
         self, claim: Claim, adapter: Adapter, first: StoredMessage, effective: Effective, since: int
-    ) -> bool:
-        """The last messages of the channel before a mention, its `first` message."""
+    ) -> Window | None:
+        """The conversation with the last messages of the channel before a mention, its `first` message; None where
+        there are none."""
         channel, most = replace(claim.address, thread=None), effective.channel_messages
         own_id = adapter.describe().bot_id
         oldest = max(since, first.sent_at - micros_of(self.settings.parley_channel_minutes * 60))
@@ -137,7 +140,7 @@ class Surroundings:
         if said is None:
             said = await self._ask(adapter, channel, first.platform_id, most)
         if said is None:
-            return False
+            return None
         heard = [
             message
             for message in said
@@ -146,9 +149,9 @@ class Surroundings:
             and (message.whole_text or message.attachments)
             and is_heard(message.author, effective, self.settings)
         ]
-        kept = await self.store.overheard.keep(claim.conversation_id, heard, own_id) if heard else 0
-        log.info("channel_read", messages=kept)
-        return kept > 0
+        window = await self.store.overheard.take_along(claim, heard, own_id) if heard else None
+        log.info("channel_read", messages=len(heard) if window is not None else 0)
+        return window
 
     async def _ask(
         self, adapter: Adapter, channel: Address, before: str, most: int

@@ -72,7 +72,7 @@ class History:
 
     async def window(self, turn_id: int, conversation_id: int, start: int) -> Window:
         """The same, with the conversation's summaries, as they stood at one moment."""
-        return await self._database.read(_window, turn_id, conversation_id, start)
+        return await self._database.read(window_of, turn_id, conversation_id, start)
 
     async def asked(self, turn_id: int) -> Sequence[StoredMessage]:
         """The messages that a turn answers, commands included, oldest first; none that was deleted."""
@@ -83,7 +83,8 @@ class History:
         await self._database.insist(_move_start, conversation_id, start)
 
 
-def _window(connection: Connection, turn_id: int, conversation_id: int, start: int) -> Window:
+def window_of(connection: Connection, turn_id: int, conversation_id: int, start: int) -> Window:
+    """See `History.window`. In the transaction that is open."""
     return Window(_until(connection, turn_id, conversation_id, start), all_of(connection, conversation_id))
 
 

@@ -15,7 +15,8 @@ from bot.messages import IncomingMessage
 from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import micros
+from storage.history import window_of
+from storage.records import Claim, Window, micros
 from storage.schema import messages, overheard, reply_parts, turns
 
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -86,6 +87,17 @@ class Overheard:
         Messages by `own_id` are the bot's own.
         """
         return await self._database.insist(_keep, conversation_id, said, own_id)
+
+    async def take_along(self, claim: Claim, said: Sequence[IncomingMessage], own_id: str) -> Window | None:
+        """`keep` for the conversation of a turn, and what the turn may read then, as `History.window` has it; None
+        where nothing of it may be heard."""
+        return await self._database.insist(_take_along, claim, said, own_id)
+
+
+def _take_along(connection: Connection, claim: Claim, said: Sequence[IncomingMessage], own_id: str) -> Window | None:
+    if not _keep(connection, claim.conversation_id, said, own_id):
+        return None
+    return window_of(connection, claim.turn_id, claim.conversation_id, claim.context_start)
 
 
 def _keep(connection: Connection, conversation_id: int, said: Sequence[IncomingMessage], own_id: str) -> int:
