@@ -255,8 +255,8 @@ def _method() -> str:
             "median is taken. Each takes in and claims as the product does, with a synchronous commit. A ratio is of "
             "two medians of one round.",
             "- **Starting**: `python -m bot run` over such a database; the very first start, which fills the disk's "
-            "cache, is left out. An answer given right after a start waits for what was missed to be read back from "
-            "the platform, at most ten seconds.",
+            "cache, is left out. The question begins a conversation, and waits for nothing that may have been missed "
+            "to be read back.",
             f"- **Many threads and streams**: one process that answers {crowds.IDLE_THREADS:,} questions, each the "
             f"beginning of a thread; then {crowds.STREAMS} questions in as many channels at the same moment, from a "
             f"model that streams each answer over {crowds.STREAM_MS / 1000:.0f} s, shown while it grows. Resident "
