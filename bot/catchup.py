@@ -129,12 +129,14 @@ class CatchUp:
         """Take in what was read in a place since a gap; how many messages are to be answered."""
         answered, begun = 0, []
         for message in messages:
-            turn_id = await self.intake.receive_missed(message, place)
+            accepted = await self.intake.receive_missed(message, place)
             crash.point("in_catch_up")
-            if turn_id is not None:
-                answered += 1
-                if place_of(message) == place:
-                    begun.append(turn_id)
+            if accepted is None or accepted.turn_id is None:
+                continue
+            answered += accepted.outcome in {"queued", "joined"}
+            # A reply that was also sent to the channel belongs to its thread, which is not read yet.
+            if place.thread is not None or place_of(message) == place:
+                begun.append(accepted.turn_id)
         await self.intake.settle(place, gap, begun)
         return answered
 

@@ -15,7 +15,15 @@ import structlog
 
 from bot.adapter import Action, Adapter
 from bot.endings import below
-from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, DeliveryUncertain, MessageGone
+from bot.errors import (
+    DeliveryDelayed,
+    DeliveryFailure,
+    DeliveryRefused,
+    DeliveryUncertain,
+    FateUnknown,
+    MessageGone,
+    StorageFailed,
+)
 from bot.files.out import at_most, whole_name
 from bot.insisting import insist
 from bot.lease import Lease
@@ -40,6 +48,8 @@ SLOWEST_PREVIEW_SECONDS = 5.0
 NO_ROOM_SECONDS = 1.0
 # Edits are scarce where one answer gets none for longer than this.
 SCARCE_EDITS_SECONDS = 2.5
+# How long a turn that ends without an end stored waits for that.
+CONFIRMED_WITHIN_SECONDS = 1.0
 # A stream can't show a block of code before its end: where more than so many characters wait for that, edits can.
 HELD_BACK_CHARACTERS = 400
 
@@ -154,6 +164,14 @@ class LiveAnswer:
         """Write down that it was sent, where that is still to be done. Raises `StorageFailed`."""
         await self._parts.confirm()
 
+    async def confirm_in_passing(self) -> None:
+        """The same for a turn that does not end here: what is not confirmed in a moment is looked for by the next."""
+        try:
+            async with asyncio.timeout(CONFIRMED_WITHIN_SECONDS):
+                await self._parts.confirm()
+        except (TimeoutError, StorageFailed) as failure:
+            log.info("sent_unconfirmed", turn=self._turn, reason=str(failure))
+
     def confirmed(self) -> None:
         """It was written down with the turn's end."""
         self._parts.unconfirmed = None
@@ -196,12 +214,15 @@ class LiveAnswer:
         self.complete(text, buttons=self._after)
 
     async def say_instead(self, text: str, buttons: tuple[Button, ...] = ()) -> bool:
-        """Try once to put a text in the answer's place, once `run` has failed; whether the platform took it."""
+        """Try once to put a text in the answer's place, once `run` has failed; whether the platform took it. Raises
+        `FateUnknown` where a message of the answer may stand there."""
         try:
             texts = at_most(split(text, self._fits), self._most, self._fits, self._file)
             for index, (part, below) in enumerate(_over(texts, buttons)):
                 await self._show(index, part, below, self._action(index))
             await self._parts.take_back_from(len(texts))
+        except FateUnknown:
+            raise
         except DeliveryFailure as failure:
             log.info("sentence_refused", turn=self._turn, code=failure.code)
             return False

@@ -157,6 +157,7 @@ class Engine:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._wake.wait()
         self._wake.clear()
+        self._pauses = False
         if self._draining.is_set():
             return None
         try:

@@ -328,13 +328,13 @@ class DeliveryRefused(DeliveryFailure):
 
 
 class FateUnknown(DeliveryRefused):
-    """A message may have landed or not, and the place can't be read to see."""
+    """A message may have landed or not, and it can't be seen: mostly, the place can't be read."""
 
     sentence = (
-        "I can't tell whether my answer has arrived here: it was not confirmed, and I may not read this place to look. "
+        "I can't tell whether my answer has arrived here: it was not confirmed, and I could not look for it. "
         "If it doesn't stand above, please ask me again."
     )
     for_admin = (
-        "{about} can't be read by me, so I could not see whether an answer that was not confirmed had arrived there. "
-        "Give me the right to read it; `parley doctor` says which scopes and permissions lack."
+        "In {about} I could not see whether an answer had arrived that was not confirmed. Mostly I lack the right to "
+        "read there: `parley doctor` says which scopes and permissions; the log has the platform's code."
     )

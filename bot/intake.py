@@ -85,13 +85,12 @@ class Intake:
             case MessageDeleted(address, message_id):
                 await self.revising.delete(address, message_id)
 
-    async def receive_missed(self, message: IncomingMessage, place: Address) -> int | None:
-        """Take in what was read in a place, where no event told of it; the turn that will answer it, None where none
-        will. Raises `StorageFailed`."""
+    async def receive_missed(self, message: IncomingMessage, place: Address) -> Accepted | None:
+        """Take in what was read in a place, where no event told of it; what became of it, None where it is none of our
+        business. Raises `StorageFailed`."""
         if message.edited:
             await self.revising.edit(message)
-        accepted = await self._message(message, place)
-        return accepted.turn_id if accepted is not None and accepted.outcome in {"queued", "joined"} else None
+        return await self._message(message, place)
 
     def hold(self, platform: str, seconds: float) -> None:
         """Let no new turn of a conversation under way on a platform begin for so long: what was asked in it before may

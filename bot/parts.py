@@ -35,7 +35,7 @@ class _Part:
     """One message of the answer: what it shows, its text None where that is not known (an earlier process sent it).
 
     `intended_at`: when it was first tried to send it, in microseconds since the epoch. `streams`: it grows by a stream
-    of this process. `unsent`: the platform did not take it, so that it can't be there.
+    of this process. `unsent`: it can't be there, as every try of it was refused for certain.
     """
 
     number: int
@@ -203,7 +203,7 @@ class Parts:
     async def _intend(self, number: int | None = None) -> None:
         """Write down that one more message is about to be sent."""
         await self.confirm()
-        part = _Part(number or self._next_number(), None, None, now())
+        part = _Part(number or self._next_number(), None, None, now(), unsent=True)
         await self._turns.intend_part(self._claim, part.number, self._outcome)
         self._parts.append(part)
         self._highest = part.number
@@ -214,11 +214,12 @@ class Parts:
         if self._before_first is not None:
             await self._before_first()
             self._before_first = None
-        part.unsent = False
+        unsent, part.unsent = part.unsent, False
         try:
             await _undisturbed(self._send(part, reply, as_stream=as_stream, last=last))
         except DeliveryDelayed:
-            part.unsent = True
+            # Where a message may be sent again with its key, the library has done so itself, after what it met before.
+            part.unsent = unsent and not isinstance(self._adapter, RepeatsSafely)
             raise
         except DeliveryRefused:
             self._parts.remove(part)
@@ -311,7 +312,9 @@ class Parts:
         """Remove a message, whether or not it is known to have landed."""
         if isinstance(self._adapter, Deletes):
             deletes: Deletes = self._adapter
-            platform_id = part.platform_id or await insist(self._claim.key, lambda: self._look_up(part))
+            platform_id = part.platform_id
+            if platform_id is None and not part.unsent:
+                platform_id = await insist(self._claim.key, lambda: self._look_up(part))
             if platform_id is not None:
                 await insist(self._claim.key, lambda: self._delete(deletes, platform_id))
         await self._turns.drop_part(self._claim, part.number)

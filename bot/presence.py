@@ -90,13 +90,17 @@ class Presence:
         async with self._calling:
             return
 
+    def stays(self, *, posted: bool) -> bool:
+        """Whether something may be shown that no message has cleared."""
+        return self._unsure if posted else self._shown
+
     async def clear(self, *, posted: bool, left_behind: bool) -> None:
         """Stop showing it, and take away what a message has not cleared: all of it where none was `posted`.
 
         `left_behind`: a process before this one may have shown it. Does its work once.
         """
         await self.end()
-        stays = self._unsure if posted else self._shown or left_behind
+        stays = self.stays(posted=posted) or (left_behind and not posted)
         if stays and not self._cleared and isinstance(self._adapter, ShowsStatus):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLEARED_WITHIN_SECONDS):

@@ -149,9 +149,12 @@ class Surroundings:
             and (message.whole_text or message.attachments)
             and is_heard(message.author, effective, self.settings)
         ]
-        window = await self.store.overheard.take_along(claim, heard, own_id) if heard else None
-        log.info("channel_read", messages=len(heard) if window is not None else 0)
-        return window
+        if not heard:
+            return None
+        log.info("channel_read", messages=len(heard))
+        return await self.store.overheard.take_along(
+            claim.turn_id, claim.conversation_id, claim.context_start, heard, own_id
+        )
 
     async def _ask(
         self, adapter: Adapter, channel: Address, before: str, most: int

@@ -199,13 +199,15 @@ class TurnRunner:
             )
             answer.confirmed()
         else:
+            if claim.attempt > 1 or lease.times_changed or presence.stays(posted=answer.posted):
+                await answer.confirm()  # the turn's end is not near
             await self.taking_back.others(lease, question, files)
             # Before the end is stored: after it nobody would come back to what is still shown.
             await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
             await self._finish(claim, question, answer, outcome)
         finally:
             await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
-            await answer.confirm()
+            await answer.confirm_in_passing()
 
     async def _carry_out(
         self, lease: Lease, question: Question, answer: LiveAnswer, presence: Presence
@@ -222,12 +224,16 @@ class TurnRunner:
         self, claim: Claim, question: Question, answer: LiveAnswer, refused: DeliveryRefused
     ) -> bool:
         """Say that the answer was not taken, in its place or to the asker alone; whether that was possible."""
-        if isinstance(refused, FateUnknown):
+        try:
+            if isinstance(refused, FateUnknown):
+                raise refused
+            sentence = _unless_spoken(endings.apology(claim, refused), question)
+            under = _after(claim, question, sentence) if sentence.keeps else ()
+            said = await answer.say_instead(sentence.text, under)
+        except FateUnknown as unknown:
             # It may stand there: nothing of it is said anywhere a second time.
-            return await answer.say_below(endings.apology(claim, refused).text)
-        sentence = _unless_spoken(endings.apology(claim, refused), question)
-        under = _after(claim, question, sentence) if sentence.keeps else ()
-        return await answer.say_instead(sentence.text, under) or await self._write_alone(claim, question, answer.text)
+            return await answer.say_below(endings.apology(claim, unknown).text)
+        return said or await self._write_alone(claim, question, answer.text)
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""

@@ -16,7 +16,7 @@ from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.history import window_of
-from storage.records import Claim, Window, micros
+from storage.records import Window, micros
 from storage.schema import messages, overheard, reply_parts, turns
 
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -81,23 +81,28 @@ class Overheard:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, conversation_id: int, said: Sequence[IncomingMessage], own_id: str) -> int:
-        """Keep what was said in one channel for a conversation there; returns how many messages may be heard of it.
+    async def take_along(
+        self, turn_id: int, conversation_id: int, start: int, said: Sequence[IncomingMessage], own_id: str
+    ) -> Window | None:
+        """Keep what was said in one channel for a conversation there; what a turn may read then, as `History.window`
+        has it, or None where nothing of it may be heard.
 
         Messages by `own_id` are the bot's own.
         """
-        return await self._database.insist(_keep, conversation_id, said, own_id)
-
-    async def take_along(self, claim: Claim, said: Sequence[IncomingMessage], own_id: str) -> Window | None:
-        """`keep` for the conversation of a turn, and what the turn may read then, as `History.window` has it; None
-        where nothing of it may be heard."""
-        return await self._database.insist(_take_along, claim, said, own_id)
+        return await self._database.insist(_take_along, turn_id, conversation_id, start, said, own_id=own_id)
 
 
-def _take_along(connection: Connection, claim: Claim, said: Sequence[IncomingMessage], own_id: str) -> Window | None:
-    if not _keep(connection, claim.conversation_id, said, own_id):
-        return None
-    return window_of(connection, claim.turn_id, claim.conversation_id, claim.context_start)
+def _take_along(
+    connection: Connection,
+    turn_id: int,
+    conversation_id: int,
+    start: int,
+    said: Sequence[IncomingMessage],
+    *,
+    own_id: str,
+) -> Window | None:
+    kept = _keep(connection, conversation_id, said, own_id)
+    return window_of(connection, turn_id, conversation_id, start) if kept else None
 
 
 def _keep(connection: Connection, conversation_id: int, said: Sequence[IncomingMessage], own_id: str) -> int:

@@ -223,10 +223,11 @@ class Client(discord.Client):
             if failed_resumes >= RESUME_TRIES:
                 session, failed_resumes = None, 0
             # Of a session that Discord has forgotten it has asked for a wait, which is over.
-            forgotten = resuming and ended.session is None
-            if self._alive or forgotten:
+            forgotten = resuming and not self._alive and ended.session is None
+            lasted = self._alive and time.monotonic() - began >= self._timing.served
+            # One that ends soon and for good takes a new identify each time, and there are 1,000 a day.
+            if lasted or forgotten or (self._alive and ended.session is not None):
                 backoff.reset()
-                lasted = time.monotonic() - began >= self._timing.served
                 delay = 0.0 if lasted or forgotten else random.uniform(0, self._timing.again)
             else:
                 delay = backoff.next()

@@ -63,6 +63,9 @@ PREVIEW_SECONDS = 1.0
 
 # Of the channels that a history names without their names, so many are asked for.
 _MOST_CHANNELS = 10
+# An address that says there is nothing may be a proxy's for a moment: so often a message is looked for there.
+_LOOKS = 3
+_LOOK_AGAIN_SECONDS = 1.0
 # The last stop buttons are taken away within so many seconds of the end.
 _SESSIONS_END_SECONDS = 2.0
 
@@ -189,6 +192,13 @@ class SlackAdapter:
         Raises a `DeliveryFailure`.
         """
         with self._delivery(reading=True):
+            for _ in range(_LOOKS - 1):
+                try:
+                    return await find_own(self._web, address, trace, self._identity)
+                except SlackFault as fault:
+                    if not fault.unserved:
+                        raise
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             return await find_own(self._web, address, trace, self._identity)
 
     async def missed(

@@ -35,8 +35,8 @@ _TRANSIENT = frozenset(
         STILL_STREAMING,
     }
 )
-# HTTP's own: a wait that took too long, a request that came too early or too often.
-_PASSING = frozenset({408, 425, 429})
+# HTTP's own: there is no such address, or not for this method.
+_NOT_SERVED = frozenset({404, 405, 410, 501})
 # The token is refused, which an admin can set right: https://docs.slack.dev/reference/methods/auth.test#errors
 _TOKEN_REFUSED = frozenset({"token_revoked", "invalid_auth", "account_inactive", "token_expired", "not_authed"})
 _TOKEN_REFUSED_RETRY_AFTER = 30.0
@@ -86,7 +86,7 @@ class SlackFault(Exception):
     @property
     def unserved(self) -> bool:
         """Whether nobody there serves the method at all: a proxy, or what stands in for Slack."""
-        return not self.refused and 400 <= self.status < 500 and self.status not in _PASSING
+        return not self.refused and self.status in _NOT_SERVED
 
     @property
     def token_refused(self) -> bool:

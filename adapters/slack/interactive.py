@@ -8,13 +8,11 @@ that is said in words. Every use of a control is carried out once, however often
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import orjson
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -321,6 +319,9 @@ def _sentence(error: Exception) -> str:
 def _use_of(body: Mapping[str, Any]) -> str:
     """What is the same however often Slack tells of one use of a control, and of no other use; empty where it says
     nothing that is."""
-    if not clean(body.get("trigger_id")):
-        return ""
-    return hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str), digest_size=16).hexdigest()
+    trigger = clean(body.get("trigger_id"))
+    actions = body.get("actions")
+    action = fields(actions[0]) if isinstance(actions, list) and actions else {}
+    view = fields(body.get("view"))
+    told = (body.get("command"), body.get("text"), action.get("action_id"), action.get("action_ts"), view.get("id"))
+    return "\0".join((trigger, *map(clean, told))) if trigger else ""

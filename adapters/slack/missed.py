@@ -67,10 +67,8 @@ async def read_missed(
         for thread in wanted:
             first = begun.get(str(thread.address.thread), [])
             replies = await reading.rows(thread.address, thread.since)
-            if replies is not None:
-                yield thread.address, _each_once([*first, *replies])
-            elif first:
-                yield unread.address, first
+            if replies is not None or first:
+                yield thread.address, _each_once([*first, *(replies or ())])
     if reading.fault is not None:
         raise reading.fault
 
@@ -155,7 +153,7 @@ class _Reading:
                 # What a scope is missing for is never read: its questions go unanswered where no event tells of them.
                 tell = log.warning if fault.needed else log.info
                 tell("slack_unread", code=fault.code, status=fault.status, needed=fault.needed, **what)
-                if not fault.transient or fault.unserved:
+                if not fault.transient or (fault.unserved and attempt == TRIES):
                     return ()
                 if attempt == TRIES:
                     self.fault = fault

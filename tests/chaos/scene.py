@@ -106,7 +106,7 @@ class Scene:
         dice = random.Random(f"pace {self.plan.seed} {answer.tokens[0]} {answer.version}")
         text = answer.text
         seconds = dice.choice((0.0, 0.3, dice.uniform(0.5, 2.0), dice.uniform(2.0, 5.0)))
-        harm = dice.choice(("", "", "", "cut", "end", "stall", "error")) if answer.version % 2 else ""
+        harm = dice.choice(("", "", "", "cut", "end", "stall", "error")) if answer.version % 3 == 1 else ""
         at = dice.randint(0, len(text))
         if self.slow:
             seconds, harm = SLOW_SECONDS, ""

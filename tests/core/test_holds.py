@@ -94,6 +94,18 @@ async def test_a_message_is_kept_until_its_thread_or_the_channel_that_may_begin_
     assert holds.end("slack") == [elsewhere]
 
 
+async def test_what_is_said_in_a_thread_that_is_read_before_its_channel_is_kept_for_the_channel_too() -> None:
+    holds = Holds()
+    holds.begin("slack", 10)
+    early = says(THREAD, "101")
+    holds.keep(early)
+    assert holds.settle(THREAD, holds.gap("slack")) == [early]
+    holds.keep(early)
+    assert holds.settle(GENERAL, holds.gap("slack")) == [early]
+    holds.keep(early)
+    assert holds.end("slack") == [], "both are read: it is nobody's"
+
+
 async def test_places_are_asked_for_once_and_not_more_of_them_than_a_platform_grants() -> None:
     holds = Holds()
     holds.ask_for(GENERAL)

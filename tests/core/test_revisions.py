@@ -190,7 +190,9 @@ async def test_questions_by_edits_count_towards_the_limit_when_they_are_asked(st
 async def test_edits_that_were_missed_are_taken_from_history(store: Store) -> None:
     door, message = intake(store), says("teh question")
     await door.receive(message)
-    assert not await door.receive_missed(edited(message, "the question").message, message.address)
+    known = await door.receive_missed(edited(message, "the question").message, message.address)
+    assert known is not None
+    assert known.outcome == "duplicate"
     lease = await lease_of(store)
     assert [m.text for m in await store.history.asked(lease.claim.turn_id)] == ["the question"]
 

@@ -393,6 +393,24 @@ async def test_what_goes_on_in_a_thread_whose_question_is_still_to_be_read_is_an
     database.close()
 
 
+async def test_what_goes_on_in_a_discord_thread_whose_question_is_still_to_be_read_is_answered_too(
+    on_stage: Stage,
+) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    bob, studio = discord.add_user("bob"), discord.add_channel("studio")
+    async with on_stage.process() as worker:
+        await worker.kill()
+    one = await discord.say(bob, studio, "one", mention=True)
+    thread = await discord.start_thread(bob, studio, "about one", from_message=one)
+    discord.faults.add(HISTORY["discord"], *[Fault("delay", seconds=0.7)] * 6)
+    async with on_stage.worker() as app:
+        await discord.say(bob, studio, "two", thread=thread)
+        await caught_up(app, "discord")
+        await idle(app)
+    said = {text.partition(": ")[2] for call in openai.calls for text in user_texts(call.body)}
+    assert said >= {"one", "two"}
+
+
 async def test_a_discord_session_that_cannot_be_resumed_is_caught_up(on_stage: Stage) -> None:
     discord = on_stage.discord
     bob, studio = discord.add_user("bob"), discord.add_channel("studio")

@@ -209,6 +209,23 @@ async def test_the_second_message_of_an_answer_may_be_limited_where_nothing_can_
     talk.place.faults.clear()
 
 
+async def test_a_discord_post_that_may_stand_and_is_limited_past_its_nonces_time_is_looked_for(
+    on_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = Talk(on_stage, "discord")
+    monkeypatch.setattr("adapters.discord.adapter.DiscordAdapter.repeat_seconds", 0.1)
+    talk.openai.script("only once")
+    talk.fail(POST, Fault("lost_reply"), refused(1))
+    async with on_stage.worker() as app:
+        await talk.ask()
+        await talk.openai.wait_for(lambda: talk.openai.calls)
+        talk.discord.nonces.clear()
+        await talk.discord.wait_for(talk.answers)
+        talk.discord.nonces.clear()
+        await idle(app)
+    assert talk.answers() == ["only once"]
+
+
 async def test_where_nobody_can_see_whether_an_answer_arrived_its_asker_is_told_and_it_is_not_repeated(
     on_stage: Stage,
 ) -> None:

@@ -212,11 +212,11 @@ async def test_a_message_goes_without_what_it_carries_where_slack_does_not_take_
             await adapter.send(place_of(slack, general), Reply("Hello"), KEY)
 
 
-async def test_where_nobody_serves_a_reading_it_is_refused_at_once(
+async def test_where_nobody_serves_a_reading_it_is_refused(
     slack: SlackWorkspace, sink: RecordingSink, general: Channel
 ) -> None:
     async with running(slack, sink) as adapter:
-        slack.faults.add("conversations.history", *[Fault(status=404, body="not here")] * 2)
+        slack.faults.add("conversations.history", *[Fault(status=404, body="not here")] * 4)
         with pytest.raises(DeliveryRefused):
             await adapter.fetch_history(place_of(slack, general))
         with pytest.raises(DeliveryRefused):
@@ -627,6 +627,7 @@ async def test_an_edit_ends_a_stream_that_was_left_open_on_the_message(sink: Rec
             recipient_team_id=slack.team_id,
         )
         async with running(slack, sink) as adapter:
+            await asyncio.sleep(0.05)
             await adapter.edit(thread_of(slack, asked), stream["ts"], Reply("the whole answer"))
         (message,) = slack.bot_messages(general, asked.ts)
         assert slack.visible_text(message) == "the whole answer"

@@ -228,8 +228,14 @@ async def _as_one_who_presses(store: Store, thread: Address, number: int) -> Non
 async def _as_one_who_sums_up(store: Store, conversation_id: int, number: int) -> None:
     """What is taken along from the channel, and the summary of it."""
     channel = Address("slack", "T1", "C1")
-    assert await store.overheard.keep(conversation_id, [says(f"h{number}", at=-5, address=channel)], "U1") == 0
-    assert await store.overheard.keep(conversation_id, [says(f"h{number}", at=-5, address=channel)], "B") == 1
+    assert (
+        await store.overheard.take_along(0, conversation_id, 0, [says(f"h{number}", at=-5, address=channel)], "U1")
+        is None
+    )
+    assert (
+        await store.overheard.take_along(0, conversation_id, 0, [says(f"h{number}", at=-5, address=channel)], "B")
+        is not None
+    )
     material = await store.summaries.material(conversation_id)
     until = material.since[-1].position
     assert await store.summaries.add(conversation_id, Summary(until, "hello"), material, model="m", tokens=1)
@@ -261,7 +267,7 @@ async def _as_the_sweep(store: Store, number: int) -> None:
     await store.turns.finish(claim, "answered")
     assert (await store.retention.wipe_messages(0)).done == 1
     early = says(f"p{number}", at=-EPOCH.timestamp() - number, address=Address("slack", "T1", "C1"))
-    await store.overheard.keep(claim.conversation_id, [early], "B")
+    await store.overheard.take_along(claim.turn_id, claim.conversation_id, 0, [early], "B")
     assert (await store.retention.remove_overheard(0)).done == 1
     assert (await store.retention.remove_messages(0)).done == 1
     assert (await store.retention.remove_turns(now() + 1)).done == 1
@@ -277,7 +283,9 @@ async def _as_somebody_who_leaves(store: Store, user_id: str) -> None:
     assert claim is not None
     used = UsageRow(user_id, "m", "k", 1, 10, 0, 5, 0, estimated=False, cost_micros=7)
     await store.turns.finish(claim, "answered", answer=Answer("2", "B", "Parley", "hi"), used=used)
-    await store.overheard.keep(claim.conversation_id, [says("0", at=-1, address=place, author=user_id)], "B")
+    await store.overheard.take_along(
+        claim.turn_id, claim.conversation_id, 0, [says("0", at=-1, address=place, author=user_id)], "B"
+    )
     material = await store.summaries.material(claim.conversation_id)
     until = material.since[-1].position
     assert await store.summaries.add(claim.conversation_id, Summary(until, "hi"), material, model="m", tokens=1)

@@ -84,13 +84,17 @@ async def test_a_change_drops_the_summaries_that_tell_of_it_and_leaves_earlier_o
 
 async def test_forgetting_a_channel_forgets_its_summaries_and_what_was_overheard(store: Store) -> None:
     claim = await talk(store)
-    await store.overheard.keep(claim.conversation_id, [says("h", "heard", at=-1, address=CHANNEL)], "B")
+    await store.overheard.take_along(
+        claim.turn_id, claim.conversation_id, 0, [says("h", "heard", at=-1, address=CHANNEL)], "B"
+    )
     assert await sum_up(store, claim.conversation_id, 2)
     await store.memory.forget_channel(CHANNEL)
     window = await store.history.window(claim.turn_id, claim.conversation_id, 0)
     assert (window.messages, window.summaries) == ([], [])
-    again = await store.overheard.keep(claim.conversation_id, [says("h", "heard", at=-1, address=CHANNEL)], "B")
-    assert again == 0, "what was forgotten is not taken along again"
+    again = await store.overheard.take_along(
+        claim.turn_id, claim.conversation_id, 0, [says("h", "heard", at=-1, address=CHANNEL)], "B"
+    )
+    assert again is None, "what was forgotten is not taken along again"
 
 
 async def test_a_summary_goes_when_something_it_tells_of_is_too_old(store: Store) -> None:
@@ -98,7 +102,9 @@ async def test_a_summary_goes_when_something_it_tells_of_is_too_old(store: Store
     assert await sum_up(store, claim.conversation_id, 2)
     await store.retention.wipe_messages(at(0.5))
     assert await told(store, claim) == []
-    await store.overheard.keep(claim.conversation_id, [says("h", "heard", at=-1, address=CHANNEL)], "B")
+    await store.overheard.take_along(
+        claim.turn_id, claim.conversation_id, 0, [says("h", "heard", at=-1, address=CHANNEL)], "B"
+    )
     assert await sum_up(store, claim.conversation_id, 2)
     assert (await store.retention.remove_overheard(at(0))).done == 1
     assert await told(store, claim) == []
@@ -107,7 +113,7 @@ async def test_a_summary_goes_when_something_it_tells_of_is_too_old(store: Store
 async def test_who_is_erased_is_in_no_summary_and_overheard_nowhere(store: Store) -> None:
     claim = await talk(store)
     heard = [says("h", "heard", at=-1, address=CHANNEL, author="U7")]
-    await store.overheard.keep(claim.conversation_id, heard, "B")
+    await store.overheard.take_along(claim.turn_id, claim.conversation_id, 0, heard, "B")
     assert await sum_up(store, claim.conversation_id, 2)
     assert (await Erasure(store.database).erase("slack", "U7")).messages == 1
     assert await told(store, claim) == []
@@ -121,7 +127,7 @@ async def test_a_persons_export_holds_what_was_overheard_of_them_and_no_summary_
 ) -> None:
     claim = await talk(store)
     heard = [says("h", "heard", at=-1, address=CHANNEL, author="U7")]
-    await store.overheard.keep(claim.conversation_id, heard, "B")
+    await store.overheard.take_along(claim.turn_id, claim.conversation_id, 0, heard, "B")
     assert await sum_up(store, claim.conversation_id, 2)
     theirs = [(kind, row["text"]) async for kind, row in Export(store.database).of_person("slack", "U7")]
     assert theirs == [("overheard", "heard")]
@@ -136,7 +142,7 @@ async def test_what_was_overheard_stands_first_and_is_edited_and_deleted_in_ever
     assert second is not None
     heard = says("h", "heard", at=-1, address=CHANNEL)
     for conversation_id in (claim.conversation_id, second.conversation_id):
-        assert await store.overheard.keep(conversation_id, [heard], "B") == 1
+        assert await store.overheard.take_along(0, conversation_id, 0, [heard], "B") is not None
     await store.revisions.edit(says("h", "better", at=-1, address=CHANNEL))
     for each, first in ((claim, "question 0"), (second, "elsewhere")):
         said = await store.history.until(each.turn_id, each.conversation_id, 0)
