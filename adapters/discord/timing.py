@@ -11,14 +11,14 @@ class Timing:
     """Waits in seconds; the defaults are for Discord itself.
 
     `backoff_base` and `backoff_cap` bound the full jitter between tries; a client that lasted `stable` starts them
-    over, and so does a session. One that lasted `served` is taken up again at once, a shorter one within `again`: what
-    is said meanwhile waits. `identify_gap` is Discord's least time between two identifies, `reidentify` what it asks to
-    wait after an invalidated session. `silence` is how long nothing may come, heartbeats' acknowledgements included
-    (Discord's interval is 41 s). `acknowledgement` is the least time that a heartbeat may wait for its own, however
-    short the interval; one that still waits at the next heartbeat ends the connection. `hello` is the longest wait for
-    a connection to open, `resume_hello` the same at a session's own address, beside which there is the main one;
-    `ready` is the longest wait from then on for READY or RESUMED. `deferral` is how long a command may take before it
-    is said that its answer follows, `first_response` how long that or the answer may take in all, tries included:
+    over. A session that lasted `served` is taken up again at once, a shorter one that can be resumed within `again`:
+    what is said meanwhile waits. `identify_gap` is Discord's least time between two identifies, `reidentify` what it
+    asks to wait after an invalidated session. `silence` is how long nothing may come, heartbeats' acknowledgements
+    included (Discord's interval is 41 s). `acknowledgement` is the least time that a heartbeat may wait for its own,
+    however short the interval; one that still waits at the next heartbeat ends the connection. `hello` is the longest
+    wait for a connection to open, `resume_hello` the same at a session's own address, beside which there is the main
+    one; `ready` is the longest wait from then on for READY or RESUMED. `deferral` is how long a command may take before
+    it is said that its answer follows, `first_response` how long that or the answer may take in all, tries included:
     Discord takes it for 3 s.
     """
 
