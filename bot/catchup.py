@@ -128,15 +128,19 @@ class CatchUp:
     async def _take_in(self, place: Address, messages: Sequence[IncomingMessage], gap: int) -> int:
         """Take in what was read in a place since a gap; how many messages are to be answered."""
         answered, begun = 0, []
+        known = await self.intake.known(place, messages)
         for message in messages:
-            accepted = await self.intake.receive_missed(message, place)
-            crash.point("in_catch_up")
-            if accepted is None or accepted.turn_id is None:
-                continue
-            answered += accepted.outcome in {"queued", "joined"}
+            turn_id = known.get(message.id)
+            if turn_id is None:
+                accepted = await self.intake.receive_missed(message, place)
+                crash.point("in_catch_up")
+                if accepted is None or accepted.turn_id is None:
+                    continue
+                answered += accepted.outcome in {"queued", "joined"}
+                turn_id = accepted.turn_id
             # A reply that was also sent to the channel belongs to its thread, which is not read yet.
             if place.thread is not None or place_of(message) == place:
-                begun.append(accepted.turn_id)
+                begun.append(turn_id)
         await self.intake.settle(place, gap, begun)
         return answered
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from bot.errors import LeaseLost, ParleyError, StorageFailed
 from bot.lease import Lease, Room
 from bot.messages import Address
 from bot.revisions import watch
+from bot.shares import Shares
 from storage.liveness import SignOfLife
 from storage.records import Claim, Terms, now
 from storage.turns import Turns
@@ -26,6 +26,10 @@ log = structlog.get_logger(__name__)
 
 # How often the queue is looked at without being told: for other workers' turns and for those that wait for a time.
 POLL_SECONDS = 1.0
+# Of a long queue so many turns are on their way to the model at once, unless they take longer for it than the moment
+# below: begun all together, the first would be as late as the last.
+MOST_BEGINNING = 4
+BEGINNING_SECONDS = 0.03
 # A lease is renewed three times before it would run out.
 RENEWALS_PER_LEASE = 3
 LONGEST_PAUSE_SECONDS = 300.0
@@ -62,7 +66,7 @@ class Engine:
         self._life = life
         self._run_turn = run_turn
         self._platforms = platforms
-        self._concurrency = concurrency
+        self._shares = Shares(concurrency)
         self._lanes = asyncio.Semaphore(concurrency)
         self._lease_seconds = lease_seconds
         self._held = held
@@ -78,6 +82,7 @@ class Engine:
 
     def wake(self) -> None:
         """There may be something to do: a turn was queued, a platform came back."""
+        self._shares.changed()
         self._wake.set()
 
     @property
@@ -158,7 +163,24 @@ class Engine:
                     await self._wake.wait()
         self._wake.clear()
         self._pauses = False
-        if self._draining.is_set():
+        await self._let_the_begun_go_first()
+        claim = None if self._draining.is_set() else await self._claim()
+        self._others_wait = claim is None
+        self._pauses = claim is None or not claim.others_wait
+        return claim
+
+    async def _let_the_begun_go_first(self) -> None:
+        """Wait for a moment while many turns are on their way to the model."""
+        beginning = [each.lease for each in self._running.values() if not each.lease.asked.is_set()]
+        if len(beginning) >= MOST_BEGINNING:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEGINNING_SECONDS):
+                    await beginning[0].asked.wait()
+
+    async def _claim(self) -> Claim | None:
+        """The oldest turn of the queue that may run now, if there is one."""
+        full, news = self._shares.full(), self._shares.news
+        if self._shares.are_all_that_waits(full):
             return None
         try:
             claim = await self._turns.claim(
@@ -167,12 +189,12 @@ class Engine:
                 self._platforms,
                 at_hand=self._running,
                 held=self._held(),
-                full=self._full_channels(),
+                full=full,
             )
         except StorageFailed:
-            claim = None  # the store has said why, once
-        self._others_wait = claim is None
-        self._pauses = claim is None or not claim.others_wait
+            return None  # the store has said why, once
+        if claim is None:
+            self._shares.found_nothing(full, news)
         return claim
 
     def _is_free(self, address: Address) -> bool:
@@ -182,17 +204,8 @@ class Engine:
             and not self._draining.is_set()
             and not self._lanes.locked()
             and address.platform in self._platforms
-            and address.channel not in self._full_channels()
+            and address.channel not in self._shares.full()
         )
-
-    def _full_channels(self) -> Collection[str]:
-        """The channels that have their share of the lanes: what is left is for the first question of another.
-
-        With so many channels at work, and one to come, each may have an equal part.
-        """
-        running = Counter(each.lease.claim.address.channel for each in self._running.values())
-        share = max(self._concurrency // (len(running) + 1), 1)
-        return [channel for channel, count in running.items() if count >= share] if self._concurrency > 1 else ()
 
     async def _begin(self, group: asyncio.TaskGroup, claim: Claim | None) -> None:
         """Run a turn in the lane that was acquired for it; None leaves the lane."""
@@ -234,16 +247,19 @@ class Engine:
     def _began(self, lease: Lease, task: asyncio.Task[None]) -> None:
         turn_id = lease.claim.turn_id
         self._running[turn_id] = _Running(lease, task)
+        self._shares.began(lease.claim.address.channel)
         self._idle.clear()
         task.add_done_callback(lambda _: self._ended(turn_id))
 
     def _ended(self, turn_id: int) -> None:
         self._lanes.release()
-        del self._running[turn_id]
+        lease = self._running.pop(turn_id).lease
+        lease.asked.set()
+        self._shares.ended(lease.claim.address.channel)
         if not self._running:
             self._idle.set()
         if self._others_wait:
-            self.wake()
+            self._wake.set()
 
     async def _keep_leases(self) -> None:
         while True:

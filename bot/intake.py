@@ -6,7 +6,7 @@ What is for us says the gate; everything else is one transaction of the store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +22,7 @@ from bot.gate import ALONE, Company, company, gate, may_concern_us
 from bot.holds import Holds, place_of
 from bot.lease import Room
 from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited, Quoted
-from bot.repeats import Repeats
+from bot.repeats import Repeats, is_mere
 from bot.revisions import Revising
 from storage.inbox import Inbox
 from storage.records import Accepted, micros, micros_of, now
@@ -84,6 +84,13 @@ class Intake:
                         await self.revising.edit(message)
             case MessageDeleted(address, message_id):
                 await self.revising.delete(address, message_id)
+
+    async def known(self, place: Address, messages: Sequence[IncomingMessage]) -> Mapping[str, int]:
+        """The turns, by message, of those of a place that have theirs and tell nothing new. Raises `StorageFailed`.
+
+        What is read back overlaps with what is stored: one look for all of it spares a transaction for each.
+        """
+        return await self.inbox.turns_of(place, [message.id for message in messages if is_mere(message)])
 
     async def receive_missed(self, message: IncomingMessage, place: Address) -> Accepted | None:
         """Take in what was read in a place, where no event told of it; what became of it, None where it is none of our

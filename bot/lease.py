@@ -26,9 +26,9 @@ class Lease:
     """The hold on `claim`'s turn, sure until `until` (microseconds since the epoch) and as long as it is renewed.
 
     `handing_back`: the process ends, and what it can't finish another one will. `askers`: who asked, once that has been
-    read. `stopped`: somebody, `stopped_by` by name, wants no more of the answer. `changed`: a question was edited or
-    deleted after `claim.revision`, for the `times_changed`th time. `used`: what asking the model took, once that has
-    ended in whatever way.
+    read. `asked`: the model is asked, or the turn has ended. `stopped`: somebody, `stopped_by` by name, wants no more
+    of the answer. `changed`: a question was edited or deleted after `claim.revision`, for the `times_changed`th time.
+    `used`: what asking the model took, once that has ended in whatever way.
     """
 
     claim: Claim
@@ -37,6 +37,7 @@ class Lease:
     until: int = field(init=False)
     handing_back: bool = False
     askers: frozenset[str] = frozenset()
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     stopped_by: str = ""
     changed: asyncio.Event = field(default_factory=asyncio.Event)

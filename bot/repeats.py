@@ -22,14 +22,20 @@ class Repeats:
         self._known: OrderedDict[_Key, None] = OrderedDict()
 
     def has(self, message: IncomingMessage) -> bool:
-        """Whether a message tells nothing new. An edit may, and so may files, which one of two events can lack."""
-        return not message.edited and not message.attachments and _key(message) in self._known
+        """Whether a message tells nothing new."""
+        return is_mere(message) and _key(message) in self._known
 
     def add(self, message: IncomingMessage) -> None:
         """A message has its turn."""
         self._known[_key(message)] = None
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
+
+
+def is_mere(message: IncomingMessage) -> bool:
+    """Whether a message tells nothing new where one of its name is known. An edit may, and so may files, which one of
+    two events can lack."""
+    return not message.edited and not message.attachments
 
 
 def _key(message: IncomingMessage) -> _Key:

@@ -307,6 +307,7 @@ class TurnRunner:
         asking = self.asker.begin(lease.claim, question, answer)
         answering = asyncio.create_task(asking.run(), name="asking")
         stopping = asyncio.create_task(lease.stopped.wait(), name="stop")
+        lease.asked.set()
         try:
             await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:

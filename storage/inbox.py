@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,13 @@ KNOWN = select(
     messages.c.edited,
     messages.c.deleted,
 ).where(this_message)
+KNOWN_TURNS = select(messages.c.platform_id, messages.c.turn_id).where(
+    messages.c.platform == bindparam("of_platform"),
+    messages.c.workspace == bindparam("of_workspace"),
+    messages.c.channel == bindparam("of_channel"),
+    messages.c.platform_id.in_(bindparam("of_ids", expanding=True)),
+    messages.c.turn_id.is_not(None),
+)
 CONVERSATION = upsert(
     conversations,
     # What is set changes nothing; it is there because only a row that is written is returned.
@@ -147,6 +154,10 @@ class Inbox:
             _accept, message, root, rule=once, complete=complete, not_before=not_before, terms=terms
         )
 
+    async def turns_of(self, place: Address, message_ids: Sequence[str]) -> Mapping[str, int]:
+        """The turns of those messages of a channel, or of its threads, that have one."""
+        return await self._database.read(_turns_of, place, message_ids)
+
     async def release_held(self, platform: str) -> int:
         """Let the turns begin that were held back on a platform, all those not yet begun; returns how many."""
         return await self._database.write(leasing.release_held, platform)
@@ -198,6 +209,18 @@ def _accept(
         accepted = replace(accepted, claim=leasing.claim_new(connection, accepted.turn_id, terms))
     crash.point("before_commit")
     return accepted
+
+
+def _turns_of(connection: Connection, place: Address, message_ids: Sequence[str]) -> Mapping[str, int]:
+    if not message_ids:
+        return {}
+    these = {
+        "of_platform": place.platform,
+        "of_workspace": place.workspace,
+        "of_channel": place.channel,
+        "of_ids": message_ids,
+    }
+    return {row.platform_id: row.turn_id for row in connection.execute(KNOWN_TURNS, these)}
 
 
 def _add_files(connection: Connection, message: IncomingMessage, known: Row[*tuple[Any, ...]]) -> int | None:

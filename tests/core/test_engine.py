@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.counts import database_traffic
-from bot.engine import Engine
+from bot.engine import MOST_BEGINNING, Engine
 from bot.errors import LeaseLost
 from bot.lease import Lease
 from bot.messages import Address, Author, IncomingMessage
@@ -30,14 +31,14 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def said(thread: str, number: int) -> IncomingMessage:
-    address = Address("slack", "T1", "C1", thread)
+def said(thread: str, number: int, channel: str = "C1") -> IncomingMessage:
+    address = Address("slack", "T1", channel, thread)
     sent = BEGAN + timedelta(seconds=number)
     return IncomingMessage(address, f"{thread}.{number}", Author("U1", "Ada"), "hi", mentions_bot=True, sent_at=sent)
 
 
-async def ask(store: Store, thread: str, number: int) -> None:
-    await store.inbox.accept(said(thread, number), thread, rule=asks, complete=True)
+async def ask(store: Store, thread: str, number: int, channel: str = "C1") -> None:
+    await store.inbox.accept(said(thread, number, channel), thread, rule=asks, complete=True)
 
 
 async def ask_in_room(store: Store, engine: Engine, thread: str) -> Accepted:
@@ -213,6 +214,83 @@ async def test_no_more_turns_run_than_there_are_lanes(store: Store) -> None:
     async with running(store, turn, concurrency=2) as engine:
         await until(lambda: len(at_once) == 8)
     assert max(at_once) <= 2
+
+
+async def test_what_waits_in_a_channel_that_has_its_share_is_not_looked_through_for_each_answer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.engine.POLL_SECONDS", 60.0)
+    count, ended = 20, Counter[str]()
+
+    async def turn(claim: Claim) -> None:
+        await store.turns.finish(claim, "answered")
+        ended[claim.address.channel] += 1
+
+    for n in range(count):
+        await ask(store, f"t{n}", 1)
+    with database_traffic() as traffic:
+        async with running(store, turn, concurrency=2):
+            await until(lambda: ended["C1"] == count)
+    assert traffic["transactions"] <= 2 * count + 2, "each is claimed and ends, and two looks found nothing"
+
+
+async def test_a_channel_that_has_its_share_keeps_no_other_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.engine.POLL_SECONDS", 60.0)
+    begun: list[str] = []
+    go = {"C1": asyncio.Event(), "C2": asyncio.Event()}
+
+    async def turn(claim: Claim) -> None:
+        begun.append(f"{claim.address.channel} {claim.root}")
+        await go[claim.address.channel].wait()
+        await store.turns.finish(claim, "answered")
+
+    for n in range(3):
+        await ask(store, f"t{n}", 1)
+    async with running(store, turn, concurrency=4) as engine:
+        await until(lambda: engine.waits)
+        assert begun == ["C1 t0", "C1 t1"], "two of four are one channel's share"
+        await ask(store, "a", 1, "C2")
+        engine.wake()
+        await until(lambda: engine.waits and len(begun) == 3)
+        await ask(store, "a", 2, "C2")
+        engine.wake()
+        await until(lambda: engine.waits)
+        go["C2"].set()
+        await until(lambda: begun.count("C2 a") == 2)
+        go["C1"].set()
+        await until(lambda: begun[-1] == "C1 t2")
+
+
+async def test_of_a_long_queue_the_first_are_on_their_way_to_the_model_before_many_others_begin(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.engine.BEGINNING_SECONDS", 60.0)
+    leases: list[Lease] = []
+    go = asyncio.Event()
+
+    async def turn(lease: Lease) -> None:
+        leases.append(lease)
+        await go.wait()
+        await store.turns.finish(lease.claim, "answered")
+
+    count = 2 * MOST_BEGINNING
+    for n in range(count):
+        await ask(store, f"t{n}", 1, f"C{n}")
+    engine = Engine(store.turns, store.begin_work(), turn, ["slack"], concurrency=99, lease_seconds=60)
+    task = asyncio.create_task(engine.run())
+    await until(lambda: len(leases) == MOST_BEGINNING)
+    await asyncio.sleep(0.1)
+    assert len(leases) == MOST_BEGINNING
+    leases[0].asked.set()
+    await until(lambda: len(leases) == MOST_BEGINNING + 1)
+    monkeypatch.setattr("bot.engine.BEGINNING_SECONDS", 0.01)
+    leases[1].asked.set()
+    await until(lambda: len(leases) == count)  # those that take long for it keep nobody waiting
+    go.set()
+    await engine.drain(1)
+    await task
 
 
 async def test_a_turn_that_breaks_goes_back_to_the_queue_and_the_others_go_on(

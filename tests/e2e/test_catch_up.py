@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from benchmarks.counts import database_traffic
 from bot import crash
 from bot.policy import NOT_YOU
 from bot.serving import App
@@ -76,6 +77,26 @@ async def test_what_was_asked_while_the_bot_was_down_is_answered_once(talk: Talk
         await caught_up(app, talk.platform)
         await idle(app)
     assert len(talk.answers()) == 3
+
+
+async def test_what_is_known_of_a_place_that_is_read_again_costs_one_look(talk: Talk) -> None:
+    count = 60
+    for limited in ("USER", "THREAD", "CHANNEL", "WORKSPACE"):
+        talk.stage.extra[f"PARLEY_{limited}_MESSAGES_PER_MINUTE"] = "1000"
+    async with talk.stage.worker() as app:
+        first = await talk.ask("the first")
+        await talk.place.wait_for(talk.answers)
+        for n in range(count):
+            await talk.ask_on(first, f"follow-up {n}")
+        await talk.openai.wait_for(lambda: f"follow-up {count - 1}" in asked(talk)[-1])
+        await idle(app)
+    before = talk.answers()
+    with database_traffic() as traffic:
+        async with talk.stage.worker() as app:
+            await caught_up(app, talk.platform)
+            await idle(app)
+    assert traffic["transactions"] < count
+    assert talk.answers() == before
 
 
 async def test_places_where_the_bot_was_never_spoken_to_are_read_too(on_stage: Stage) -> None:

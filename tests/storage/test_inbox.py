@@ -45,6 +45,17 @@ async def test_the_same_message_again_is_a_duplicate_and_changes_nothing(store: 
     assert rows(path, "SELECT count(*) FROM turns") == [(1,)]
 
 
+async def test_the_turns_of_a_channels_messages_are_told_at_once(store: Store) -> None:
+    _, first = await accept(store, "1")
+    _, joined = await accept(store, "2")
+    await store.inbox.accept(says("3"), "3", rule=keeps, complete=False)
+    elsewhere = says("1", address=Address("slack", "T1", "elsewhere", "1"))
+    await store.inbox.accept(elsewhere, "1", rule=asks, complete=False)
+    place = replace(says("1").address, thread=None)
+    assert await store.inbox.turns_of(place, ["1", "2", "3", "4"]) == {"1": first, "2": joined}
+    assert await store.inbox.turns_of(place, []) == {}
+
+
 async def test_the_event_that_comes_second_brings_the_files_the_first_lacked(store: Store, path: Path) -> None:
     file = Attachment("plan.pdf", "application/pdf", 9, "https://files/plan.pdf")
     await accept(store, "1", "read this")

@@ -143,6 +143,7 @@ async def _all_queries(store: Store, number: int) -> None:
     await store.inbox.standing(thread, f"q{number}", "the next")
     await store.inbox.root_of(thread, f"q{number}")
     await store.inbox.root_of(thread, "nobody's")
+    await store.inbox.turns_of(thread, ["a", "b"])
     claim = await store.turns.claim("w", 60, ["slack"])
     assert isinstance(claim, Claim)
     await store.inbox.remember(claim.conversation_id, [says(f"e{number}", at=-1, address=thread)], "B")
