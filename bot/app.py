@@ -213,7 +213,7 @@ async def build(
             others: dict[str, Run] = {"try": trying.run}
             commands = Commands(SettingCommands(controls, settings, checks), others)
             attaching = Attaching(store.files, paces)
-            lately = Lately()
+            surroundings = Surroundings(store, settings, paces, Lately())
             runner = TurnRunner(
                 store,
                 asker,
@@ -226,7 +226,7 @@ async def build(
                 build_enclosures(settings, store),
                 attaching,
                 TakingBack(store.files),
-                Surroundings(store, settings, paces, lately),
+                surroundings,
             )
             engine = Engine(
                 store.turns,
@@ -257,6 +257,7 @@ async def build(
                 describing(connected),
                 engine.wake,
                 engine.reserved,
+                surroundings.at_hand,
                 stopping.at_once,
                 forgetting.at_once,
                 holds,
@@ -289,7 +290,7 @@ async def build(
                 },
                 alerts=alerts,
                 notices=Notices(connected),
-                lately=lately,
+                lately=surroundings.lately,
             )
             lag = LoopLag()
             heartbeat = Heartbeat(

@@ -25,7 +25,7 @@ from bot.messages import Address, IncomingMessage, MessageDeleted, MessageEdited
 from bot.repeats import Repeats, is_mere
 from bot.revisions import Revising
 from storage.inbox import Inbox
-from storage.records import Accepted, micros, micros_of, now
+from storage.records import Accepted, Along, micros, micros_of, now
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,8 @@ class _Place:
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Takes events in. `on_work` is called when a turn waits to be claimed; `reserve` gives room for one that is about
-    to be stored. `on_stop` is called when somebody wants one ended, `on_forget` with the turn's id once somebody's wish
-    is stored that a conversation be forgotten.
+    to be stored, and `at_hand` tells what one that begins a conversation takes along. `on_stop` is called when somebody
+    wants one ended, `on_forget` with the turn's id once somebody's wish is stored that a conversation be forgotten.
 
     `holds` keep new turns from beginning, and messages for their end, where older ones may have to be read first: what
     begins a conversation waits for none. `arriving` are those on their way in, `repeats` those that have come.
@@ -61,6 +61,7 @@ class Intake:
     platforms: Callable[[str], Description | None]
     on_work: Callable[[], None]
     reserve: Callable[[Address], AbstractAsyncContextManager[Room]]
+    at_hand: Callable[[IncomingMessage, Effective, str], Sequence[IncomingMessage]]
     on_stop: Callable[[IncomingMessage, int, str], Awaitable[None]]
     on_forget: Callable[[IncomingMessage, int], Awaitable[None]]
     holds: Holds
@@ -167,6 +168,7 @@ class Intake:
                 complete=_begins(message, root) or root == "",
                 not_before=self._not_before(message, root, read_in),
                 terms=room.terms,
+                along=self._along(message, root, effective) if room.terms is not None else None,
             )
             room.claim = accepted.claim
         log.info(
@@ -198,6 +200,13 @@ class Intake:
         thread = message.id if effective.reply_in == "thread" else None
         # Where mentions are answered in the channel by custom, one that starts a chain of replies stands there already.
         return replace(message, address=replace(address, thread=thread))
+
+    def _along(self, message: IncomingMessage, root: str, effective: Effective) -> Along | None:
+        """What a new conversation takes along; None where it is none."""
+        description = self.platforms(message.address.platform)
+        if description is None or message.direct or not _begins(message, root):
+            return None
+        return Along(self.at_hand(message, effective, description.bot_id), description.bot_id)
 
     def _own_name(self, platform: str) -> str:
         description = self.platforms(platform)

@@ -79,7 +79,7 @@ class Lease:
 
     def began_again(self, revision: int) -> None:
         """From now on the turn answers what is asked at this revision; what was used for older ones is counted."""
-        self.claim = replace(self.claim, revision=revision, outcome=None)
+        self.claim = replace(self.claim, revision=revision, outcome=None, window=None)
         if revision > self._newest:
             self._newest = revision
             self.stopped.clear()

@@ -60,7 +60,7 @@ async def read_question(
     effective = await controls.at(claim.address)
     memory, around = context.NO_MEMORY, Around()
     if claim.kind == "answer":
-        window = await store.history.window(claim.turn_id, claim.conversation_id, claim.context_start)
+        window = claim.window or await store.history.window(claim.turn_id, claim.conversation_id, claim.context_start)
         around = await surroundings.read(claim, adapter, effective, window.messages, since=since)
         window = around.window or window
         seen = await enclosures.of(adapter, claim, window.messages, effective)

@@ -26,6 +26,7 @@ from bot.policy import is_heard
 from bot.settings import Settings
 from storage import Store
 from storage.records import Claim, StoredMessage, Window, micros, micros_of
+from storage.retention import since
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +82,18 @@ class Surroundings:
             return Around(await self._channel(claim, adapter, asked, effective, max([since, *after])))
         return Around()
 
+    def at_hand(self, message: IncomingMessage, effective: Effective, own_id: str) -> Sequence[IncomingMessage]:
+        """What a message that begins a conversation takes along from its channel, as far as that is known.
+
+        Where it is nothing, the turn looks for it, and asks.
+        """
+        if not effective.channel_messages:
+            return ()
+        channel, sent_at = replace(message.address, thread=None), micros(message.sent_at)
+        oldest = self._oldest(sent_at, since(self.settings.parley_retention_days))
+        said = self.lately.before(channel, sent_at, effective.channel_messages, oldest, own_id)
+        return self._heard(said or (), oldest, effective)
+
     async def _earlier(
         self,
         claim: Claim,
@@ -135,26 +148,34 @@ class Surroundings:
         there are none."""
         channel, most = replace(claim.address, thread=None), effective.channel_messages
         own_id = adapter.describe().bot_id
-        oldest = max(since, first.sent_at - micros_of(self.settings.parley_channel_minutes * 60))
+        oldest = self._oldest(first.sent_at, since)
         said = self.lately.before(channel, first.sent_at, most, oldest, own_id)
         if said is None:
             said = await self._ask(adapter, channel, first.platform_id, most)
         if said is None:
             return None
-        heard = [
-            message
-            for message in said
-            if micros(message.sent_at) >= oldest
-            and not (_is_a_whole_channel(claim) and message.author.id == own_id)  # the conversation has its answers
-            and (message.whole_text or message.attachments)
-            and is_heard(message.author, effective, self.settings)
-        ]
+        heard = self._heard(said, oldest, effective)
+        if _is_a_whole_channel(claim):
+            heard = [message for message in heard if message.author.id != own_id]  # the conversation has its answers
         if not heard:
             return None
         log.info("channel_read", messages=len(heard))
         return await self.store.overheard.take_along(
             claim.turn_id, claim.conversation_id, claim.context_start, heard, own_id
         )
+
+    def _oldest(self, sent_at: int, since: int) -> int:
+        """Before when nothing of a channel is taken along by what was sent at that moment."""
+        return max(since, sent_at - micros_of(self.settings.parley_channel_minutes * 60))
+
+    def _heard(self, said: Sequence[IncomingMessage], oldest: int, effective: Effective) -> Sequence[IncomingMessage]:
+        return [
+            message
+            for message in said
+            if micros(message.sent_at) >= oldest
+            and (message.whole_text or message.attachments)
+            and is_heard(message.author, effective, self.settings)
+        ]
 
     async def _ask(
         self, adapter: Adapter, channel: Address, before: str, most: int

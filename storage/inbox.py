@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, case, exists, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from bot import crash
 from bot.messages import Address, Attachment, IncomingMessage
-from storage import belonging, leasing, summaries
+from storage import belonging, leasing, overheard, summaries
 from storage.belonging import identity, this_message
 from storage.changes import ANSWERS, contents, revise
 from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
-from storage.records import Accepted, Role, Ruling, Standing, Terms, micros, now
-from storage.schema import conversations, cursors, messages, turns
-from storage.states import is_open, is_queued
+from storage.new_turns import edited_at, turn_for
+from storage.records import Accepted, Along, Role, Ruling, Standing, Terms, micros, now
+from storage.schema import conversations, cursors, messages
 
 KNOWN = select(
     messages.c.id,
@@ -45,33 +44,6 @@ CONVERSATION = upsert(
         index_elements=["platform", "workspace", "channel", "root"], set_={"direct": conversations.c.direct}
     ).returning(conversations.c.id),
 )
-_last_open = turns.alias("last_open")
-_newer_question = exists().where(messages.c.turn_id == turns.c.id, messages.c.position > bindparam("at_position"))
-_held_until = bindparam("held_until", type_=BigInteger)
-JOIN_TURN = (
-    update(turns)
-    .where(
-        turns.c.id
-        == select(_last_open.c.id)
-        .where(_last_open.c.conversation_id == bindparam("in_conversation"), is_open(_last_open))
-        .order_by(_last_open.c.id.desc())
-        .limit(1)
-        .scalar_subquery(),
-        # Asked of the row itself: a worker of another process may be claiming it at this moment.
-        is_queued(turns),
-        turns.c.attempts == 0,
-        turns.c.kind == "answer",
-    )
-    .values(
-        # The answer goes to where the latest question was asked.
-        thread=case((_newer_question, turns.c.thread), else_=bindparam("to_thread", type_=turns.c.thread.type)),
-        # What waits for older questions has the whole turn wait.
-        not_before=case((turns.c.not_before < _held_until, _held_until), else_=turns.c.not_before),
-    )
-    .returning(turns.c.id)
-)
-NEW_TURN = insert(turns).returning(turns.c.id)
-HAS_TURN = select(turns.c.id).where(turns.c.key == bindparam("of_key"))
 NEW_MESSAGE = insert(messages)
 GIVE_TURN = (
     update(messages)
@@ -107,16 +79,6 @@ NAME_FILES = (
 )
 
 
-def turn_key(message: IncomingMessage, again: str = "") -> str:
-    """The key of the turn that `message` starts: 20 hexadecimal digits made from its identity alone.
-
-    Where it has started one before and asks anew, `again` tells the two apart.
-    """
-    a = message.address
-    names = (a.platform, a.workspace, a.channel, message.id, *filter(None, [again]))
-    return hashlib.blake2b("\0".join(names).encode(errors="replace"), digest_size=10).hexdigest()
-
-
 class Inbox:
     """The queries of intake."""
 
@@ -140,18 +102,20 @@ class Inbox:
         complete: bool,
         not_before: int = 0,
         terms: Terms | None = None,
+        along: Along | None = None,
     ) -> Accepted:
         """Store a message and, where it is to have one, the turn that will answer it, to begin at `not_before`.
 
         `rule` says what it is to have. It is asked once of a message that is new, in the order in which messages are
         stored, and of one known as context alone (its event came after the history that held it), which may get its
         turn now. It is called in the database's thread. `complete` says of a conversation that this starts that nothing
-        was said in it before. `terms`: a turn of its own that may begin is claimed on these by the same transaction.
+        was said in it before. `terms`: a turn of its own that may begin is claimed on these by the same transaction,
+        and `along`, where that is given too, is kept and the turn's window read by it.
         """
         # A write may be done twice, where what it was done with has failed; what it decides by is taken once.
         once = functools.cache(rule)
         return await self._database.write(
-            _accept, message, root, rule=once, complete=complete, not_before=not_before, terms=terms
+            _accept, message, root, rule=once, complete=complete, not_before=not_before, terms=terms, along=along
         )
 
     async def turns_of(self, place: Address, message_ids: Sequence[str]) -> Mapping[str, int]:
@@ -187,6 +151,7 @@ def _accept(
     complete: bool,
     not_before: int,
     terms: Terms | None,
+    along: Along | None,
 ) -> Accepted:
     known = connection.execute(KNOWN, identity(message.address, message.id)).first()
     if known is not None:
@@ -196,17 +161,20 @@ def _accept(
         ruling = rule()
         if ruling.kind is None and not ruling.decided:
             return Accepted("duplicate")
-        accepted = _turn_for(connection, message, known.conversation_id, not_before, ruling)
+        accepted = turn_for(connection, message, known.conversation_id, not_before, ruling)
         connection.execute(GIVE_TURN, {"of_row": known.id, "to_turn": accepted.turn_id, "to_role": _role(ruling)})
         return accepted
     ruling = rule()
     conversation_id = _conversation(connection, message, root, complete=complete)
-    accepted = _turn_for(connection, message, conversation_id, not_before, ruling)
+    accepted = turn_for(connection, message, conversation_id, not_before, ruling)
     row = {**_row(message, conversation_id, _role(ruling)), "turn_id": accepted.turn_id}
     connection.execute(NEW_MESSAGE, row)
     _advance_cursors(connection, message)
     if terms is not None and accepted.outcome == "queued" and accepted.turn_id is not None:
-        accepted = replace(accepted, claim=leasing.claim_new(connection, accepted.turn_id, terms))
+        claim = leasing.claim_new(connection, accepted.turn_id, terms)
+        if claim is not None and along is not None and claim.kind == "answer":
+            claim = overheard.begin_with(connection, claim, along)
+        accepted = replace(accepted, claim=claim)
     crash.point("before_commit")
     return accepted
 
@@ -262,58 +230,6 @@ def _role(ruling: Ruling) -> Role:
     return "aside" if ruling.aside else "user"
 
 
-def _ended_turn(connection: Connection, message: IncomingMessage, conversation_id: int) -> int:
-    """A turn that is over before it begins: by it a message counts as decided on."""
-    turn = {
-        "conversation_id": conversation_id,
-        "key": _new_key(connection, message),
-        "kind": "notice",
-        "state": "cancelled",
-        "thread": message.address.thread,
-        "created_at": now(),
-        "finished_at": now(),
-    }
-    turn_id: int = connection.scalar(NEW_TURN, turn)
-    return turn_id
-
-
-def _turn_for(
-    connection: Connection, message: IncomingMessage, conversation_id: int, not_before: int, ruling: Ruling
-) -> Accepted:
-    thread = message.address.thread
-    if ruling.kind is None:
-        return Accepted("stored", _ended_turn(connection, message, conversation_id) if ruling.decided else None)
-    if ruling.kind == "answer":
-        question = {
-            "in_conversation": conversation_id,
-            "to_thread": thread,
-            "at_position": micros(message.sent_at),
-            "held_until": not_before,
-        }
-        waiting: int | None = connection.scalar(JOIN_TURN, question)
-        if waiting is not None:
-            return Accepted("joined", waiting)
-    turn = {
-        "kind": ruling.kind,
-        "payload": ruling.payload,
-        "conversation_id": conversation_id,
-        "key": _new_key(connection, message),
-        "state": "queued",
-        "thread": thread,
-        "not_before": not_before,
-        "created_at": now(),
-    }
-    return Accepted("queued", connection.scalar(NEW_TURN, turn))
-
-
-def _new_key(connection: Connection, message: IncomingMessage) -> str:
-    """The key of a new turn. A message that was taken back by an edit, and asks again by another, had one before."""
-    key = turn_key(message)
-    if connection.scalar(HAS_TURN, {"of_key": key}) is None:
-        return key
-    return turn_key(message, again=str(_edited_at(message)))
-
-
 def _advance_cursors(connection: Connection, message: IncomingMessage) -> None:
     """A message that a thread hangs on stands in the channel and in its thread."""
     a = message.address
@@ -354,10 +270,6 @@ def _row(message: IncomingMessage, conversation_id: int, role: Role) -> dict[str
         "sent_at": sent_at,
         "position": sent_at,
         "edited": message.edited,
-        "edited_at": _edited_at(message),
+        "edited_at": edited_at(message),
         "is_bot": message.author.is_bot and role != "assistant",
     }
-
-
-def _edited_at(message: IncomingMessage) -> int:
-    return 0 if message.edited_at is None else micros(message.edited_at)

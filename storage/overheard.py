@@ -7,6 +7,7 @@ deletion reach all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, false, or_, select, true, union_all, update
@@ -16,7 +17,7 @@ from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
 from storage.history import window_of
-from storage.records import Window, micros
+from storage.records import Along, Claim, Window, micros
 from storage.schema import messages, overheard, reply_parts, turns
 
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -89,29 +90,33 @@ class Overheard:
 
         Messages by `own_id` are the bot's own.
         """
-        return await self._database.insist(_take_along, turn_id, conversation_id, start, said, own_id=own_id)
+        along = Along(said, own_id)
+        return await self._database.insist(_take_along, turn_id, conversation_id, start, along)
 
 
-def _take_along(
-    connection: Connection,
-    turn_id: int,
-    conversation_id: int,
-    start: int,
-    said: Sequence[IncomingMessage],
-    *,
-    own_id: str,
-) -> Window | None:
-    kept = _keep(connection, conversation_id, said, own_id)
+def begin_with(connection: Connection, claim: Claim, along: Along) -> Claim:
+    """The claim of a new conversation's first turn with its window, which what is taken along belongs to.
+
+    In the transaction that is open.
+    """
+    _keep(connection, claim.conversation_id, along)
+    window = window_of(connection, claim.turn_id, claim.conversation_id, claim.context_start)
+    return replace(claim, window=window)
+
+
+def _take_along(connection: Connection, turn_id: int, conversation_id: int, start: int, along: Along) -> Window | None:
+    kept = _keep(connection, conversation_id, along)
     return window_of(connection, turn_id, conversation_id, start) if kept else None
 
 
-def _keep(connection: Connection, conversation_id: int, said: Sequence[IncomingMessage], own_id: str) -> int:
+def _keep(connection: Connection, conversation_id: int, along: Along) -> int:
+    said = along.said
     if not said:
         return 0
     a = said[0].address
     place = {"of_platform": a.platform, "of_workspace": a.workspace, "of_channel": a.channel}
     unheard = set(connection.scalars(UNHEARD, {**place, "ids": [message.id for message in said]}))
-    if own := [message.id for message in said if message.author.id == own_id]:
+    if own := [message.id for message in said if message.author.id == along.own_id]:
         unheard |= set(own) - set(connection.scalars(REMEMBERED, {"ids": own}))
     rows = [_row(message, conversation_id) for message in said if message.id not in unheard]
     if rows:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from bot.messages import Address, Attachment, FileText
+from bot.messages import Address, Attachment, FileText, IncomingMessage
 
 # `overheard`: said in the channel shortly before the conversation began.
 Role = Literal["user", "assistant", "aside", "overheard"]
@@ -103,13 +103,22 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Along:
+    """What a new conversation takes along from its channel; messages by `own_id` are the bot's own."""
+
+    said: Sequence[IncomingMessage]
+    own_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A turn this worker has to itself until `lease_until`. `owner` and `attempt` fence every later write of it.
 
     `crashes` of the attempts before ended without a word; `outcome` is what one of them got to know of the model.
     `revision` tells which wording of its questions is answered: of an older one, neither outcome nor end is stored.
     `pressed`: a button had it answered anew. `stopped_by`: somebody of this name wants no more of it.
-    `begun_at`: when the conversation was first known. `others_wait`: it was not the only one in the queue.
+    `begun_at`: when the conversation was first known. `others_wait`: it was not the only one in the queue. `window`:
+    what the turn may read of its conversation at this revision, where that was read with the claim.
     """
 
     turn_id: int
@@ -133,6 +142,7 @@ class Claim:
     stopped_by: str | None = None
     begun_at: int = 0
     others_wait: bool = True
+    window: Window | None = None
 
     @property
     def wording(self) -> str:

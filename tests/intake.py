@@ -28,6 +28,7 @@ def intake(store: Store, on_work: Callable[[], None] = lambda: None, **settings:
         platforms=lambda _: None,
         on_work=on_work,
         reserve=lambda _: nullcontext(Room()),
+        at_hand=lambda *_: (),
         on_stop=_go_on,
         on_forget=_leave,
         holds=Holds(),

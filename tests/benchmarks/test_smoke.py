@@ -13,20 +13,19 @@ from benchmarks.places import Platform
 from benchmarks.stands import stand
 from bot.backend import tokens
 
-# The three commits: stored with its turn, which is claimed at once; a part intended; the part confirmed and the turn
-# ended with answer and usage. The fourth transaction reads what was said. Slack tells of a mention twice: the second
-# event takes none.
+# The three transactions, each a commit: stored with its turn, which is claimed at once, and with what is taken along
+# from the channel, and read; a part intended; the part confirmed and the turn ended with answer and usage. Slack tells
+# of a mention twice: the second event takes none.
 # One of the statements keeps what the model said, in the transaction that writes a message down before it is sent.
-# Where a channel's last messages are taken along: one commit with what was heard, which reads the question anew. The
-# platform was asked for them once, by the first answer.
+# The platform was asked for a channel's last messages once, by the first answer.
 # The request's size moves by some bytes with the name of the day and the month in it. Of its texts those are counted
 # that were not counted lately; the bytes hashed are the turn's key and, on Discord, the nonce.
 MOST: dict[tuple[Platform, int], Taken] = {
-    ("slack", 0): Taken(1, 1, 830, commits=3, transactions=4, statements=18, characters_counted=70, bytes_hashed=45),
-    ("discord", 0): Taken(1, 1, 830, commits=3, transactions=4, statements=18, characters_counted=70, bytes_hashed=89),
-    ("slack", 5): Taken(1, 1, 1_420, commits=4, transactions=5, statements=22, characters_counted=160, bytes_hashed=45),
+    ("slack", 0): Taken(1, 1, 830, commits=3, transactions=3, statements=18, characters_counted=70, bytes_hashed=45),
+    ("discord", 0): Taken(1, 1, 830, commits=3, transactions=3, statements=18, characters_counted=70, bytes_hashed=89),
+    ("slack", 5): Taken(1, 1, 1_420, commits=3, transactions=3, statements=20, characters_counted=160, bytes_hashed=45),
     ("discord", 5): Taken(
-        1, 1, 2_270, commits=4, transactions=5, statements=23, characters_counted=540, bytes_hashed=89
+        1, 1, 2_270, commits=3, transactions=3, statements=21, characters_counted=540, bytes_hashed=89
     ),
 }
 

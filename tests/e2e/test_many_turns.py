@@ -72,4 +72,4 @@ async def test_ten_thousand_queued_turns_are_begun_as_soon_as_one(on_stage: Stag
     among_many = await seconds_to_first_answer(on_stage, MANY)
     print(f"first answer after {alone:.2f} s with one turn queued, {among_many:.2f} s with {MANY:,}")  # noqa: T201
     # A cost for each that is queued would be far more, and a busy machine's starts differ by half.
-    assert among_many < 3 * alone + 1
+    assert among_many < 1.5 * alone + 0.5

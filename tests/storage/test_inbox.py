@@ -10,7 +10,7 @@ import pytest
 
 from bot.messages import Address, Attachment
 from storage import Store
-from storage.inbox import turn_key
+from storage.new_turns import turn_key
 from storage.records import Answer, SentPart
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 

@@ -13,7 +13,7 @@ from bot.messages import Address
 from storage import Store
 from storage.memory import ALWAYS
 from storage.money import Reservation, Spender, UsageRow
-from storage.records import Accepted, Answer, Backlog, Claim, Remembered, SentPart, StoredPart, Terms, now
+from storage.records import Accepted, Along, Answer, Backlog, Claim, Remembered, SentPart, StoredPart, Terms, now
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
 
@@ -286,6 +286,33 @@ async def test_a_turn_is_claimed_by_the_transaction_that_stores_it_as_it_would_b
     await store.turns.release(at_once.claim)
     later = await take(store, "me")
     assert replace(later, attempt=1, lease_until=0) == replace(at_once.claim, lease_until=0)
+
+
+async def test_a_turn_that_is_claimed_as_it_is_stored_has_what_it_may_read(store: Store, path: Path) -> None:
+    channel = replace(THREAD, thread=None)
+    said = [says("90", "it rains", at=-30, address=channel), says("91", "it pours", at=-20, address=channel)]
+    await store.inbox.accept(says("91", "it pours", at=-20, address=channel), "91", rule=keeps, complete=True)
+    await store.revisions.delete(channel, "91")
+
+    async def claimed(message_id: str, **how: Any) -> Claim | None:
+        message = says(message_id, address=replace(THREAD, thread=message_id))
+        accepted = await store.inbox.accept(message, message_id, rule=asks, complete=True, **how)
+        return accepted.claim
+
+    first = await claimed("100", terms=Terms("me", 60), along=Along(said, "B"))
+    assert first is not None
+    assert first.window == await store.history.window(first.turn_id, first.conversation_id, 0)
+    assert first.window is not None
+    assert [(m.role, m.text) for m in first.window.messages] == [("overheard", "it rains"), ("user", "hello")]
+    alone = await claimed("200", terms=Terms("me", 60), along=Along((), "B"))
+    assert alone is not None and alone.window is not None
+    assert [m.text for m in alone.window.messages] == ["hello"]
+    read_later = await claimed("300", terms=Terms("me", 60))
+    assert read_later is not None and read_later.window is None
+    assert await claimed("400", along=Along(said, "B")) is None
+    assert rows(path, "SELECT conversation_id, text FROM overheard") == [(first.conversation_id, "it rains")], (
+        "what waits in the queue takes its words along when it begins"
+    )
 
 
 async def test_a_turn_that_may_not_begin_yet_is_stored_and_not_claimed(store: Store) -> None:
