@@ -6,7 +6,7 @@ Pure functions; the stream itself is read in `exchange`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeGuard
 
@@ -72,19 +72,26 @@ def read_chunk(data: object, event: str = "") -> Chunk:
 
 def joined(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """The same, with what is said in a row said at once: whoever reads on does so once for all that came together."""
-    texts: list[str] = []
-    row = Chunk()
+    row: list[Chunk] = []
     for chunk in chunks:
         if chunk.finish or chunk.broken or chunk.error or chunk.usage:
-            if texts:
-                yield row._replace(text="".join(texts))
-                texts, row = [], Chunk()
+            if row:
+                yield _as_one(row)
+                row = []
             yield chunk
         else:
-            texts.append(chunk.text)
-            row = Chunk("", row.opened or chunk.opened, row.token or chunk.token, model=chunk.model or row.model)
-    if texts:
-        yield row._replace(text="".join(texts))
+            row.append(chunk)
+    if row:
+        yield _as_one(row)
+
+
+def _as_one(row: Sequence[Chunk]) -> Chunk:
+    return Chunk(
+        "".join([chunk.text for chunk in row]),
+        any(chunk.opened for chunk in row),
+        any(chunk.token for chunk in row),
+        model=next((chunk.model for chunk in reversed(row) if chunk.model), ""),
+    )
 
 
 def read_usage(usage: object) -> Usage | None:
