@@ -22,8 +22,8 @@ from benchmarks.wal import write_transactions
 from bot import app, revisions
 from bot.backend import tokens
 from bot.controls.held import FRESH_SECONDS
-from bot.delivery import FIRST_PREVIEW_SECONDS
 from bot.engine import POLL_SECONDS
+from bot.previews import FIRST_PREVIEW_SECONDS
 from bot.settings import Settings
 from storage.connection import Connection, Form, Parameters, Prepared
 from storage.lane import Lane

@@ -25,14 +25,13 @@ from bot import app
 from bot.asking import Asker, Asking
 from bot.backend import tokens
 from bot.backend.completion import CompletionRequest
-from bot.delivery import LiveAnswer
-from bot.lease import Lease
 from bot.messages import Author, IncomingMessage
 from bot.question import Question, read_question
 from bot.reservations import Reservations
 from bot.serving import App
 from bot.settings import Settings
 from bot.surroundings import Surroundings
+from bot.words import Words
 from storage.records import Claim
 
 LENGTHS = (10, 100, 1_000, 10_000)
@@ -137,16 +136,7 @@ class _Scene:
         )
 
     async def _request(self, claim: Claim, question: Question) -> CompletionRequest:
-        store = self.worker.store
-        answer = LiveAnswer(
-            self.adapter,
-            store.turns,
-            self.worker.desk.paces[PLATFORM],
-            Lease(claim, store.turns, LEASE_SECONDS),
-            reply_to=None,
-            mentions=question.people,
-        )
-        asking = Asking(self.asker, claim, question, answer)
+        asking = Asking(self.asker, claim, question, Words())
         return await asking._request(asking._fit())  # what `run` begins with, before it calls the model
 
 

@@ -16,7 +16,6 @@ from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
-from bot.delivery import LiveAnswer
 from bot.errors import BudgetUsedUp, ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited, PriceUnknown
 from bot.outcome import Outcome
 from bot.question import Question
@@ -24,6 +23,7 @@ from bot.reservations import Reservations
 from bot.settings import Settings
 from bot.summaries import Concern, Summarising, is_due
 from bot.tally import Tally
+from bot.words import Words
 from storage.history import History
 from storage.money import Spender, UsageRow
 from storage.records import Claim
@@ -61,19 +61,19 @@ class Asker:
     summarising: Summarising
     fits: dict[str, Fit] = field(default_factory=dict)
 
-    def begin(self, claim: Claim, question: Question, answer: LiveAnswer) -> Asking:
+    def begin(self, claim: Claim, question: Question, words: Words) -> Asking:
         """One turn's asking, to be run once."""
-        return Asking(self, claim, question, answer)
+        return Asking(self, claim, question, words)
 
 
 class Asking:
     """One turn's question on its way to the model and back. Guards what has been asked so far."""
 
-    def __init__(self, asker: Asker, claim: Claim, question: Question, answer: LiveAnswer) -> None:
+    def __init__(self, asker: Asker, claim: Claim, question: Question, words: Words) -> None:
         self._asker = asker
         self._claim = claim
         self._question = question
-        self._answer = answer
+        self._words = words
         self._tally = Tally(question.asker, question.controls.model, question.controls.price)
         place = claim.address
         self._spender = Spender(place.platform, place.workspace, place.channel, question.asker)
@@ -105,14 +105,14 @@ class Asking:
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
                 fit = _tighter(fit, taken)
-                self._answer.restart()
+                self._words.restart()
                 log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
             except ModelFailure as failure:
                 log.warning("model_failed", kind=type(failure).__name__, detail=failure.detail)
                 trouble = troubles.with_model(failure, request.model, claim.address)
                 if trouble is not None:
                     asker.alerts.tell(trouble)
-                return endings.broken_off(claim, self._answer.text, failure, self.used())
+                return endings.broken_off(claim, self._words.text, failure, self.used())
             else:
                 asker.fits[request.model] = fit
                 if self._is_summary_due:
@@ -127,7 +127,7 @@ class Asking:
 
         None where the model had not begun: then there is nothing to be paid for.
         """
-        return self._tally.used(self._answer.text)
+        return self._tally.used(self._words.text)
 
     def _fit(self) -> Fit:
         """What the model is asked at first: within its published window, and within what it took before."""
@@ -173,7 +173,7 @@ class Asking:
         await self._asker.reservations.reserve(self._claim.key, self._spender, holds, request, already)
 
     async def _complete(self, request: CompletionRequest) -> Outcome:
-        claim, answer = self._claim, self._answer
+        claim, words = self._claim, self._words
         finished: Finished | None = None
         began = time.monotonic()
         self._tally.ask(request)
@@ -181,17 +181,17 @@ class Asking:
             async for event in events:
                 match event:
                     case Text(text):
-                        answer.feed(text)
+                        words.feed(text)
                         crash.point("mid_stream")
                     case Restarted():
-                        self._tally.void(answer.text)
-                        answer.restart()
+                        self._tally.void(words.text)
+                        words.restart()
                         # What is void was paid for too; the words to come may be more than there is left for.
                         await self._reserve(request)
                     case Waiting(seconds, failure):
                         if seconds >= SAY_WAITS_FROM_SECONDS:
                             busy = isinstance(failure, ModelRateLimited)
-                            answer.say_meanwhile(endings.BUSY if busy else endings.WAITING)
+                            words.say_meanwhile(endings.BUSY if busy else endings.WAITING)
                     case Finished():
                         finished = event
         if finished is None:
@@ -199,9 +199,9 @@ class Asking:
         self._asker.alerts.well(troubles.proven_by_answer(request.model, finished.key_label, claim.address), began)
         self._asker.reservations.learn(request, finished.usage)
         row = self._tally.finish(finished.usage, finished.model, finished.key_label, finished.attempts)
-        if finished.reason == "content_filter" and not answer.text.strip():
+        if finished.reason == "content_filter" and not words.text.strip():
             raise ContentRefused("the finish reason is content_filter")
-        outcome = endings.finished(claim, answer.text, finished.reason, row)
+        outcome = endings.finished(claim, words.text, finished.reason, row)
         if outcome.short:
             log.warning("answer_not_whole", kind=outcome.short, model=finished.model)
         return outcome

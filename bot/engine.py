@@ -26,10 +26,10 @@ log = structlog.get_logger(__name__)
 
 # How often the queue is looked at without being told: for other workers' turns and for those that wait for a time.
 POLL_SECONDS = 1.0
-# Of a long queue so many turns are on their way to the model at once, unless they take longer for it than the moment
-# below: begun all together, the first would be as late as the last.
+# Of a long queue so many turns are begun at once, and others as soon as these have asked the model or had this moment
+# for it: begun all together, the first would be as late as the last.
 MOST_BEGINNING = 4
-BEGINNING_SECONDS = 0.03
+BEGINNING_SECONDS = 0.1
 # A lease is renewed three times before it would run out.
 RENEWALS_PER_LEASE = 3
 LONGEST_PAUSE_SECONDS = 300.0
@@ -45,6 +45,7 @@ def _pause_after(claim: Claim) -> float:
 class _Running:
     lease: Lease
     task: asyncio.Task[None]
+    began_at: float  # by the event loop's clock
 
 
 class Engine:
@@ -159,7 +160,7 @@ class Engine:
         """
         if self._pauses:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
+                async with asyncio.timeout(self._shares.trusted_seconds() or POLL_SECONDS):
                     await self._wake.wait()
         self._wake.clear()
         self._pauses = False
@@ -170,17 +171,19 @@ class Engine:
         return claim
 
     async def _let_the_begun_go_first(self) -> None:
-        """Wait for a moment while many turns are on their way to the model."""
-        beginning = [each.lease for each in self._running.values() if not each.lease.asked.is_set()]
+        """Wait for a moment where many turns have begun within one, and have not asked the model yet."""
+        since = asyncio.get_running_loop().time() - BEGINNING_SECONDS
+        running = self._running.values()
+        beginning = [each for each in running if each.began_at > since and not each.lease.asked.is_set()]
         if len(beginning) >= MOST_BEGINNING:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEGINNING_SECONDS):
-                    await beginning[0].asked.wait()
+                async with asyncio.timeout_at(beginning[0].began_at + BEGINNING_SECONDS):
+                    await beginning[0].lease.asked.wait()
 
     async def _claim(self) -> Claim | None:
         """The oldest turn of the queue that may run now, if there is one."""
-        full, news = self._shares.full(), self._shares.news
-        if self._shares.are_all_that_waits(full):
+        full = self._shares.full()
+        if not self._shares.look(full):
             return None
         try:
             claim = await self._turns.claim(
@@ -194,7 +197,7 @@ class Engine:
         except StorageFailed:
             return None  # the store has said why, once
         if claim is None:
-            self._shares.found_nothing(full, news)
+            self._shares.found_nothing()
         return claim
 
     def _is_free(self, address: Address) -> bool:
@@ -246,7 +249,7 @@ class Engine:
 
     def _began(self, lease: Lease, task: asyncio.Task[None]) -> None:
         turn_id = lease.claim.turn_id
-        self._running[turn_id] = _Running(lease, task)
+        self._running[turn_id] = _Running(lease, task, asyncio.get_running_loop().time())
         self._shares.began(lease.claim.address.channel)
         self._idle.clear()
         task.add_done_callback(lambda _: self._ended(turn_id))

@@ -87,11 +87,14 @@ class Intake:
                 await self.revising.delete(address, message_id)
 
     async def known(self, place: Address, messages: Sequence[IncomingMessage]) -> Mapping[str, int]:
-        """The turns, by message, of those of a place that have theirs and tell nothing new. Raises `StorageFailed`.
+        """The turns, by message, of what people said in a place that has its turn and tells nothing new. Raises
+        `StorageFailed`.
 
-        What is read back overlaps with what is stored: one look for all of it spares a transaction for each.
+        What is read back overlaps with what is stored: one look for all of it spares a transaction for each. What this
+        process remembers to have taken in costs none.
         """
-        return await self.inbox.turns_of(place, [message.id for message in messages if is_mere(message)])
+        spoken = [m for m in messages if is_mere(m) and not m.author.is_bot and not self.repeats.has(m)]
+        return await self.inbox.turns_of(place, [message.id for message in spoken])
 
     async def receive_missed(self, message: IncomingMessage, place: Address) -> Accepted | None:
         """Take in what was read in a place, where no event told of it; what became of it, None where it is none of our
@@ -202,7 +205,7 @@ class Intake:
         return replace(message, address=replace(address, thread=thread))
 
     def _along(self, message: IncomingMessage, root: str, effective: Effective) -> Along | None:
-        """What a new conversation takes along; None where it is none."""
+        """What a new conversation of a channel takes along; None where it is none."""
         description = self.platforms(message.address.platform)
         if description is None or message.direct or not _begins(message, root):
             return None

@@ -22,10 +22,12 @@ class Shares:
 
     concurrency: int
     _running: Counter[str] = field(default_factory=Counter)
-    # Outside of these channels nothing could run at that moment, in monotonic seconds.
+    # What the last look in vain left out: nothing was to be run outside of these channels.
     _exhausted: frozenset[str] = frozenset()
     _looked_at: float = -math.inf
-    _news: int = 0
+    # What the look leaves out that is being made, and whether it can be trusted.
+    _looking: frozenset[str] = frozenset()
+    _is_news: bool = False
 
     def began(self, channel: str) -> None:
         """A turn runs in a channel."""
@@ -36,8 +38,13 @@ class Shares:
         self._running[channel] -= 1
         if not self._running[channel]:
             del self._running[channel]
+        self._is_news = self._is_news or channel not in self._looking
         if channel not in self._exhausted:
-            self.changed()
+            self._exhausted = frozenset()
+
+    def changed(self) -> None:
+        """There may be something in the queue that was not there before."""
+        self._exhausted, self._is_news = frozenset(), True
 
     def full(self) -> Collection[str]:
         """The channels that have their share of the lanes: what is left is for the first question of another.
@@ -49,24 +56,18 @@ class Shares:
         share = max(self.concurrency // (len(self._running) + 1), 1)
         return [channel for channel, count in self._running.items() if count >= share]
 
-    def changed(self) -> None:
-        """There may be something in the queue that was not there before."""
-        self._exhausted = frozenset()
-        self._news += 1
-
-    @property
-    def news(self) -> int:
-        """A number that is another one after each change."""
-        return self._news
-
-    def found_nothing(self, full: Collection[str], news: int) -> None:
-        """A look that began at this number of `news` found no turn to run outside of these channels."""
-        if news == self._news:
-            self._exhausted = frozenset(full)
-            self._looked_at = time.monotonic()
-
-    def are_all_that_waits(self, full: Collection[str]) -> bool:
-        """Whether a look that leaves these channels out would find nothing."""
-        if not self._exhausted or time.monotonic() - self._looked_at >= TRUSTED_FOR_SECONDS:
+    def look(self, full: Collection[str]) -> bool:
+        """Whether a look that leaves these channels out is worth making; if so, it is being made."""
+        if self._exhausted and self._exhausted <= frozenset(full) and self.trusted_seconds() > 0:
             return False
-        return self._exhausted <= frozenset(full)
+        self._looking, self._is_news = frozenset(full), False
+        return True
+
+    def found_nothing(self) -> None:
+        """The look that was being made found no turn to run."""
+        if not self._is_news:
+            self._exhausted, self._looked_at = self._looking, time.monotonic()
+
+    def trusted_seconds(self) -> float:
+        """How much longer what the last look in vain found is trusted; 0 where there is nothing to trust."""
+        return max(0.0, self._looked_at + TRUSTED_FOR_SECONDS - time.monotonic()) if self._exhausted else 0.0

@@ -35,6 +35,7 @@ from bot.private import reached
 from bot.question import Question, read_question
 from bot.settings import Settings
 from bot.surroundings import Surroundings
+from bot.words import Words
 from storage import Store
 from storage.answers import stands_below
 from storage.records import Answer, Claim, now
@@ -144,25 +145,28 @@ class TurnRunner:
     ) -> LiveAnswer:
         """The answer to what is asked now, in the messages of the one it stands `instead_of`."""
         claim, asked = lease.claim, question.own[-1] if question.own else None
+        words = Words(
+            # Who has an answer written anew knows how old the question is.
+            preface=late_word((now() - max(asked.sent_at, asked.edited_at)) / 1_000_000)
+            if asked and not claim.pressed
+            else "",
+            opener=question.opener,
+            standing=question.earlier or (instead_of.words.latest if instead_of is not None else ""),
+        )
         return LiveAnswer(
             question.adapter,
             self.store.turns,
             self.paces[claim.address.platform],
             lease,
+            words,
             reply_to=stands_below(asked.platform_id) if asked else None,
             mentions=question.people,
-            # Who has an answer written anew knows how old the question is.
-            preface=late_word((now() - max(asked.sent_at, asked.edited_at)) / 1_000_000)
-            if asked and not claim.pressed
-            else "",
             already=await self.store.turns.parts(claim.turn_id) if claim.attempt > 1 and instead_of is None else (),
             before_first=presence.end,
             previews=question.controls.streaming,
             instead_of=instead_of,
             asker=question.asker,
             while_writing=buttons.WHILE_WRITING if _has_buttons(claim, question) else (),
-            opener=question.opener,
-            standing=question.earlier or (instead_of.words if instead_of is not None else ""),
             most=question.controls.max_messages
             if claim.kind == "answer" and isinstance(question.adapter, Uploads)
             else None,
@@ -233,7 +237,7 @@ class TurnRunner:
         except FateUnknown as unknown:
             # It may stand there: nothing of it is said anywhere a second time.
             return await answer.say_below(endings.apology(claim, unknown).text)
-        return said or await self._write_alone(claim, question, answer.text)
+        return said or await self._write_alone(claim, question, answer.words.text)
 
     async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
         """Write to the asker alone where the place takes not even a sentence; whether that was possible."""
@@ -281,7 +285,7 @@ class TurnRunner:
                     group.create_task(presence.run(answer.say_of_silence), name="presence")
                     outcome = _unless_spoken(await self._ask(lease, question, answer), question)
                     if not outcome.failure and not outcome.keeps:
-                        outcome = replace(outcome, text=answer.preface + outcome.text)
+                        outcome = replace(outcome, text=answer.words.preface + outcome.text)
                     answer.complete(outcome.text, to_row(outcome), _after(claim, question, outcome))
                 await landing
                 await presence.end()
@@ -303,8 +307,8 @@ class TurnRunner:
     async def _ask_until_stopped(self, lease: Lease, question: Question, answer: LiveAnswer) -> Outcome:
         """Ask the model; where somebody stops it, the call ends at once and what was said stands."""
         if lease.stopped.is_set():  # before an earlier process could end it
-            return endings.stopped(answer.text, lease.stopped_by, None)
-        asking = self.asker.begin(lease.claim, question, answer)
+            return endings.stopped(answer.words.text, lease.stopped_by, None)
+        asking = self.asker.begin(lease.claim, question, answer.words)
         answering = asyncio.create_task(asking.run(), name="asking")
         stopping = asyncio.create_task(lease.stopped.wait(), name="stop")
         lease.asked.set()
@@ -317,7 +321,7 @@ class TurnRunner:
             lease.used = asking.used()
         if not answering.cancelled():
             return answering.result()
-        return endings.stopped(answer.text, lease.stopped_by, lease.used)
+        return endings.stopped(answer.words.text, lease.stopped_by, lease.used)
 
     async def _finish(self, claim: Claim, question: Question, answer: LiveAnswer, outcome: Outcome) -> None:
         self.alerts.well(troubles.proven_by_landing(claim.address), time.monotonic())

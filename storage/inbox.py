@@ -17,8 +17,8 @@ from storage.changes import ANSWERS, contents, revise
 from storage.connection import Connection
 from storage.database import Database
 from storage.dialect import upsert
-from storage.new_turns import edited_at, turn_for
-from storage.records import Accepted, Along, Role, Ruling, Standing, Terms, micros, now
+from storage.new_turns import turn_for
+from storage.records import Accepted, Along, Role, Ruling, Standing, Terms, edited_at, micros, now
 from storage.schema import conversations, cursors, messages
 
 KNOWN = select(
@@ -120,7 +120,7 @@ class Inbox:
 
     async def turns_of(self, place: Address, message_ids: Sequence[str]) -> Mapping[str, int]:
         """The turns of those messages of a channel, or of its threads, that have one."""
-        return await self._database.read(_turns_of, place, message_ids)
+        return await self._database.read(_turns_of, place, message_ids) if message_ids else {}
 
     async def release_held(self, platform: str) -> int:
         """Let the turns begin that were held back on a platform, all those not yet begun; returns how many."""
@@ -172,7 +172,7 @@ def _accept(
     _advance_cursors(connection, message)
     if terms is not None and accepted.outcome == "queued" and accepted.turn_id is not None:
         claim = leasing.claim_new(connection, accepted.turn_id, terms)
-        if claim is not None and along is not None and claim.kind == "answer":
+        if claim is not None and along is not None and claim.kind == "answer" and claim.complete:
             claim = overheard.begin_with(connection, claim, along)
         accepted = replace(accepted, claim=claim)
     crash.point("before_commit")
@@ -180,8 +180,6 @@ def _accept(
 
 
 def _turns_of(connection: Connection, place: Address, message_ids: Sequence[str]) -> Mapping[str, int]:
-    if not message_ids:
-        return {}
     these = {
         "of_platform": place.platform,
         "of_workspace": place.workspace,

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, bindparam, case, exists, insert, select, upda
 
 from bot.messages import IncomingMessage
 from storage.connection import Connection
-from storage.records import Accepted, Ruling, micros, now
+from storage.records import Accepted, Ruling, edited_at, micros, now
 from storage.schema import messages, turns
 from storage.states import is_open, is_queued
 
@@ -106,8 +106,3 @@ def _new_key(connection: Connection, message: IncomingMessage) -> str:
     if connection.scalar(HAS_TURN, {"of_key": key}) is None:
         return key
     return turn_key(message, again=str(edited_at(message)))
-
-
-def edited_at(message: IncomingMessage) -> int:
-    """When a message was edited last, in microseconds since the epoch; 0 where it never was."""
-    return 0 if message.edited_at is None else micros(message.edited_at)

@@ -37,6 +37,11 @@ def micros_of(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
+def edited_at(message: IncomingMessage) -> int:
+    """When a message was edited last, in microseconds since the epoch; 0 where it never was."""
+    return 0 if message.edited_at is None else micros(message.edited_at)
+
+
 def micros(moment: datetime) -> int:
     """A moment with a zone, in microseconds since the epoch."""
     return round(moment.timestamp() * 1_000_000)

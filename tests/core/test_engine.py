@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from bot.errors import LeaseLost
 from bot.lease import Lease
 from bot.messages import Address, Author, IncomingMessage
 from storage import Store, dialect
-from storage.records import Accepted, Claim
+from storage.records import Accepted, Along, Claim, Terms
 from tests.storage.people import asks
 
 BEGAN = datetime(2026, 11, 23, tzinfo=UTC)
@@ -263,10 +264,9 @@ async def test_a_channel_that_has_its_share_keeps_no_other_waiting(
         await until(lambda: begun[-1] == "C1 t2")
 
 
-async def test_of_a_long_queue_the_first_are_on_their_way_to_the_model_before_many_others_begin(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.engine.BEGINNING_SECONDS", 60.0)
+@asynccontextmanager
+async def beginning(store: Store, count: int) -> AsyncIterator[list[Lease]]:
+    """An engine at work on so many turns, each of a channel of its own, and the leases of those that have begun."""
     leases: list[Lease] = []
     go = asyncio.Event()
 
@@ -275,22 +275,40 @@ async def test_of_a_long_queue_the_first_are_on_their_way_to_the_model_before_ma
         await go.wait()
         await store.turns.finish(lease.claim, "answered")
 
-    count = 2 * MOST_BEGINNING
     for n in range(count):
         await ask(store, f"t{n}", 1, f"C{n}")
     engine = Engine(store.turns, store.begin_work(), turn, ["slack"], concurrency=99, lease_seconds=60)
     task = asyncio.create_task(engine.run())
-    await until(lambda: len(leases) == MOST_BEGINNING)
-    await asyncio.sleep(0.1)
-    assert len(leases) == MOST_BEGINNING
-    leases[0].asked.set()
-    await until(lambda: len(leases) == MOST_BEGINNING + 1)
-    monkeypatch.setattr("bot.engine.BEGINNING_SECONDS", 0.01)
-    leases[1].asked.set()
-    await until(lambda: len(leases) == count)  # those that take long for it keep nobody waiting
+    yield leases
     go.set()
     await engine.drain(1)
     await task
+
+
+async def test_of_a_long_queue_the_first_have_asked_the_model_before_many_others_begin(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.engine.BEGINNING_SECONDS", 60.0)
+    async with beginning(store, 2 * MOST_BEGINNING) as leases:
+        await until(lambda: len(leases) == MOST_BEGINNING)
+        await asyncio.sleep(0.1)
+        assert len(leases) == MOST_BEGINNING
+        leases[0].asked.set()
+        await until(lambda: len(leases) == MOST_BEGINNING + 1)
+        await asyncio.sleep(0.1)
+        assert len(leases) == MOST_BEGINNING + 1
+
+
+async def test_those_that_do_not_ask_the_model_soon_keep_the_others_waiting_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.engine.BEGINNING_SECONDS", 0.3)
+    count = 5 * MOST_BEGINNING
+    began = time.monotonic()
+    async with beginning(store, count) as leases:
+        await until(lambda: len(leases) == count, seconds=10)
+        # A moment for each handful, not for each turn, which would be 4.8 s.
+        assert 1.0 < time.monotonic() - began < 3.5
 
 
 async def test_a_turn_that_breaks_goes_back_to_the_queue_and_the_others_go_on(
@@ -484,6 +502,16 @@ async def test_the_turns_of_a_worker_that_died_need_not_wait_for_its_leases(stor
         await until(lambda: ended == [1])
         assert await store.turns.open_count() == 1, "the living worker's turn is its own"
     alive.end()
+
+
+async def test_a_turn_that_begins_again_reads_anew_what_is_said(store: Store) -> None:
+    accepted = await store.inbox.accept(
+        said("a", 1), "a.1", rule=asks, complete=True, terms=Terms("w", 60), along=Along((), "B")
+    )
+    assert accepted.claim is not None and accepted.claim.window is not None
+    lease = Lease(accepted.claim, store.turns, 60)
+    lease.began_again(1)
+    assert lease.claim.window is None
 
 
 async def test_a_lease_that_ran_out_is_asked_for_again_before_anything_is_shown(store: Store, tmp_path: Path) -> None:
