@@ -24,9 +24,8 @@ from bot.messages import Address, IncomingMessage
 from bot.pacing import Pace
 from bot.policy import is_heard
 from bot.settings import Settings
-from storage import Store
+from storage import Store, retention
 from storage.records import Claim, StoredMessage, Window, micros, micros_of
-from storage.retention import since
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +89,7 @@ class Surroundings:
         if not effective.channel_messages:
             return ()
         channel, sent_at = replace(message.address, thread=None), micros(message.sent_at)
-        oldest = self._oldest(sent_at, since(self.settings.parley_retention_days))
+        oldest = self._oldest(sent_at, retention.since(self.settings.parley_retention_days))
         said = self.lately.before(channel, sent_at, effective.channel_messages, oldest, own_id)
         return self._heard(said or (), oldest, effective)
 
