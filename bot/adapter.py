@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
+
+from typing_extensions import Protocol
 
 from bot.interactions import CommandAnswer, FormSubmitted, HomePage
 from bot.messages import (

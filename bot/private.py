@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import structlog
+from typing_extensions import Protocol, runtime_checkable
 
 from bot.adapter import Adapter
 from bot.capabilities import ReachesPeople
