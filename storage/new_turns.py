@@ -6,11 +6,14 @@ These are parts of intake's transaction.
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Iterator, Mapping
 
-from sqlalchemy import BigInteger, bindparam, case, exists, insert, select, update
+from sqlalchemy import BigInteger, bindparam, case, exists, select, update
 
 from bot.messages import IncomingMessage
 from storage.connection import Connection
+from storage.dialect import upsert
 from storage.records import Accepted, Ruling, edited_at, micros, now
 from storage.schema import messages, turns
 from storage.states import is_open, is_queued
@@ -40,8 +43,7 @@ JOIN_TURN = (
     )
     .returning(turns.c.id)
 )
-NEW_TURN = insert(turns).returning(turns.c.id)
-HAS_TURN = select(turns.c.id).where(turns.c.key == bindparam("of_key"))
+NEW_TURN = upsert(turns, lambda insert: insert.on_conflict_do_nothing(index_elements=["key"]).returning(turns.c.id))
 
 
 def turn_key(message: IncomingMessage, again: str = "") -> str:
@@ -76,33 +78,39 @@ def turn_for(
         "kind": ruling.kind,
         "payload": ruling.payload,
         "conversation_id": conversation_id,
-        "key": _new_key(connection, message),
         "state": "queued",
         "thread": thread,
         "not_before": not_before,
         "created_at": now(),
     }
-    return Accepted("queued", connection.scalar(NEW_TURN, turn))
+    return Accepted("queued", _new_turn(connection, message, turn))
 
 
 def _ended_turn(connection: Connection, message: IncomingMessage, conversation_id: int) -> int:
     """A turn that is over before it begins: by it a message counts as decided on."""
     turn = {
         "conversation_id": conversation_id,
-        "key": _new_key(connection, message),
         "kind": "notice",
         "state": "cancelled",
         "thread": message.address.thread,
         "created_at": now(),
         "finished_at": now(),
     }
-    turn_id: int = connection.scalar(NEW_TURN, turn)
-    return turn_id
+    return _new_turn(connection, message, turn)
 
 
-def _new_key(connection: Connection, message: IncomingMessage) -> str:
-    """The key of a new turn. A message that was taken back by an edit, and asks again by another, had one before."""
-    key = turn_key(message)
-    if connection.scalar(HAS_TURN, {"of_key": key}) is None:
-        return key
-    return turn_key(message, again=str(edited_at(message)))
+def _new_turn(connection: Connection, message: IncomingMessage, turn: Mapping[str, object]) -> int:
+    """The id of a message's new turn."""
+    new = NEW_TURN[connection.dialect.name]
+    tried: Iterator[int | None] = (connection.scalar(new, {**turn, "key": key}) for key in _keys(message))
+    return next(turn_id for turn_id in tried if turn_id is not None)
+
+
+def _keys(message: IncomingMessage) -> Iterator[str]:
+    """The keys that a message's turns have, one after the other: it may be taken back by an edit, and ask again by
+    another, which may bear the same moment as the one before."""
+    yield turn_key(message)
+    moment = edited_at(message)
+    yield turn_key(message, again=str(moment))
+    for number in itertools.count(2):
+        yield turn_key(message, again=f"{moment} {number}")

@@ -11,6 +11,7 @@ import pytest
 from bot.errors import LeaseLost, QuestionChanged
 from bot.messages import Attachment, IncomingMessage
 from storage import Store
+from storage.new_turns import turn_for
 from storage.records import Revised, Ruling, TurnState
 from tests.storage.people import EPOCH, THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
@@ -160,6 +161,14 @@ async def test_a_question_taken_back_by_an_edit_can_be_asked_again_by_another(st
     assert await words(store, accepted.turn_id or 0) == ["what do you say?"]
     [(one,), (other,)] = rows(path, "SELECT key FROM turns")
     assert one != other
+
+
+async def test_a_message_that_asks_again_and_again_by_edits_of_one_moment_has_a_turn_each_time(store: Store) -> None:
+    await ask(store, "1")
+    again, anew = edited("1", "what do you say?", at=20), Ruling("command", "{}")
+    ids = [await store.database.write(turn_for, again, 1, 0, anew) for _ in range(3)]
+    assert len({1, *(accepted.turn_id for accepted in ids)}) == 4
+    assert {accepted.outcome for accepted in ids} == {"queued"}
 
 
 async def test_a_message_kept_as_context_becomes_a_question_once_it_asks(store: Store) -> None:
