@@ -6,7 +6,8 @@ late) would write, once it wakes, over what another worker has shown since.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from bot.errors import DeliveryDelayed
@@ -17,6 +18,16 @@ _is_held: ContextVar[Callable[[], bool] | None] = ContextVar("is_held", default=
 def calls_only_while(is_held: Callable[[], bool]) -> None:
     """From now on, in this task and those it begins, calls are begun only as long as `is_held()`."""
     _is_held.set(is_held)
+
+
+@contextmanager
+def scope() -> Iterator[None]:
+    """What this task is held to within the block it is not after it; tasks that the block began stay held."""
+    before = _is_held.set(_is_held.get())
+    try:
+        yield
+    finally:
+        _is_held.reset(before)
 
 
 def check() -> None:

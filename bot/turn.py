@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import budgets, buttons, crash, endings, revisions, troubles
+from bot import budgets, buttons, crash, endings, fencing, revisions, troubles
 from bot.adapter import Adapter
 from bot.alerts import Alerts
 from bot.asking import Asker
@@ -89,19 +89,25 @@ class TurnRunner:
         with structlog.contextvars.bound_contextvars(
             turn=claim.key, ref=endings.reference(claim), platform=claim.address.platform
         ):
-            adapter, answer = self.adapters[claim.address.platform], None
             try:
-                while True:
-                    presence = Presence(adapter, lease)
-                    question, answer = await self._prepare(lease, adapter, presence, instead_of=answer)
-                    try:
-                        await self._run_as_asked(lease, question, answer, presence)
-                    except QuestionChanged:
-                        await revisions.begin_again(self.store.turns, lease)
-                    else:
-                        return
+                with fencing.scope():
+                    await self._run_until_answered(lease)
             finally:
+                # What the adapter begins then goes on without the lease.
                 self._ended(lease)
+
+    async def _run_until_answered(self, lease: Lease) -> None:
+        """Answer what is asked, and anew as often as that changes meanwhile."""
+        adapter, answer = self.adapters[lease.claim.address.platform], None
+        while True:
+            presence = Presence(adapter, lease)
+            question, answer = await self._prepare(lease, adapter, presence, instead_of=answer)
+            try:
+                await self._run_as_asked(lease, question, answer, presence)
+            except QuestionChanged:
+                await revisions.begin_again(self.store.turns, lease)
+            else:
+                return
 
     def _ended(self, lease: Lease) -> None:
         adapter: object = self.adapters.get(lease.claim.address.platform)
