@@ -287,6 +287,21 @@ def never(platform: str) -> Fault:
     return Fault(status=400, body={"code": 200000, "message": "blocked by AutoMod"})
 
 
+async def test_after_a_refusal_slacks_stop_button_goes_however_long_slack_has_that_wait(on_stage: Stage) -> None:
+    talk, session = Talk(on_stage, "slack"), "agents.sessions.setStatus"
+    on_stage.extra["PARLEY_LEASE_SECONDS"] = "1"
+    talk.openai.script(Reply("nobody sees this", first_token_delay=2.0))
+    talk.fail(POST, never("slack"))
+    async with on_stage.worker() as app:
+        asked = await talk.slack.say(talk.ada, talk.general, "go", mention=True)
+        thread = (talk.general.id, asked.ts)
+        await talk.slack.wait_for(lambda: talk.slack.sessions.get(thread) == "processing")
+        talk.slack.faults.add(session, refused(3))  # longer than the lease of a turn that is over
+        await idle(app)
+        await talk.slack.wait_for(lambda: talk.slack.sessions[thread] == "active", timeout=15)
+    assert talk.answers()
+
+
 @pytest.mark.parametrize("at", [POST, EDIT], ids=["post", "edit"])
 async def test_an_answer_that_a_place_will_not_have_ends_in_a_sentence(talk: Talk, at: dict[str, str]) -> None:
     # So long that a preview comes before its end on any machine.
