@@ -3,8 +3,10 @@
 import hashlib
 import sqlite3
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from emulators.slack import Channel, SlackWorkspace
@@ -48,8 +50,16 @@ def queue(path: Path, team: str, channel: str, ids: list[str]) -> None:
     database.close()
 
 
-async def seconds_to_first_answer(stage: Stage, count: int) -> float:
-    """From the start of a process to the first answer it gives, with so many turns queued."""
+@dataclass(frozen=True)
+class Taken:
+    """From the start of a process to the first answer it gives, in seconds: by the clock, and of the processor."""
+
+    clock: float
+    processor: float
+
+
+async def until_first_answer(stage: Stage, count: int) -> Taken:
+    """What a start takes with so many turns queued."""
     async with stage.process() as worker:
         await worker.kill()  # it has made the database
     slack = stage.slack
@@ -59,7 +69,8 @@ async def seconds_to_first_answer(stage: Stage, count: int) -> float:
     worker = await Worker.start(stage)
     try:
         await slack.wait_for(lambda: slack.bot_messages(channel), timeout=60)
-        return time.monotonic() - began
+        used = psutil.Process(worker.process.pid).cpu_times()
+        return Taken(time.monotonic() - began, used.user + used.system)
     finally:
         await worker.kill()
         (stage.folder / "parley.db").unlink()
@@ -68,8 +79,8 @@ async def seconds_to_first_answer(stage: Stage, count: int) -> float:
 @pytest.mark.timeout(180)
 async def test_ten_thousand_queued_turns_are_begun_as_soon_as_one(on_stage: Stage) -> None:
     on_stage.extra["DISCORD_BOT_TOKEN"] = ""
-    alone = await seconds_to_first_answer(on_stage, 1)
-    among_many = await seconds_to_first_answer(on_stage, MANY)
-    print(f"first answer after {alone:.2f} s with one turn queued, {among_many:.2f} s with {MANY:,}")  # noqa: T201
-    # A cost for each that is queued would be far more, and a busy machine's starts differ by half.
-    assert among_many < 1.5 * alone + 0.5
+    alone = await until_first_answer(on_stage, 1)
+    among_many = await until_first_answer(on_stage, MANY)
+    print(f"first answer after {alone} with one turn queued, {among_many} with {MANY:,}")  # noqa: T201
+    # What the clock says is of the machine's other work as well. A cost for each that is queued would be far more.
+    assert among_many.processor < 1.5 * alone.processor

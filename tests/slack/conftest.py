@@ -13,7 +13,7 @@ from tests.slack.stage import RecordingSink, off_contract
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackWorkspace]:
-    timing = Timing(ack_deadline=1.0, redelivery=(0.02, 0.1, 0.3), disconnect_warning=0.3)
+    timing = Timing(ack_deadline=1.0, redelivery=(0.02, 0.1, 0.3))
     with overhearing() as heard:
         async with SlackWorkspace(timing=timing, limits="none") as workspace:
             yield workspace
