@@ -6,6 +6,8 @@ The tables cost about 0.15 s and 20 MB to import, so that happens at the first q
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 from bot.backend.completion import Usage
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo
+    from genai_prices.types import ModelInfo, ModelPrice
 
 UNKNOWN_CONTEXT_WINDOW = 32_000
 """Tokens assumed where nobody says: what most models that people host themselves take, and long enough for a thread.
@@ -60,16 +62,51 @@ def cost_micros(model: str, usage: Usage, price: Price | None = None) -> int | N
     The discount for cached tokens and the long-context tier are counted in. `price` is what somebody says that a
     model costs; it counts only where the tables don't know.
     """
-    from genai_prices import Usage as Billed  # noqa: PLC0415 (see the module's docstring)
-
     info = _find(model)
     prices = None if info is None else info.get_prices(datetime.now(UTC))
     if prices is None or prices.input_mtok is None or prices.output_mtok is None:
         return None if price is None else _micros(_dollars(usage, price))
+    rates = _rates(prices)
+    flat = usage.prompt_tokens <= rates.up_to
+    return _micros(_dollars(usage, rates.price) if flat else _by_the_tables(usage, prices))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Of `prices` from the tables, the `price` of every token where the prompt has at most `up_to` of them.
+
+    The tables take 0.2 ms to calculate what one answer costs, which three products tell as well.
+    """
+
+    prices: ModelPrice
+    price: Price
+    up_to: float
+
+
+# By the identity of the tables' entry, which has no hash, and lives as long as it is a value here.
+_known_rates: dict[int, _Rates] = {}
+
+
+def _rates(prices: ModelPrice) -> _Rates:
+    known = _known_rates.get(id(prices))
+    if known is not None:
+        return known
+    from genai_prices.types import TieredPrices  # noqa: PLC0415 (see the module's docstring)
+
+    steps = [tier.start for each in vars(prices).values() if isinstance(each, TieredPrices) for tier in each.tiers]
+    ones = Usage(1, 0, 0), Usage(1, 1, 0), Usage(0, 0, 1)
+    prompt, cached, completion = (_MILLION * _by_the_tables(usage, prices) for usage in ones)
+    rates = _known_rates[id(prices)] = _Rates(prices, (prompt, cached, completion), min(steps, default=math.inf))
+    return rates
+
+
+def _by_the_tables(usage: Usage, prices: ModelPrice) -> Decimal:
+    from genai_prices import Usage as Billed  # noqa: PLC0415 (see the module's docstring)
+
     billed = Billed(
         input_tokens=usage.prompt_tokens, cache_read_tokens=usage.cached_tokens, output_tokens=usage.completion_tokens
     )
-    return _micros(prices.calc_price(billed)["total_price"])
+    return prices.calc_price(billed)["total_price"]
 
 
 def _dollars(usage: Usage, price: Price) -> Decimal:

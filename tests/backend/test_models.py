@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
+from genai_prices import Usage as Billed
+from genai_prices import calc_price
+from genai_prices.data_snapshot import get_snapshot
 
 from bot.backend.completion import Usage
 from bot.backend.models import UNKNOWN_CONTEXT_WINDOW, context_window, cost_micros, known_price
@@ -46,6 +49,19 @@ def test_context_windows(model: str, window: int) -> None:
 )
 def test_costs_in_micro_dollars(model: str, usage: Usage, micros: int) -> None:
     assert cost_micros(model, usage) == micros
+
+
+def test_every_priced_model_costs_what_the_tables_say() -> None:
+    (openai,) = (provider for provider in get_snapshot().providers if provider.id == "openai")
+    compared = set()
+    for model in (info.id for info in openai.models if known_price(info.id)):
+        for prompt in (0, 1, 999, 128_000, 200_001, 272_000, 272_001, 900_000):
+            billed = Billed(input_tokens=prompt, cache_read_tokens=prompt // 3, output_tokens=777)
+            dollars = calc_price(billed, model, provider_id="openai").total_price
+            micros = (dollars * 1_000_000).to_integral_value(ROUND_HALF_UP)
+            assert cost_micros(model, Usage(prompt, prompt // 3, 777)) == micros, (model, prompt)
+        compared.add(model)
+    assert {"gpt-4o-mini", "gpt-5.5"} <= compared
 
 
 @pytest.mark.parametrize("model", ["llama3.1:8b", "gpt-99", "", "whisper-1", "moderation"])
