@@ -6,8 +6,9 @@ ask again and change under people's eyes what they have read.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+import orjson
 
 from storage.money import UsageRow
 
@@ -30,11 +31,11 @@ class Outcome:
 
 def to_row(outcome: Outcome) -> str:
     """As text, for the turn's row."""
-    return json.dumps(asdict(outcome), ensure_ascii=False)
+    return orjson.dumps(outcome).decode()
 
 
 def from_row(row: str) -> Outcome:
     """Back from the turn's row."""
-    fields = json.loads(row)
+    fields = orjson.loads(row)
     used = fields.pop("used")
     return Outcome(**fields, used=UsageRow(**used) if used is not None else None)

@@ -46,7 +46,7 @@ def read_chunk(data: object, event: str = "") -> Chunk:
     if data.get("error") or event == "error" or data.get("object") == "error":
         return Chunk(error=data.get("error") or data)
     model = _name(data.get("model"))
-    usage = read_usage(data.get("usage"))
+    usage = read_usage(data["usage"]) if data.get("usage") else None
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
     if choice is None:
@@ -54,7 +54,10 @@ def read_chunk(data: object, event: str = "") -> Chunk:
     delta = choice.get("delta") or choice.get("message")
     if not isinstance(delta, dict):
         delta = {}
-    text = _said(delta.get("content")) + _said(delta.get("refusal"))
+    content = delta.get("content")
+    text = content if isinstance(content, str) else _said(content)
+    if delta.get("refusal"):
+        text += _said(delta["refusal"])
     token = bool(text or delta.get("reasoning_content") or delta.get("reasoning") or delta.get("tool_calls"))
     finish = choice.get("finish_reason")
     reason = finish.lower() if isinstance(finish, str) else ""
