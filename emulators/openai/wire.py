@@ -135,6 +135,8 @@ def _parts(text: str, reply: Reply, model: str, start: int) -> list[str]:
         found = re.findall(r"\s*\S+|\s+$", text)
     else:
         found = tokens.pieces(text, model)
+    if not marks:
+        return found
     parts, at = [], 0
     for piece in found:
         edges = sorted({0, len(piece)} | {mark - at for mark in marks if 0 < mark - at < len(piece)})
@@ -176,14 +178,16 @@ def events(completion: Completion, reply: Reply, options: Mapping[str, Any]) -> 
     }
     include_usage = bool(options.get("include_usage"))
     pad = options.get("include_obfuscation") is not False
+    opening = b"data: " + orjson.dumps(head).removesuffix(b"}") + b","
 
     def event(choices: list[dict[str, Any]], usage: dict[str, Any] | None = None, length: int = 0) -> bytes:
-        chunk: dict[str, Any] = {**head, "choices": choices}
+        chunk: dict[str, Any] = {"choices": choices}
         if include_usage:
             chunk["usage"] = usage
         if pad:
             chunk["obfuscation"] = PADDING[: PAD_TO - length % PAD_TO]
-        return b"data: " + orjson.dumps(chunk) + b"\n\n"
+        # What is the same in all of them is written once.
+        return opening + orjson.dumps(chunk).removeprefix(b"{") + b"\n\n"
 
     def choice(delta: dict[str, Any], finish: FinishReason | None) -> list[dict[str, Any]]:
         return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
