@@ -16,4 +16,4 @@ def fence(trace: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
 
 
 async def _check(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
-    fencing.check()
+    await fencing.check()

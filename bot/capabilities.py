@@ -6,6 +6,7 @@ none can lie.
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +41,20 @@ class LearnsLimits(Protocol):
 
     def learned(self, action: Action, address: Address) -> RateLimit | None:
         """The limit on an action in a channel as far as the platform has told it. Asks nobody, never raises."""
+        ...
+
+
+@runtime_checkable
+class SendsOnceStored(Protocol):
+    """Can prepare a message while it is still being written down that it is about to be sent."""
+
+    async def send_once(
+        self, stored: Future[None], address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None
+    ) -> str:
+        """As `Adapter.send`, but nothing leaves before `stored` is done; where that fails, nothing ever does.
+
+        What it raises then need not be what `stored` raises: whoever calls it looks there.
+        """
         ...
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from bot import crash
 from bot.adapter import Adapter
-from bot.capabilities import Deletes, FindsReplies, RepeatsSafely, ShowsButtons, Streams, Trace
+from bot.capabilities import Deletes, FindsReplies, RepeatsSafely, SendsOnceStored, ShowsButtons, Streams, Trace
 from bot.errors import DeliveryDelayed, DeliveryRefused, FateUnknown
 from bot.insisting import insist
 from bot.lease import Lease
@@ -149,12 +150,13 @@ class Parts:
         Raises a `DeliveryFailure`, `LeaseLost` and `StorageFailed`.
         """
         await self._lease.make_sure()
-        if index == len(self._parts):
-            await self._intend()
-        elif not self.posted(index) and not self._parts[index].unsent:
-            await self._reconcile(self._parts[index])
-        part = self._parts[index]
         reply = Reply(text, self._mentions, buttons)
+        if index == len(self._parts):
+            await self._post_another(reply, as_stream=as_stream, last=last)
+            return
+        part = self._parts[index]
+        if part.platform_id is None and not part.unsent:
+            await self._reconcile(part)
         if part.platform_id is None:
             await self._post(part, reply, as_stream=as_stream, last=last)
         else:
@@ -200,23 +202,50 @@ class Parts:
         part.streams = taken and growing
         return taken
 
-    async def _intend(self, number: int | None = None) -> None:
-        """Write down that one more message is about to be sent."""
+    async def _post_another(self, reply: Reply, *, as_stream: bool, last: bool) -> None:
+        """Post one more message, which is prepared, where the adapter can do that, while its intent is committed."""
         await self.confirm()
-        part = _Part(number or self._next_number(), None, None, now(), unsent=True)
-        await self._turns.intend_part(self._claim, part.number, self._outcome)
+        part = self._another(self._next_number())
+        if as_stream or not isinstance(self._adapter, SendsOnceStored):
+            await self._intend(part)
+            await self._post(part, reply, as_stream=as_stream, last=last)
+            return
+        committing = asyncio.Event()
+        intending = asyncio.create_task(self._intend(part, lambda _: committing.set()), name="intent")
+        intending.add_done_callback(lambda _: committing.set())
+        try:
+            await committing.wait()
+            await self._post(part, reply, as_stream=False, last=last, stored=intending)
+        except asyncio.CancelledError:
+            intending.cancel()
+            await asyncio.gather(intending, return_exceptions=True)
+            raise
+        except Exception:
+            await intending  # where this has failed, so has the call, whatever the adapter makes of it
+            raise
+        await intending
+
+    def _another(self, number: int) -> _Part:
+        return _Part(number, None, None, now(), unsent=True)
+
+    async def _intend(self, part: _Part, tell: Callable[[None], None] | None = None) -> None:
+        """Write down that one more message is about to be sent; `tell` may be called once that is being committed."""
+        await self._turns.intend_part(self._claim, part.number, self._outcome, tell=tell)
         self._parts.append(part)
         self._highest = part.number
         self._outcome = None
         crash.point("after_intent")
 
-    async def _post(self, part: _Part, reply: Reply, *, as_stream: bool, last: bool) -> None:
+    async def _post(
+        self, part: _Part, reply: Reply, *, as_stream: bool, last: bool, stored: asyncio.Future[None] | None = None
+    ) -> None:
+        """Post a message: at once, or once its intent is `stored`."""
         if self._before_first is not None:
             await self._before_first()
             self._before_first = None
         unsent, part.unsent = part.unsent, False
         try:
-            await _undisturbed(self._send(part, reply, as_stream=as_stream, last=last))
+            await _undisturbed(self._send(part, reply, as_stream=as_stream, last=last, stored=stored))
         except DeliveryDelayed:
             # Where a message may be sent again with its key, the library has done so itself, after what it met before.
             part.unsent = unsent and not isinstance(self._adapter, RepeatsSafely)
@@ -226,7 +255,9 @@ class Parts:
             await self._turns.drop_part(self._claim, part.number)
             raise
 
-    async def _send(self, part: _Part, reply: Reply, *, as_stream: bool, last: bool) -> None:
+    async def _send(
+        self, part: _Part, reply: Reply, *, as_stream: bool, last: bool, stored: asyncio.Future[None] | None
+    ) -> None:
         # Looking for it, writing it down and ending the status take time, in which the process may have been stopped.
         await self._lease.make_sure()
         key = PartKey(self._claim.key, part.number)
@@ -235,8 +266,12 @@ class Parts:
             part.platform_id = await adapter.begin_stream(self._claim.address, reply, key, recipient=self._asker)
             part.streams = part.platform_id is not None
         if part.platform_id is None:
-            part.platform_id = await self._adapter.send(
-                self._claim.address, reply, key, reply_to=self._reply_to if part is self._parts[0] else None
+            send = self._adapter.send
+            if stored is not None and isinstance(adapter, SendsOnceStored):
+                send = partial(adapter.send_once, stored)
+            is_first = not self._parts or part is self._parts[0]
+            part.platform_id = await send(
+                self._claim.address, reply, key, reply_to=self._reply_to if is_first else None
             )
         part.text, part.buttons = reply.text, reply.buttons
         self.posted_one = True
@@ -296,7 +331,8 @@ class Parts:
         log.info("part_gone", turn=self._claim.key, number=self._parts[index].number)
         number = self._next_number()
         await self.take_back_from(index)
-        await self._intend(number)
+        await self.confirm()
+        await self._intend(self._another(number))
 
     def take_over(self, earlier: Parts) -> None:
         """Go on with the messages of an answer to what has been asked in other words since."""

@@ -5,7 +5,7 @@ Queries are plain functions of a connection. Every failure of the driver leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -114,24 +114,34 @@ class Database:
         """
         return await self._on(self._writer, self._writing, lambda connection: work(connection, *args, **kwargs))
 
+    async def write_foretold(
+        self,
+        tell: Callable[[T], None] | None,
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`write`; where nothing else is written with it, `tell` is called, while that is being committed, with what
+        `work` returned. It may still be undone: then this raises."""
+        return await self._on(self._writer, self._writing, lambda connection: work(connection, *args, **kwargs), tell)
+
     async def insist(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`write`, asked again for `PATIENCE_SECONDS` while the database is in a trouble that can pass.
 
         For the writes of an answer under way: what the model said and the platform took would be lost with them.
         Raises `StorageFailed`.
         """
-        try:
-            # As a rule the first try is the only one, and needs none of what follows.
-            return await self.write(work, *args, **kwargs)
-        except StorageFailed as failure:
-            if not _may_pass(failure):
-                raise
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_may_pass), wait=_PAUSE, stop=stop_after_delay(PATIENCE_SECONDS), reraise=True
-        ):
-            with attempt:
-                return await self.write(work, *args, **kwargs)
-        raise AssertionError("tenacity returns or raises")
+        return await _patiently(lambda: self.write(work, *args, **kwargs))
+
+    async def insist_foretold(
+        self,
+        tell: Callable[[T], None] | None,
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`insist`, with `tell` as in `write_foretold`: perhaps more than once."""
+        return await _patiently(lambda: self.write_foretold(tell, work, *args, **kwargs))
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do `work`, which only reads; each of its statements sees all that was written before. Raises
@@ -156,14 +166,31 @@ class Database:
             return dialect.reason(error)
         return None if found == "ok" else found
 
-    async def _on(self, lane: Lane, trouble: Trouble, work: Callable[[Connection], T]) -> T:
+    async def _on(
+        self, lane: Lane, trouble: Trouble, work: Callable[[Connection], T], tell: Callable[[T], None] | None = None
+    ) -> T:
         try:
-            done = await lane.run(work)
+            done = await lane.run(work, tell)
         except dialect.FAILURES as error:
             trouble.failed(error)
             raise StorageFailed(dialect.reason(error)) from error
         trouble.worked()
         return done
+
+
+async def _patiently(write: Callable[[], Awaitable[T]]) -> T:
+    try:
+        # As a rule the first try is the only one, and needs none of what follows.
+        return await write()
+    except StorageFailed as failure:
+        if not _may_pass(failure):
+            raise
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception(_may_pass), wait=_PAUSE, stop=stop_after_delay(PATIENCE_SECONDS), reraise=True
+    ):
+        with attempt:
+            return await write()
+    raise AssertionError("tenacity returns or raises")
 
 
 def _may_pass(failure: BaseException) -> bool:

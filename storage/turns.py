@@ -5,7 +5,7 @@ Every write of a running turn is fenced: see `fence.py`. The queue's own stateme
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from sqlalchemy import (
     BigInteger,
@@ -197,12 +197,15 @@ class Turns:
         """
         await self._database.insist(_keep_outcome, claim, outcome)
 
-    async def intend_part(self, claim: Claim, number: int, outcome: str | None = None) -> None:
+    async def intend_part(
+        self, claim: Claim, number: int, outcome: str | None = None, *, tell: Callable[[None], None] | None = None
+    ) -> None:
         """Write down, before it is sent, that a message of the answer is about to be. Raises `LeaseLost`.
 
         With `outcome`, that is kept by the same transaction, and like `keep_outcome` it raises `QuestionChanged`.
+        `tell` may be called once that is written, and is being committed.
         """
-        await self._database.insist(_intend_part, claim, number, outcome)
+        await self._database.insist_foretold(tell, _intend_part, claim, number, outcome)
 
     async def confirm_part(self, claim: Claim, sent: SentPart) -> None:
         """Write down that a message was sent. Unfenced: it is a fact, whoever holds the turn now."""

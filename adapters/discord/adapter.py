@@ -29,6 +29,7 @@ from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
 from adapters.discord.values import identifier, is_object
 from adapters.vitals import Pulse
+from bot import fencing
 from bot.adapter import Action, Description, RateLimit, Sink, Vitals
 from bot.capabilities import Trace, Unread
 from bot.errors import (
@@ -172,6 +173,13 @@ class DiscordAdapter:
         """Post one message and return its id; with a `key` that was sent minutes ago, the id of that message."""
         with self._telling_of_refusals():
             return await sending.send(self._now().client.http, channel_of(address), reply, key, reply_to)
+
+    async def send_once(
+        self, stored: asyncio.Future[None], address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None
+    ) -> str:
+        """As `send`, once that is `stored`; prepared before. Raises a `DeliveryFailure`, and what `stored` does."""
+        with fencing.calls_only_once(stored):
+            return await self.send(address, reply, key, reply_to=reply_to)
 
     async def edit(self, address: Address, message_id: str, reply: Reply) -> None:
         """Give one of the bot's messages a new text; raises a `DeliveryFailure`."""

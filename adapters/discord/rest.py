@@ -13,7 +13,7 @@ from typing import Any
 from discord.http import HTTPClient, MultipartParameters
 
 from adapters.discord.failures import delivery_failure
-from bot.errors import DeliveryFailure, DeliveryUncertain
+from bot.errors import DeliveryUncertain, ParleyError
 
 DEADLINE = 45.0
 """Seconds for a request with all waiting in buckets and all of the library's own retries."""
@@ -36,7 +36,7 @@ async def call(http: HTTPClient, request: Awaitable[Any], deadline: float = DEAD
     except TimeoutError as error:
         _free_global_limit(http)
         raise DeliveryUncertain("timeout") from error
-    except DeliveryFailure:
+    except ParleyError:
         _free_global_limit(http)
         raise  # it was not sent, see `adapters.fencing`
     except Exception as error:

@@ -40,6 +40,7 @@ from adapters.slack.values import clean
 from adapters.slack.web import open_session, web_client
 from adapters.slack.whispers import open_direct, whisper
 from adapters.vitals import Pulse
+from bot import fencing
 from bot.adapter import Description, Missed, RateLimit, Sink, Vitals
 from bot.capabilities import Trace, Unread
 from bot.errors import DeliveryDelayed, DeliveryUncertain
@@ -144,6 +145,13 @@ class SlackAdapter:
         if not isinstance(ts, str) or not ts:
             raise DeliveryUncertain("no_ts")
         return ts
+
+    async def send_once(
+        self, stored: asyncio.Future[None], address: Address, reply: Reply, key: PartKey, *, reply_to: str | None = None
+    ) -> str:
+        """As `send`, once that is `stored`; prepared before. Raises a `DeliveryFailure`, and what `stored` does."""
+        with fencing.calls_only_once(stored):
+            return await self.send(address, reply, key, reply_to=reply_to)
 
     async def _post(self, where: Mapping[str, Any], reply: Reply) -> Mapping[str, Any]:
         return await shown(reply, lambda body: ask(self._web.chat_postMessage(**where, **QUIET, **body)))

@@ -27,6 +27,7 @@ from bot.errors import (
     DeliveryRefused,
     DeliveryUncertain,
     MessageGone,
+    StorageFailed,
 )
 from bot.messages import Address, PartKey, Reply
 from emulators.discord import DiscordServer, Permission
@@ -89,6 +90,29 @@ async def test_a_call_whose_lease_ran_out_on_its_way_is_not_sent() -> None:
             await adapter.edit(address_of(channel), sent, Reply("four"))
     assert contents(server.bot_messages(channel)) == ["four"]
     assert len([request for request in server.requests if request.method in {"POST", "PATCH"}]) == 2
+
+
+async def test_a_message_is_prepared_before_and_sent_once_it_is_stored_that_it_will_be() -> None:
+    loop = asyncio.get_running_loop()
+    async with unlimited() as server:
+        channel = server.add_channel("general")
+        async with running(server) as (adapter, _):
+            stored: asyncio.Future[None] = loop.create_future()
+            sending = asyncio.create_task(adapter.send_once(stored, address_of(channel), Reply("one"), KEY))
+            await asyncio.sleep(0.1)
+            assert [request for request in server.requests if request.method == "POST"] == []
+            stored.set_result(None)
+            assert await sending == str(server.bot_messages(channel)[0].id)
+            refused: asyncio.Future[None] = loop.create_future()
+            second = asyncio.create_task(
+                adapter.send_once(refused, address_of(channel), Reply("two"), PartKey(KEY.turn, 2))
+            )
+            await asyncio.sleep(0.1)
+            refused.set_exception(StorageFailed("the disk is full"))
+            with pytest.raises(StorageFailed):
+                await second
+            await adapter.send(address_of(channel), Reply("three"), PartKey(KEY.turn, 3))
+    assert contents(server.bot_messages(channel)) == ["one", "three"]
 
 
 async def test_nobody_is_pinged_but_those_the_answer_may_name() -> None:

@@ -33,6 +33,7 @@ from bot.errors import (
     DeliveryRefused,
     DeliveryUncertain,
     MessageGone,
+    StorageFailed,
 )
 from bot.messages import Address, PartKey, Place, Reply
 from emulators.faults import Fault
@@ -118,6 +119,29 @@ async def test_a_call_whose_lease_ran_out_on_its_way_is_not_sent(
         await adapter.edit(address, sent, Reply("four"))
     assert calls(slack, "chat.postMessage") == calls(slack, "chat.update") == 1
     assert [slack.visible_text(message) for message in slack.bot_messages(general, asked.ts)] == ["four"]
+
+
+async def test_a_message_is_prepared_before_and_sent_once_it_is_stored_that_it_will_be(
+    slack: SlackWorkspace, sink: RecordingSink, ada: User, general: Channel
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with running(slack, sink) as adapter:
+        asked = await slack.say(ada, general, "hello", mention=True)
+        address = thread_of(slack, asked)
+        stored: asyncio.Future[None] = loop.create_future()
+        sending = asyncio.create_task(adapter.send_once(stored, address, Reply("one"), KEY))
+        await asyncio.sleep(0.1)
+        assert calls(slack, "chat.postMessage") == 0
+        stored.set_result(None)
+        assert await sending == slack.bot_messages(general, asked.ts)[0].ts
+        refused: asyncio.Future[None] = loop.create_future()
+        second = asyncio.create_task(adapter.send_once(refused, address, Reply("two"), PartKey(KEY.turn, 2)))
+        await asyncio.sleep(0.1)
+        refused.set_exception(StorageFailed("the disk is full"))
+        with pytest.raises(StorageFailed):
+            await second
+        await adapter.send(address, Reply("three"), PartKey(KEY.turn, 3))
+    assert calls(slack, "chat.postMessage") == 2
 
 
 async def test_nobody_elses_metadata_is_taken_for_a_reply(

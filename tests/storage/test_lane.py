@@ -85,6 +85,43 @@ async def test_a_write_alone_has_a_commit_of_its_own(store: Store, path: Path) -
     assert write_transactions(path) - before == 3
 
 
+async def test_what_a_write_comes_to_is_foretold_before_anybody_else_can_read_it(store: Store, path: Path) -> None:
+    told: list[tuple[str, object]] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        before = other.execute("SELECT count(*) FROM messages").fetchall()
+        seen = await store.database.write_foretold(lambda name: told.append((name, asyncio.current_task())), put, "m1")
+        assert other.execute("SELECT count(*) FROM messages").fetchall() == before
+    assert (seen, told) == ("m1", [("m1", None)]), "told once, on the event loop"
+    assert rows(path, NAMES) == [("m1",)]
+
+
+async def test_what_is_foretold_may_be_undone_and_then_it_raises(store: Store, path: Path) -> None:
+    def put_what_no_commit_takes(connection: Connection) -> str:
+        connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+        put(connection, "m1")
+        connection.execute(text("INSERT INTO reply_parts (turn_id, number, state, intended_at) VALUES (9, 1, 'x', 1)"))
+        return "m1"
+
+    told: list[str] = []
+    with pytest.raises(StorageFailed):
+        await store.database.write_foretold(told.append, put_what_no_commit_takes)
+    assert told == ["m1"]
+    assert rows(path, NAMES) == []
+
+
+async def test_what_is_committed_with_others_is_not_foretold(store: Store, path: Path) -> None:
+    told: list[str] = []
+    async with busy(store) as go_on:
+        others = await given(store, (put, "m1"), (put, "m2"))
+        telling = asyncio.create_task(store.database.write_foretold(told.append, put, "m3"))
+        await asyncio.sleep(0)
+        go_on()
+        assert await telling == "m3"
+        await asyncio.gather(*others)
+    assert told == []
+
+
 async def test_one_that_has_lost_its_right_is_undone_and_the_others_stand(store: Store, path: Path) -> None:
     before = write_transactions(path)
     await put_beside_one_that_loses(store)
