@@ -25,6 +25,7 @@ from bot import app
 from bot.asking import Asker, Asking
 from bot.backend import tokens
 from bot.backend.completion import CompletionRequest
+from bot.lease import Lease
 from bot.messages import Author, IncomingMessage
 from bot.question import Question, read_question
 from bot.reservations import Reservations
@@ -136,8 +137,13 @@ class _Scene:
         )
 
     async def _request(self, claim: Claim, question: Question) -> CompletionRequest:
-        asking = Asking(self.asker, claim, question, Words())
-        return await asking._request(asking._fit())  # what `run` begins with, before it calls the model
+        # What `run` begins with, before it calls the model.
+        store = self.worker.store
+        asking = Asking(self.asker, Lease(claim, store.turns, LEASE_SECONDS), question, Words())
+        request = asking._request(asking._fit())
+        if asking._start is not None:
+            await store.history.move_start(claim.conversation_id, asking._start)
+        return request
 
 
 @asynccontextmanager

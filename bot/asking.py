@@ -17,6 +17,7 @@ from bot.backend import models, tokens
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
 from bot.errors import BudgetUsedUp, ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited, PriceUnknown
+from bot.lease import Lease
 from bot.outcome import Outcome
 from bot.question import Question
 from bot.reservations import Reservations
@@ -26,7 +27,6 @@ from bot.tally import Tally
 from bot.words import Words
 from storage.history import History
 from storage.money import Spender, UsageRow
-from storage.records import Claim
 
 log = structlog.get_logger(__name__)
 
@@ -61,27 +61,32 @@ class Asker:
     summarising: Summarising
     fits: dict[str, Fit] = field(default_factory=dict)
 
-    def begin(self, claim: Claim, question: Question, words: Words) -> Asking:
+    def begin(self, lease: Lease, question: Question, words: Words) -> Asking:
         """One turn's asking, to be run once."""
-        return Asking(self, claim, question, words)
+        return Asking(self, lease, question, words)
 
 
 class Asking:
     """One turn's question on its way to the model and back. Guards what has been asked so far."""
 
-    def __init__(self, asker: Asker, claim: Claim, question: Question, words: Words) -> None:
+    def __init__(self, asker: Asker, lease: Lease, question: Question, words: Words) -> None:
         self._asker = asker
-        self._claim = claim
+        self._lease = lease
+        self._claim = claim = lease.claim
         self._question = question
         self._words = words
         self._tally = Tally(question.asker, question.controls.model, question.controls.price)
         place = claim.address
         self._spender = Spender(place.platform, place.workspace, place.channel, question.asker)
         self._room = 0
+        self._start: int | None = None
         self._is_summary_due = False
 
     async def run(self) -> Outcome:
-        """The whole answer, or the sentence that stands for it. Never raises a `ModelFailure`."""
+        """The whole answer, or the sentence that stands for it.
+
+        Never raises a `ModelFailure`, but `LeaseLost` and `StorageFailed`.
+        """
         outcome = await self._ask()
         unseen = [line for line in (self._question.left_out, self._question.unread) if line]
         if unseen and outcome.said:
@@ -96,7 +101,10 @@ class Asking:
         claim, asker = self._claim, self._asker
         fit = self._fit()
         for _ in range(MOST_TRIMS):
-            request = await self._request(fit)
+            request = self._request(fit)
+            await self._lease.make_sure()
+            if self._start is not None:
+                await asker.history.move_start(claim.conversation_id, self._start)
             try:
                 await self._reserve(request)
                 outcome = await self._complete(request)
@@ -135,7 +143,7 @@ class Asking:
         known = self._asker.fits.get(chosen.model, Fit(chosen.history_tokens, chosen.max_tokens))
         return Fit(min(chosen.history_tokens, known.room), min(chosen.max_tokens, known.longest))
 
-    async def _request(self, fit: Fit) -> CompletionRequest:
+    def _request(self, fit: Fit) -> CompletionRequest:
         chosen, question = self._question.controls, self._question
         model = chosen.model
         system = context.system_message(chosen.system, question.scene)
@@ -156,8 +164,7 @@ class Asking:
         )
         self._is_summary_due = is_due(prompt, question.memory, budget.tokens)
         self._room = budget.tokens
-        if prompt.start is not None:
-            await self._asker.history.move_start(self._claim.conversation_id, prompt.start)
+        self._start = prompt.start
         return CompletionRequest(
             model=model,
             messages=prompt.messages,

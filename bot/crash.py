@@ -13,8 +13,9 @@ from typing import Literal, get_args
 
 Point = Literal[
     "before_commit",  # a message and its turn are written, the transaction is not committed
+    "begun_ahead",  # the turn has begun while that is being committed
     "after_commit",  # they are durable, the event is not acknowledged
-    "after_claim",  # a turn is leased, nothing was done for it
+    "after_claim",  # a turn is leased, nothing was asked or shown for it
     "after_intent",  # a message of an answer is written down, not sent
     "after_send",  # it was sent, and is not confirmed
     "mid_stream",  # the model is speaking

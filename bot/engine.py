@@ -48,6 +48,14 @@ class _Running:
     began_at: float  # by the event loop's clock
 
 
+async def _end_unstored(running: _Running, stored: asyncio.Future[None]) -> None:
+    """End a turn that began ahead of its commit and is not stored: it has shown and asked nothing."""
+    stored.set_exception(LeaseLost(f"turn {running.lease.claim.turn_id} was never stored"))
+    stored.exception()  # it may be that nobody has waited for it
+    running.task.cancel()
+    await asyncio.wait([running.task])
+
+
 class Engine:
     """The turns this process runs. `run` owns every task; `drain` ends it in order."""
 
@@ -121,7 +129,9 @@ class Engine:
     async def reserved(self, address: Address) -> AsyncIterator[Room]:
         """A lane for a turn that is about to be stored there: it need not wait in the queue where nobody else does.
 
-        A turn that was stored by somebody who is cancelled over it is claimed again once its lease has run out.
+        It may begin while that is being committed, as far as it asks and shows nothing; where it is not stored after
+        all, it is ended. A turn that was stored by somebody who is cancelled over it is claimed again once its lease
+        has run out.
         """
         group, room = self._tasks, Room()
         if group is None or not self._is_free(address):
@@ -129,10 +139,32 @@ class Engine:
             return
         await self._lanes.acquire()
         room.terms = Terms(self._life.owner, self._lease_seconds)
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ahead: _Running | None = None
+
+        def begin(claim: Claim) -> None:
+            nonlocal ahead
+            is_free = room.terms is not None and claim.turn_id not in self._running and not self._draining.is_set()
+            if is_free and claim.is_self_contained:
+                ahead = self._run(group, Lease(claim, self._turns, self._lease_seconds, stored=stored))
+                crash.point("begun_ahead")
+
+        room.begin = begin
         try:
             yield room
+        except BaseException:
+            room.terms = None
+            if ahead is not None:
+                await _end_unstored(ahead, stored)
+            raise
+        else:
+            if ahead is not None:
+                crash.point("after_claim")
+                stored.set_result(None)
         finally:
-            await self._begin(group, room.claim)
+            room.terms = None
+            if ahead is None:
+                await self._begin(group, room.claim)
 
     async def drain(self, grace_seconds: float) -> int:
         """Claim nothing more and let running turns finish; hand back those that can't. Returns how many those were.
@@ -219,15 +251,18 @@ class Engine:
             self._lanes.release()
             return
         crash.point("after_claim")
-        self._others_wait = claim.others_wait
-        lease = Lease(claim, self._turns, self._lease_seconds)
-        self._began(lease, group.create_task(self._guarded(lease), name=f"turn {claim.key}"))
+        if (unstored := self._running.get(claim.turn_id)) is not None:
+            await asyncio.wait([unstored.task])  # it is being ended, and its number was given again
+        self._run(group, Lease(claim, self._turns, self._lease_seconds))
 
     async def _guarded(self, lease: Lease) -> None:
         claim = lease.claim
         try:
             await self._run_turn(lease)
         except asyncio.CancelledError:
+            if lease.was_never_stored:
+                log.info("turn_not_stored", turn=claim.key)
+                return
             # Where the lease was lost this changes nothing: releasing is fenced.
             log.info("turn_handed_back", turn=claim.key)
             await self._hand_back(lease)
@@ -242,17 +277,22 @@ class Engine:
 
     async def _hand_back(self, lease: Lease, delay: float = 0.0, *, crashed: bool = False) -> None:
         try:
+            await lease.until_stored()
             await self._turns.release(lease.claim, delay_seconds=delay, crashed=crashed, used=lease.used)
         except StorageFailed as failure:
             # Its lease runs out; then it is claimed again all the same.
             log.info("release_failed", turn=lease.claim.key, reason=str(failure))
 
-    def _began(self, lease: Lease, task: asyncio.Task[None]) -> None:
+    def _run(self, group: asyncio.TaskGroup, lease: Lease) -> _Running:
+        """Run a turn in a lane that was acquired."""
         turn_id = lease.claim.turn_id
-        self._running[turn_id] = _Running(lease, task, asyncio.get_running_loop().time())
+        task = group.create_task(self._guarded(lease), name=f"turn {lease.claim.key}")
+        running = self._running[turn_id] = _Running(lease, task, asyncio.get_running_loop().time())
+        self._others_wait = lease.claim.others_wait
         self._shares.began(lease.claim.address.channel)
         self._idle.clear()
         task.add_done_callback(lambda _: self._ended(turn_id))
+        return running
 
     def _ended(self, turn_id: int) -> None:
         self._lanes.release()

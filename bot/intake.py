@@ -162,6 +162,12 @@ class Intake:
         # A command has a say in what runs before it.
         reserved = self.reserve(message.address) if verdict == "answer" and command is None else nullcontext(Room())
         async with reserved as room:
+            along = self._along(message, root, effective) if room.terms is not None else None
+
+            def tell(ahead: Accepted) -> None:
+                if ahead.claim is not None:
+                    room.begin(ahead.claim)
+
             accepted = await self.inbox.accept(
                 message,
                 root,
@@ -171,7 +177,8 @@ class Intake:
                 complete=_begins(message, root) or root == "",
                 not_before=self._not_before(message, root, read_in),
                 terms=room.terms,
-                along=self._along(message, root, effective) if room.terms is not None else None,
+                along=along,
+                tell=tell if along is not None else None,
             )
             room.claim = accepted.claim
         log.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot import fencing
@@ -15,10 +16,12 @@ from storage.turns import Turns
 @dataclass(slots=True)
 class Room:
     """Room for a turn that is about to be stored: on which `terms` it is claimed with that, None where there is no
-    room. Whoever has asked for the room says what the `claim` was, if it came to one."""
+    room. Whoever has asked for the room says what the `claim` was, if it came to one, and may say so to `begin` while
+    it is being committed."""
 
     terms: Terms | None = None
     claim: Claim | None = None
+    begin: Callable[[Claim], None] = lambda _claim: None
 
 
 @dataclass(slots=True)
@@ -28,7 +31,8 @@ class Lease:
     `handing_back`: the process ends, and what it can't finish another one will. `askers`: who asked, once that has been
     read. `asked`: the model is asked, or the turn has ended. `stopped`: somebody, `stopped_by` by name, wants no more
     of the answer. `changed`: a question was edited or deleted after `claim.revision`, for the `times_changed`th time.
-    `used`: what asking the model took, once that has ended in whatever way.
+    `used`: what asking the model took, once that has ended in whatever way. `stored`: done once the claim of a turn
+    that began ahead of its commit is durable; it fails with `LeaseLost` where it never will be.
     """
 
     claim: Claim
@@ -43,6 +47,7 @@ class Lease:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     times_changed: int = 0
     used: UsageRow | None = None
+    stored: asyncio.Future[None] | None = None
     _newest: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,12 +56,31 @@ class Lease:
         if self.claim.stopped_by is not None:
             self.stop(self.claim.stopped_by)
 
+    @property
+    def was_never_stored(self) -> bool:
+        """Whether the turn began, and there is none: another may have its number."""
+        return self.stored is not None and self.stored.done() and self.stored.exception() is not None
+
+    async def until_stored(self) -> None:
+        """Return once the turn is durable. Raises `LeaseLost` where it never will be."""
+        if self.stored is not None:
+            await asyncio.shield(self.stored)
+
+    def once_stored(self, do: Callable[[], None]) -> None:
+        """Have something done once the turn is durable, or at once where it is."""
+        if self.stored is None:
+            do()
+        else:
+            self.stored.add_done_callback(lambda stored: do() if stored.exception() is None else None)
+
     async def make_sure(self) -> None:
         """Return once nobody else can have the turn. Raises `LeaseLost` where somebody has, and `StorageFailed`.
 
-        Called before anything is shown: a process that was stopped for a while (a suspended machine, a stalled disk)
-        does not know what happened meanwhile. What the caller then begins is held to it until it is on its way.
+        Called before the model is asked or anything is shown: a process that was stopped for a while (a suspended
+        machine, a stalled disk) does not know what happened meanwhile. What the caller then begins is held to it until
+        it is on its way.
         """
+        await self.until_stored()
         fencing.calls_only_while(lambda: now() < self.until)
         if now() < self.until:
             return

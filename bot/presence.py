@@ -112,6 +112,7 @@ class Presence:
         if not isinstance(self._adapter, ShowsStatus):
             self._put_off(shown=False)
             return False
+        await self._lease.until_stored()
         async with self._calling:
             if self._ended.is_set():
                 return True

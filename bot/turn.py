@@ -125,7 +125,8 @@ class TurnRunner:
             if instead_of is None:
                 await self._in_its_thread(lease, question)
                 if isinstance(adapter, HearsBeginnings) and claim.kind == "answer":
-                    adapter.begun(lease.claim.address, again=claim.attempt > 1)
+                    address = lease.claim.address
+                    lease.once_stored(lambda: adapter.begun(address, again=claim.attempt > 1))
             return question, await self._begin(lease, question, presence, instead_of=instead_of)
         except BaseException:
             await presence.clear(posted=False, left_behind=False)
@@ -269,6 +270,7 @@ class TurnRunner:
             return
         name = " ".join(asked.text.split())[:THREAD_NAME_CHARACTERS] or "Conversation"
         channel = replace(claim.address, thread=None)
+        await lease.make_sure()
         try:
             await insist(claim.key, lambda: adapter.open_thread(channel, asked.platform_id, name))
         except DeliveryFailure as failure:
@@ -314,7 +316,7 @@ class TurnRunner:
         """Ask the model; where somebody stops it, the call ends at once and what was said stands."""
         if lease.stopped.is_set():  # before an earlier process could end it
             return endings.stopped(answer.words.text, lease.stopped_by, None)
-        asking = self.asker.begin(lease.claim, question, answer.words)
+        asking = self.asker.begin(lease, question, answer.words)
         answering = asyncio.create_task(asking.run(), name="asking")
         stopping = asyncio.create_task(lease.stopped.wait(), name="stop")
         lease.asked.set()

@@ -103,6 +103,7 @@ class Inbox:
         not_before: int = 0,
         terms: Terms | None = None,
         along: Along | None = None,
+        tell: Callable[[Accepted], None] | None = None,
     ) -> Accepted:
         """Store a message and, where it is to have one, the turn that will answer it, to begin at `not_before`.
 
@@ -110,12 +111,13 @@ class Inbox:
         stored, and of one known as context alone (its event came after the history that held it), which may get its
         turn now. It is called in the database's thread. `complete` says of a conversation that this starts that nothing
         was said in it before. `terms`: a turn of its own that may begin is claimed on these by the same transaction,
-        and `along`, where that is given too, is kept and the turn's window read by it.
+        and `along`, where that is given too, is kept and the turn's window read by it. `tell` may be called with what
+        this will return before that is durable; where it never will be, this raises.
         """
         # A write may be done twice, where what it was done with has failed; what it decides by is taken once.
         once = functools.cache(rule)
-        return await self._database.write(
-            _accept, message, root, rule=once, complete=complete, not_before=not_before, terms=terms, along=along
+        return await self._database.write_foretold(
+            tell, _accept, message, root, rule=once, complete=complete, not_before=not_before, terms=terms, along=along
         )
 
     async def turns_of(self, place: Address, message_ids: Sequence[str]) -> Mapping[str, int]:

@@ -150,6 +150,12 @@ class Claim:
     window: Window | None = None
 
     @property
+    def is_self_contained(self) -> bool:
+        """Whether all is here that the turn reads before it asks the model; what is not, it would look for and keep."""
+        said = self.window.messages if self.window is not None else ()
+        return any(each.role == "overheard" for each in said) and not any(each.attachments for each in said)
+
+    @property
     def wording(self) -> str:
         """The turn's key, and another once its questions were edited, or it is to be answered anew."""
         if not self.revision and self.pressed is None:

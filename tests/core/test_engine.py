@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.counts import database_traffic
 from bot.engine import MOST_BEGINNING, Engine
-from bot.errors import LeaseLost
+from bot.errors import LeaseLost, StorageFailed
 from bot.lease import Lease
 from bot.messages import Address, Author, IncomingMessage
 from storage import Store, dialect
@@ -144,6 +144,102 @@ async def test_a_turn_that_is_stored_where_a_lane_is_free_begins_without_a_look_
         assert traffic["transactions"] == 2, "it is stored with its claim, and it ends"
         await ask_in_room(store, engine, "b")
         await until(lambda: ended == ["a", "b"])
+
+
+async def ask_ahead(
+    store: Store, engine: Engine, thread: str, *, number: int = 1, fails: BaseException | None = None
+) -> Accepted:
+    """Ask as intake does it where something was said in the channel before; `fails`: it is not stored after all."""
+    message = said(thread, number)
+    before = replace(said("", 0), id="before")
+    async with engine.reserved(message.address) as room:
+        accepted = await store.inbox.accept(
+            message, thread, rule=asks, complete=True, terms=room.terms, along=Along([before], "U0BOT"),
+            tell=lambda accepted: room.begin(accepted.claim) if accepted.claim is not None else None,
+        )  # fmt: skip
+        if fails is not None:
+            raise fails
+        room.claim = accepted.claim
+    return accepted
+
+
+async def test_a_turn_begins_while_it_is_being_committed_and_goes_on_once_it_is_stored(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[str] = []
+    commit = dialect.commit
+
+    def slowly(driver: sqlite3.Connection) -> None:
+        time.sleep(0.1)
+        commit(driver)
+        log.append("committed")
+
+    async def turn(lease: Lease) -> None:
+        lease.once_stored(lambda: log.append("called"))
+        log.append("begun")
+        await lease.make_sure()
+        log.append("sure")
+        await store.turns.finish(lease.claim, "answered")
+        log.append("ended")
+
+    engine = Engine(store.turns, store.begin_work(), turn, ["slack"], concurrency=4, lease_seconds=60)
+    task = asyncio.create_task(engine.run())
+    await until(lambda: engine.waits)
+    monkeypatch.setattr(dialect, "commit", slowly)
+    await ask_ahead(store, engine, "a")
+    await until(lambda: log[-1] == "ended")
+    assert log == ["begun", "committed", "called", "sure", "committed", "ended"]
+    await engine.drain(1)
+    await task
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_turn_that_began_and_is_not_stored_after_all_is_ended_and_leaves_its_lane(
+    store: Store, waits: bool
+) -> None:
+    ends: list[str] = []
+
+    async def turn(lease: Lease) -> None:
+        lease.once_stored(lambda: ends.append("called"))
+        try:
+            if waits:
+                await lease.make_sure()
+            else:
+                await asyncio.sleep(60)
+        except BaseException as error:
+            ends.append(type(error).__name__)
+            raise
+        await store.turns.finish(lease.claim, "answered")
+        ends.append("answered")
+
+    engine = Engine(store.turns, store.begin_work(), turn, ["slack"], concurrency=4, lease_seconds=60)
+    task = asyncio.create_task(engine.run())
+    await until(lambda: engine.waits)
+    with pytest.raises(StorageFailed):
+        await ask_ahead(store, engine, "a", fails=StorageFailed("the disk is full"))
+    assert ends == ["CancelledError"]
+    assert engine.running == 0
+    waits = True
+    await ask_ahead(store, engine, "b", number=2)
+    await until(lambda: ends[-1] == "answered")
+    assert ends[1:] == ["called", "answered"]
+    await engine.drain(1)
+    await task
+
+
+async def test_a_turn_that_breaks_before_it_is_stored_goes_back_to_the_queue_once_it_is(store: Store) -> None:
+    attempts: list[int] = []
+
+    async def turn(claim: Claim) -> None:
+        attempts.append(claim.attempt)
+        if len(attempts) == 1:
+            raise RuntimeError("a bug")
+        await store.turns.finish(claim, "answered")
+
+    async with running(store, turn) as engine:
+        await until(lambda: engine.waits)
+        await ask_ahead(store, engine, "a")
+        await until(lambda: attempts == [1, 2], seconds=8)
 
 
 async def test_there_is_room_for_as_many_turns_as_lanes_are_free_and_for_one_channel_its_share(store: Store) -> None:
