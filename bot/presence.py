@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from bot.adapter import Adapter
@@ -32,7 +32,7 @@ STILL_THINKING = "_I'm still thinking about this._"
 
 
 class Presence:
-    """Shows the status where a turn is answered, from `during` or `run` until `end`, and never after.
+    """Shows the status where a turn is answered, from `during`, `beside` or `run` until `end`, and never after.
 
     No call of it is under way once `end` returns.
     """
@@ -55,15 +55,28 @@ class Presence:
         def show() -> None:
             showing.append(asyncio.create_task(self.run(lambda _: None), name="presence"))
 
-        # As a rule the work is done before: then a timer is all that this has cost.
-        timer = asyncio.get_running_loop().call_later(max(0.0, self._pause()), show)
         try:
-            return await work
+            with self._when_due(show):
+                return await work
         finally:
-            timer.cancel()
             for task in showing:
                 task.cancel()
             await asyncio.gather(*showing, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def beside(self, group: asyncio.TaskGroup, say: Callable[[str], None]) -> Iterator[None]:
+        """Let `run` begin in a group once the status is due, unless the block is over by then."""
+        with self._when_due(lambda: group.create_task(self.run(say), name="presence")):
+            yield
+
+    @contextlib.contextmanager
+    def _when_due(self, show: Callable[[], object]) -> Iterator[None]:
+        """As a rule the block is over before: then a timer is all that this has cost."""
+        timer = asyncio.get_running_loop().call_later(max(0.0, self._pause()), show)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def run(self, say: Callable[[str], None]) -> None:
         """Show the status, again before it fades, until `end`; where there is none, say that the bot is at work.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 import structlog
@@ -284,13 +285,13 @@ class TurnRunner:
         """
         claim = lease.claim
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group, AsyncExitStack() as showing:
                 landing = group.create_task(answer.run(), name="delivery")
                 if claim.outcome is not None:
                     outcome = from_row(claim.outcome)
                     answer.complete(outcome.text, buttons=_after(claim, question, outcome))
                 else:
-                    group.create_task(presence.run(answer.say_of_silence), name="presence")
+                    showing.enter_context(presence.beside(group, answer.say_of_silence))
                     outcome = _unless_spoken(await self._ask(lease, question, answer), question)
                     if not outcome.failure and not outcome.keeps:
                         outcome = replace(outcome, text=answer.words.preface + outcome.text)

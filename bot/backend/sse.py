@@ -46,7 +46,10 @@ class Decoder:
             text, self._begun = text.removeprefix(_BOM), True
         events = []
         for line in self._lines(text):
-            if line:
+            if line.startswith("data: "):  # as they nearly all do
+                self._data.append(line[6:])
+                self._size += len(line)
+            elif line:
                 self._field(line)
             else:
                 if self._data:
