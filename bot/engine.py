@@ -48,9 +48,12 @@ class _Running:
     began_at: float  # by the event loop's clock
 
 
-async def _end_unstored(running: _Running, stored: asyncio.Future[None]) -> None:
-    """End a turn that began ahead of its commit and is not stored: it has shown and asked nothing."""
-    stored.set_exception(LeaseLost(f"turn {running.lease.claim.turn_id} was never stored"))
+async def _drop(running: _Running, stored: asyncio.Future[None]) -> None:
+    """End a turn that began ahead of its commit, of which nobody knows that it is stored: it has shown nothing yet.
+
+    Where it is stored all the same, it is claimed again once its lease has run out.
+    """
+    stored.set_exception(LeaseLost(f"nobody knows that turn {running.lease.claim.turn_id} is stored"))
     stored.exception()  # it may be that nobody has waited for it
     running.task.cancel()
     await asyncio.wait([running.task])
@@ -130,7 +133,7 @@ class Engine:
         """A lane for a turn that is about to be stored there: it need not wait in the queue where nobody else does.
 
         It may begin while that is being committed, as far as it asks and shows nothing; where it is not stored after
-        all, it is ended. A turn that was stored by somebody who is cancelled over it is claimed again once its lease
+        all, it is dropped. A turn that was stored by somebody who is cancelled over it is claimed again once its lease
         has run out.
         """
         group, room = self._tasks, Room()
@@ -155,7 +158,7 @@ class Engine:
         except BaseException:
             room.terms = None
             if ahead is not None:
-                await _end_unstored(ahead, stored)
+                await _drop(ahead, stored)
             raise
         else:
             if ahead is not None:
@@ -251,17 +254,17 @@ class Engine:
             self._lanes.release()
             return
         crash.point("after_claim")
-        if (unstored := self._running.get(claim.turn_id)) is not None:
-            await asyncio.wait([unstored.task])  # it is being ended, and its number was given again
         self._run(group, Lease(claim, self._turns, self._lease_seconds))
 
-    async def _guarded(self, lease: Lease) -> None:
+    async def _guarded(self, lease: Lease, after: _Running | None) -> None:
         claim = lease.claim
         try:
+            if after is not None:
+                await asyncio.wait([after.task])
             await self._run_turn(lease)
         except asyncio.CancelledError:
-            if lease.was_never_stored:
-                log.info("turn_not_stored", turn=claim.key)
+            if lease.is_dropped:
+                log.info("turn_dropped", turn=claim.key)
                 return
             # Where the lease was lost this changes nothing: releasing is fenced.
             log.info("turn_handed_back", turn=claim.key)
@@ -284,19 +287,21 @@ class Engine:
             log.info("release_failed", turn=lease.claim.key, reason=str(failure))
 
     def _run(self, group: asyncio.TaskGroup, lease: Lease) -> _Running:
-        """Run a turn in a lane that was acquired."""
+        """Run a turn in a lane that was acquired, after one that is being dropped and whose number was given again."""
         turn_id = lease.claim.turn_id
-        task = group.create_task(self._guarded(lease), name=f"turn {lease.claim.key}")
+        task = group.create_task(self._guarded(lease, self._running.get(turn_id)), name=f"turn {lease.claim.key}")
         running = self._running[turn_id] = _Running(lease, task, asyncio.get_running_loop().time())
         self._others_wait = lease.claim.others_wait
         self._shares.began(lease.claim.address.channel)
         self._idle.clear()
-        task.add_done_callback(lambda _: self._ended(turn_id))
+        task.add_done_callback(lambda _: self._ended(running))
         return running
 
-    def _ended(self, turn_id: int) -> None:
+    def _ended(self, running: _Running) -> None:
         self._lanes.release()
-        lease = self._running.pop(turn_id).lease
+        lease = running.lease
+        if self._running.get(lease.claim.turn_id) is running:
+            del self._running[lease.claim.turn_id]
         lease.asked.set()
         self._shares.ended(lease.claim.address.channel)
         if not self._running:

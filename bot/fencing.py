@@ -14,6 +14,9 @@ from contextvars import ContextVar
 
 from bot.errors import DeliveryDelayed
 
+STORED_WITHIN_SECONDS = 2.0
+"""A call waits inside its client, whose own time runs: for a commit on its way, not for a database in trouble."""
+
 _is_held: ContextVar[Callable[[], bool] | None] = ContextVar("is_held", default=None)
 _stored: ContextVar[asyncio.Future[None] | None] = ContextVar("stored", default=None)
 
@@ -47,11 +50,14 @@ async def check() -> None:
     """Return once a call may be begun.
 
     Raises what has kept that from being stored which the call rests on, and `DeliveryDelayed`, for no time at all,
-    where the lease must be looked at anew.
+    where that takes long, or the lease must be looked at anew.
     """
     stored = _stored.get()
     if stored is not None:
-        await asyncio.shield(stored)
+        await asyncio.wait([stored], timeout=STORED_WITHIN_SECONDS)
+        if not stored.done():
+            raise DeliveryDelayed("not_stored", retry_after=0.0)
+        stored.result()
     is_held = _is_held.get()
     if is_held is not None and not is_held():
         raise DeliveryDelayed("lease_unsure", retry_after=0.0)

@@ -32,7 +32,8 @@ class Lease:
     read. `asked`: the model is asked, or the turn has ended. `stopped`: somebody, `stopped_by` by name, wants no more
     of the answer. `changed`: a question was edited or deleted after `claim.revision`, for the `times_changed`th time.
     `used`: what asking the model took, once that has ended in whatever way. `stored`: done once the claim of a turn
-    that began ahead of its commit is durable; it fails with `LeaseLost` where it never will be.
+    that began ahead of its commit is durable; it fails with `LeaseLost` where that is not to be known. `over`: this
+    process shows nothing more for it.
     """
 
     claim: Claim
@@ -48,6 +49,7 @@ class Lease:
     times_changed: int = 0
     used: UsageRow | None = None
     stored: asyncio.Future[None] | None = None
+    over: bool = False
     _newest: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,21 +59,23 @@ class Lease:
             self.stop(self.claim.stopped_by)
 
     @property
-    def was_never_stored(self) -> bool:
-        """Whether the turn began, and there is none: another may have its number."""
+    def is_dropped(self) -> bool:
+        """Whether it began ahead of its commit and nobody knows that it is stored: its number may be another's."""
         return self.stored is not None and self.stored.done() and self.stored.exception() is not None
 
     async def until_stored(self) -> None:
-        """Return once the turn is durable. Raises `LeaseLost` where it never will be."""
+        """Return once the turn is durable. Raises `LeaseLost` where it was dropped."""
         if self.stored is not None:
-            await asyncio.shield(self.stored)
+            if not self.stored.done():
+                await asyncio.wait([self.stored])
+            self.stored.result()
 
     def once_stored(self, do: Callable[[], None]) -> None:
-        """Have something done once the turn is durable, or at once where it is."""
+        """Have something done once the turn is durable, or at once where it is; not once it is `over`."""
         if self.stored is None:
             do()
         else:
-            self.stored.add_done_callback(lambda stored: do() if stored.exception() is None else None)
+            self.stored.add_done_callback(lambda _: None if self.over or self.is_dropped else do())
 
     async def make_sure(self) -> None:
         """Return once nobody else can have the turn. Raises `LeaseLost` where somebody has, and `StorageFailed`.

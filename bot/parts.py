@@ -251,6 +251,8 @@ class Parts:
             part.unsent = unsent and not isinstance(self._adapter, RepeatsSafely)
             raise
         except DeliveryRefused:
+            if stored is not None:
+                await stored  # it was refused before anything was sent
             self._parts.remove(part)
             await self._turns.drop_part(self._claim, part.number)
             raise

@@ -94,6 +94,7 @@ class TurnRunner:
                 with fencing.scope():
                     await self._run_until_answered(lease)
             finally:
+                lease.over = True
                 # What the adapter begins then goes on without the lease.
                 self._ended(lease)
 

@@ -73,7 +73,7 @@ def cost_micros(model: str, usage: Usage, price: Price | None = None) -> int | N
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """Of `prices` from the tables, the `price` of every token where the prompt has at most `up_to` of them.
+    """Of `prices` from the tables, the `price` of every token where the prompt has at most `up_to` of them, if any.
 
     The tables take 0.2 ms to calculate what one answer costs, which three products tell as well.
     """
@@ -96,7 +96,9 @@ def _rates(prices: ModelPrice) -> _Rates:
     steps = [tier.start for each in vars(prices).values() if isinstance(each, TieredPrices) for tier in each.tiers]
     ones = Usage(1, 0, 0), Usage(1, 1, 0), Usage(0, 0, 1)
     prompt, cached, completion = (_MILLION * _by_the_tables(usage, prices) for usage in ones)
-    rates = _known_rates[id(prices)] = _Rates(prices, (prompt, cached, completion), min(steps, default=math.inf))
+    is_by_token = _by_the_tables(Usage(0, 0, 0), prices) == 0  # and not by request as well
+    up_to = min(steps, default=math.inf) if is_by_token else -1
+    rates = _known_rates[id(prices)] = _Rates(prices, (prompt, cached, completion), up_to)
     return rates
 
 

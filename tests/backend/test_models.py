@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from genai_prices import Usage as Billed
 from genai_prices import calc_price
 from genai_prices.data_snapshot import get_snapshot
 
+from bot.backend import models
 from bot.backend.completion import Usage
 from bot.backend.models import UNKNOWN_CONTEXT_WINDOW, context_window, cost_micros, known_price
 
@@ -62,6 +64,17 @@ def test_every_priced_model_costs_what_the_tables_say() -> None:
             assert cost_micros(model, Usage(prompt, prompt // 3, 777)) == micros, (model, prompt)
         compared.add(model)
     assert {"gpt-4o-mini", "gpt-5.5"} <= compared
+
+
+def test_a_price_for_each_request_is_left_to_the_tables() -> None:
+    billed_by_request = [
+        info.get_prices(datetime.now(UTC))
+        for provider in get_snapshot().providers
+        for info in provider.models
+        if info.get_prices(datetime.now(UTC)).calc_price(Billed())["total_price"]
+    ]
+    assert billed_by_request
+    assert all(models._rates(prices).up_to < 0 for prices in billed_by_request)
 
 
 @pytest.mark.parametrize("model", ["llama3.1:8b", "gpt-99", "", "whisper-1", "moderation"])

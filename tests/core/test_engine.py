@@ -146,10 +146,8 @@ async def test_a_turn_that_is_stored_where_a_lane_is_free_begins_without_a_look_
         await until(lambda: ended == ["a", "b"])
 
 
-async def ask_ahead(
-    store: Store, engine: Engine, thread: str, *, number: int = 1, fails: BaseException | None = None
-) -> Accepted:
-    """Ask as intake does it where something was said in the channel before; `fails`: it is not stored after all."""
+async def ask_ahead(store: Store, engine: Engine, thread: str, *, number: int = 1) -> Accepted:
+    """Ask as intake does it where something was said in the channel before."""
     message = said(thread, number)
     before = replace(said("", 0), id="before")
     async with engine.reserved(message.address) as room:
@@ -157,8 +155,6 @@ async def ask_ahead(
             message, thread, rule=asks, complete=True, terms=room.terms, along=Along([before], "U0BOT"),
             tell=lambda accepted: room.begin(accepted.claim) if accepted.claim is not None else None,
         )  # fmt: skip
-        if fails is not None:
-            raise fails
         room.claim = accepted.claim
     return accepted
 
@@ -193,36 +189,60 @@ async def test_a_turn_begins_while_it_is_being_committed_and_goes_on_once_it_is_
     await task
 
 
-@pytest.mark.parametrize("waits", [True, False])
-async def test_a_turn_that_began_and_is_not_stored_after_all_is_ended_and_leaves_its_lane(
-    store: Store, waits: bool
+@pytest.mark.parametrize("seconds_to_end", [0.0, 0.3])
+async def test_a_turn_whose_commit_is_refused_is_dropped_and_its_number_and_lane_are_another_s(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seconds_to_end: float
 ) -> None:
-    ends: list[str] = []
+    log: list[str] = []
+    commit = dialect.commit
+
+    def refused_once(driver: sqlite3.Connection) -> None:
+        monkeypatch.setattr(dialect, "commit", commit)
+        time.sleep(0.1)
+        raise sqlite3.OperationalError("database or disk is full")
 
     async def turn(lease: Lease) -> None:
-        lease.once_stored(lambda: ends.append("called"))
+        lease.once_stored(lambda: log.append(f"called {lease.claim.root}"))
         try:
-            if waits:
-                await lease.make_sure()
-            else:
-                await asyncio.sleep(60)
+            await lease.make_sure()
         except BaseException as error:
-            ends.append(type(error).__name__)
+            await asyncio.sleep(seconds_to_end)
+            log.append(f"{type(error).__name__} {lease.claim.turn_id}")
             raise
         await store.turns.finish(lease.claim, "answered")
-        ends.append("answered")
+        log.append(f"answered {lease.claim.root} {lease.claim.turn_id}")
 
     engine = Engine(store.turns, store.begin_work(), turn, ["slack"], concurrency=4, lease_seconds=60)
     task = asyncio.create_task(engine.run())
     await until(lambda: engine.waits)
+    monkeypatch.setattr(dialect, "commit", refused_once)
+    refused = asyncio.create_task(ask_ahead(store, engine, "a"))
+    await until(lambda: engine.running == 1)
+    stored = asyncio.create_task(ask_ahead(store, engine, "b", number=2))
     with pytest.raises(StorageFailed):
-        await ask_ahead(store, engine, "a", fails=StorageFailed("the disk is full"))
-    assert ends == ["CancelledError"]
+        await refused
+    assert (await stored).turn_id == 1, "the number that was never another's"
+    await until(lambda: bool(log) and log[-1] == "answered b 1")
+    assert log == ["CancelledError 1", "called b", "answered b 1"]
     assert engine.running == 0
-    waits = True
-    await ask_ahead(store, engine, "b", number=2)
-    await until(lambda: ends[-1] == "answered")
-    assert ends[1:] == ["called", "answered"]
+    assert await store.turns.open_count() == 0
+    await engine.drain(1)
+    await task
+
+
+async def test_a_turn_that_ends_before_it_is_stored_calls_nothing_any_more(store: Store) -> None:
+    called: list[str] = []
+
+    async def turn(lease: Lease) -> None:
+        lease.once_stored(lambda: called.append("too late"))
+        lease.over = True
+
+    engine = Engine(store.turns, store.begin_work(), turn, ["slack"], concurrency=4, lease_seconds=60)
+    task = asyncio.create_task(engine.run())
+    await until(lambda: engine.waits)
+    await ask_ahead(store, engine, "a")
+    await until(lambda: not engine.running)
+    assert called == []
     await engine.drain(1)
     await task
 

@@ -64,3 +64,11 @@ async def test_once_that_is_stored_the_lease_is_looked_at() -> None:
     stored.set_result(None)
     with pytest.raises(DeliveryDelayed):
         await call
+
+
+async def test_for_a_database_in_trouble_no_call_waits_inside_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fencing, "STORED_WITHIN_SECONDS", 0.05)
+    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    with fencing.calls_only_once(stored), pytest.raises(DeliveryDelayed, match="not_stored"):
+        await fencing.check()
+    assert not stored.cancelled()
