@@ -74,6 +74,10 @@ from storage import Store
 
 log = structlog.get_logger(__name__)
 
+YOUNG_OBJECTS = 5_000
+"""After so many objects that were made and not let go of, some 30 answers', garbage is looked for among them. Python's
+own 700 take a hundredth of an answer's time more (docs/performance.md)."""
+
 # A rate limit that names its end is waited out for this long, however short the patience with other failures is.
 LONGEST_NAMED_WAIT_SECONDS = 120.0
 
@@ -338,5 +342,6 @@ async def run(settings: Settings) -> None:
         # What a start leaves stays. To search it for garbage now and then would stop everything for a quarter of a
         # second, a twentieth of all the time that a busy bot takes.
         gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS)
         gc.enable()
         await app.serve()

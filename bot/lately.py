@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from bot.messages import Address, Author, IncomingMessage, MessageDeleted, MessageEdited
 from storage.records import micros
@@ -21,6 +22,8 @@ MOST_MESSAGES = 64
 """Of one channel: what can be asked for, 50 at most, and those that come while it is asked for."""
 TRUSTED_FOR_SECONDS = 600.0
 """An event that a platform never sent is missed no longer than this: then the channel is read again."""
+
+_SENT_AT = attrgetter("sent_at")
 
 Speech = IncomingMessage | MessageEdited | MessageDeleted
 
@@ -98,10 +101,14 @@ class Lately:
         tail = self._tail(channel)
         if tail is None or tail.since is None or time.monotonic() - tail.read_at > TRUSTED_FOR_SECONDS:
             return None
-        heard = sorted(
-            (message for message in tail.said.values() if oldest <= micros(message.sent_at) < sent_at),
-            key=lambda message: message.sent_at,
-        )[-limit:]
+        in_order, heard = sorted(tail.said.values(), key=_SENT_AT), list[IncomingMessage]()
+        for message in reversed(in_order):
+            said_at = micros(message.sent_at)
+            if said_at < oldest or len(heard) == limit:
+                break
+            if said_at < sent_at:
+                heard.append(message)
+        heard.reverse()
         if len(heard) < limit and tail.since > oldest:
             return None
         return None if any(m.author.is_bot and m.author.id != own_id for m in heard) else heard
@@ -129,7 +136,7 @@ class Lately:
 
     def _trim(self, tail: _Tail) -> None:
         while len(tail.said) > MOST_MESSAGES:
-            oldest = min(tail.said.values(), key=lambda message: message.sent_at)
+            oldest = min(tail.said.values(), key=_SENT_AT)
             del tail.said[oldest.id]
             if tail.since is not None:
                 tail.since = max(tail.since, micros(oldest.sent_at) + 1)
