@@ -42,10 +42,10 @@ def open_turns(database: Path) -> int:
 
 
 def most_deaths(database: Path) -> int:
-    """How many processes died over the unluckiest open turn, the one that has it now counted as if it died too."""
+    """How many processes died over the unluckiest open turn, the one that has it, or has it next, counted as dead."""
     with _reading(database) as connection:
         [most] = connection.execute(
-            f"SELECT coalesce(max(crashes + (state = 'running')), 0) FROM turns WHERE {_OPEN}"  # noqa: S608
+            f"SELECT coalesce(max(crashes + 1), 0) FROM turns WHERE {_OPEN}"  # noqa: S608
         ).fetchone()
     return int(most)
 
