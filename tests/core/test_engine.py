@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -163,16 +164,18 @@ async def test_a_turn_begins_while_it_is_being_committed_and_goes_on_once_it_is_
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log: list[str] = []
+    begun = threading.Event()
     commit = dialect.commit
 
     def slowly(driver: sqlite3.Connection) -> None:
-        time.sleep(0.1)
+        assert begun.wait(10)
         commit(driver)
         log.append("committed")
 
     async def turn(lease: Lease) -> None:
         lease.once_stored(lambda: log.append("called"))
         log.append("begun")
+        begun.set()
         await lease.make_sure()
         log.append("sure")
         await store.turns.finish(lease.claim, "answered")
@@ -194,14 +197,16 @@ async def test_a_turn_whose_commit_is_refused_is_dropped_and_its_number_and_lane
     store: Store, monkeypatch: pytest.MonkeyPatch, seconds_to_end: float
 ) -> None:
     log: list[str] = []
+    begun, seen = asyncio.Event(), threading.Event()
     commit = dialect.commit
 
     def refused_once(driver: sqlite3.Connection) -> None:
         monkeypatch.setattr(dialect, "commit", commit)
-        time.sleep(0.1)
+        assert seen.wait(10)
         raise sqlite3.OperationalError("database or disk is full")
 
     async def turn(lease: Lease) -> None:
+        begun.set()
         lease.once_stored(lambda: log.append(f"called {lease.claim.root}"))
         try:
             await lease.make_sure()
@@ -217,14 +222,14 @@ async def test_a_turn_whose_commit_is_refused_is_dropped_and_its_number_and_lane
     await until(lambda: engine.waits)
     monkeypatch.setattr(dialect, "commit", refused_once)
     refused = asyncio.create_task(ask_ahead(store, engine, "a"))
-    await until(lambda: engine.running == 1)
+    await begun.wait()
+    seen.set()
     stored = asyncio.create_task(ask_ahead(store, engine, "b", number=2))
     with pytest.raises(StorageFailed):
         await refused
     assert (await stored).turn_id == 1, "the number that was never another's"
-    await until(lambda: bool(log) and log[-1] == "answered b 1")
+    await until(lambda: bool(log) and log[-1] == "answered b 1" and not engine.running)
     assert log == ["CancelledError 1", "called b", "answered b 1"]
-    assert engine.running == 0
     assert await store.turns.open_count() == 0
     await engine.drain(1)
     await task

@@ -76,7 +76,7 @@ async def test_a_post_that_waits_long_for_its_intent_is_begun_anew_and_looked_fo
     commit = dialect.commit
 
     def slowly(driver: sqlite3.Connection) -> None:
-        time.sleep(0.3)
+        time.sleep(1.0)
         commit(driver)
 
     async with answering(slack, sink, store) as parts:
