@@ -59,6 +59,17 @@ def posted(slack: SlackWorkspace) -> list[str]:
     return [slack.visible_text(message) for message in answers]
 
 
+def commit_in(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every commit from now on take so long."""
+    commit = dialect.commit
+
+    def slowly(driver: sqlite3.Connection) -> None:
+        time.sleep(seconds)
+        commit(driver)
+
+    monkeypatch.setattr(dialect, "commit", slowly)
+
+
 async def test_what_the_adapter_refuses_before_it_asks_slack_is_no_part_of_the_answer(
     slack: SlackWorkspace, sink: RecordingSink, store: Store, tmp_path: Path
 ) -> None:
@@ -73,15 +84,9 @@ async def test_what_the_adapter_refuses_before_it_asks_slack_is_no_part_of_the_a
 async def test_a_post_that_waits_long_for_its_intent_is_begun_anew_and_looked_for_nowhere(
     slack: SlackWorkspace, sink: RecordingSink, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = dialect.commit
-
-    def slowly(driver: sqlite3.Connection) -> None:
-        time.sleep(1.0)
-        commit(driver)
-
     async with answering(slack, sink, store) as parts:
         monkeypatch.setattr(fencing, "STORED_WITHIN_SECONDS", 0.05)
-        monkeypatch.setattr(dialect, "commit", slowly)
+        commit_in(1.0, monkeypatch)
         with pytest.raises(DeliveryDelayed):
             await parts.show(0, "hello", last=True)
         assert posted(slack) == []
@@ -118,14 +123,8 @@ async def test_nothing_is_posted_whose_intent_is_refused(
 async def test_a_post_that_is_cancelled_leaves_no_task_and_is_not_made_twice(
     slack: SlackWorkspace, sink: RecordingSink, store: Store, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    commit = dialect.commit
-
-    def slowly(driver: sqlite3.Connection) -> None:
-        time.sleep(0.1)
-        commit(driver)
-
     async with answering(slack, sink, store) as parts:
-        monkeypatch.setattr(dialect, "commit", slowly)
+        commit_in(0.1, monkeypatch)
         showing = asyncio.create_task(parts.show(0, "hello", last=True))
         await asyncio.sleep(seconds)
         showing.cancel()
