@@ -69,6 +69,7 @@ from bot.summaries import Summarising
 from bot.surroundings import Surroundings
 from bot.trying import Trying
 from bot.turn import TurnRunner
+from bot.turn_ends import TurnEnds
 from bot.usage_command import UsageCommand
 from storage import Store
 
@@ -229,7 +230,7 @@ async def build(
                 alerts,
                 build_enclosures(settings, store),
                 attaching,
-                TakingBack(store.files),
+                TurnEnds(store.turns, settings, alerts, TakingBack(store.files), surroundings.lately),
                 surroundings,
             )
             engine = Engine(

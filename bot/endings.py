@@ -76,7 +76,9 @@ def broken_off(claim: Claim, text: str, failure: ModelFailure, used: UsageRow | 
 
 
 def kept(earlier: str, outcome: Outcome) -> Outcome:
-    """The answer from before, with what became of the wish for a new one below it: the model said no word of that."""
+    """The outcome of a wish for a new answer; where the model said no word of one, it stands below the `earlier`."""
+    if not earlier or outcome.said is not None:
+        return outcome
     return replace(outcome, text=below(earlier, outcome.text), keeps=True)
 
 

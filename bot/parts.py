@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,37 +14,19 @@ import structlog
 
 from bot import crash
 from bot.adapter import Adapter
-from bot.capabilities import Deletes, FindsReplies, RepeatsSafely, SendsOnceStored, ShowsButtons, Streams, Trace
-from bot.errors import DeliveryDelayed, DeliveryRefused, FateUnknown
+from bot.capabilities import Deletes, RepeatsSafely, SendsOnceStored, ShowsButtons, Streams, Trace
+from bot.errors import DeliveryDelayed, DeliveryRefused
+from bot.fates import Fates, Part
 from bot.insisting import insist
 from bot.lease import Lease
 from bot.messages import Button, PartKey, Reply
-from storage.records import SentPart, StoredPart, micros_of, now
+from storage.records import SentPart, StoredPart, now
 from storage.turns import Turns
 
 log = structlog.get_logger(__name__)
 
-# A message that a process sent just before it was killed may still be on its way: nobody looks for it before that.
-LANDS_WITHIN_SECONDS = 3.0
 # How long a call that was begun may go on when the process is to end.
 FINISH_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class _Part:
-    """One message of the answer: what it shows, its text None where that is not known (an earlier process sent it).
-
-    `intended_at`: when it was first tried to send it, in microseconds since the epoch. `streams`: it grows by a stream
-    of this process. `unsent`: it can't be there, as every try of it was refused for certain.
-    """
-
-    number: int
-    platform_id: str | None
-    text: str | None
-    intended_at: int
-    streams: bool = False
-    unsent: bool = False
-    buttons: tuple[Button, ...] = ()
 
 
 class Parts:
@@ -67,11 +48,12 @@ class Parts:
         self._turns = turns
         self._lease = lease
         self._claim = lease.claim
+        self._fates = Fates(adapter, turns, lease.claim)
         self._reply_to = reply_to
         self._mentions = mentions
         self._before_first = before_first
         self._asker = asker
-        self._parts = [_Part(part.number, part.platform_id, None, part.intended_at) for part in already]
+        self._parts = [Part(part.number, part.platform_id, None, part.intended_at) for part in already]
         # No number is given twice: on Discord it would stand for the message that was taken back.
         self._highest = max((part.number for part in already), default=0)
         self._outcome: str | None = None
@@ -156,7 +138,7 @@ class Parts:
             return
         part = self._parts[index]
         if part.platform_id is None and not part.unsent:
-            await self._reconcile(part)
+            await self._fates.settle(part, self._trace(part))
         if part.platform_id is None:
             await self._post(part, reply, as_stream=as_stream, last=last)
         else:
@@ -168,7 +150,7 @@ class Parts:
         if sent is not None:
             await self._turns.confirm_part(self._claim, sent)
 
-    async def _change(self, part: _Part, platform_id: str, reply: Reply, *, growing: bool) -> None:
+    async def _change(self, part: Part, platform_id: str, reply: Reply, *, growing: bool) -> None:
         shown, part.text = part.text, None
         try:
             if not (part.streams and await self._go_on(part, platform_id, shown, reply, growing=growing)):
@@ -179,7 +161,7 @@ class Parts:
         part.text, part.buttons = reply.text, reply.buttons
         crash.point("after_edit")
 
-    async def _go_on(self, part: _Part, platform_id: str, text: str | None, reply: Reply, *, growing: bool) -> bool:
+    async def _go_on(self, part: Part, platform_id: str, text: str | None, reply: Reply, *, growing: bool) -> bool:
         """Let a stream that shows `text` show `reply`, and end it where no more comes; False: it takes an edit instead.
 
         What became of a call whose answer is lost is not known, and appending twice would show the text twice: then
@@ -225,10 +207,10 @@ class Parts:
             raise
         await intending
 
-    def _another(self, number: int) -> _Part:
-        return _Part(number, None, None, now(), unsent=True)
+    def _another(self, number: int) -> Part:
+        return Part(number, None, None, now(), unsent=True)
 
-    async def _intend(self, part: _Part, tell: Callable[[None], None] | None = None) -> None:
+    async def _intend(self, part: Part, tell: Callable[[None], None] | None = None) -> None:
         """Write down that one more message is about to be sent; `tell` may be called once that is being committed."""
         await self._turns.intend_part(self._claim, part.number, self._outcome, tell=tell)
         self._parts.append(part)
@@ -237,7 +219,7 @@ class Parts:
         crash.point("after_intent")
 
     async def _post(
-        self, part: _Part, reply: Reply, *, as_stream: bool, last: bool, stored: asyncio.Future[None] | None = None
+        self, part: Part, reply: Reply, *, as_stream: bool, last: bool, stored: asyncio.Future[None] | None = None
     ) -> None:
         """Post a message: at once, or once its intent is `stored`."""
         if self._before_first is not None:
@@ -258,7 +240,7 @@ class Parts:
             raise
 
     async def _send(
-        self, part: _Part, reply: Reply, *, as_stream: bool, last: bool, stored: asyncio.Future[None] | None
+        self, part: Part, reply: Reply, *, as_stream: bool, last: bool, stored: asyncio.Future[None] | None
     ) -> None:
         # Looking for it, writing it down and ending the status take time, in which the process may have been stopped.
         await self._lease.make_sure()
@@ -282,44 +264,16 @@ class Parts:
         if not last:
             await self.confirm()
 
-    async def _reconcile(self, part: _Part) -> None:
-        """Find out whether a message that was intended did land after all; then the part has its id."""
-        if self._can_repeat(part):
-            return
-        part.platform_id = await self._find(part)
-        if part.platform_id is not None:
-            log.info("part_reconciled", turn=self._claim.key, number=part.number)
-            await self._turns.confirm_part(self._claim, SentPart(part.number, part.platform_id))
-        else:
-            part.intended_at = now()
-            await self._turns.intend_part(self._claim, part.number)
-
-    def _can_repeat(self, part: _Part) -> bool:
-        """Whether sending it again gives the message that is there, if there is one."""
-        adapter = self._adapter
-        return isinstance(adapter, RepeatsSafely) and now() < part.intended_at + micros_of(adapter.repeat_seconds)
-
-    async def _find(self, part: _Part) -> str | None:
-        """The id of a message that was intended, None where it did not land."""
-        if not isinstance(self._adapter, FindsReplies):
-            return None
-        on_its_way = part.intended_at + micros_of(LANDS_WITHIN_SECONDS) - now()
-        await asyncio.sleep(max(0, on_its_way) / 1_000_000)
+    def _trace(self, part: Part) -> Trace:
+        """What is known of where a message of the answer stands, if it does."""
         is_first = part is self._parts[0]
-        trace = Trace(
+        return Trace(
             PartKey(self._claim.key, part.number),
             reply_to=self._reply_to if is_first else None,
-            after=self._reply_to if is_first else self._before(part),
+            after=self._before(part),
         )
-        try:
-            found = await self._adapter.find_replies(self._claim.address, trace)
-        except DeliveryRefused as refused:
-            raise FateUnknown(refused.code) from None
-        crash.point("in_recovery")
-        of_others = await self._turns.parts_among(found)
-        return next((platform_id for platform_id in found if platform_id not in of_others), None)
 
-    def _before(self, part: _Part) -> str | None:
+    def _before(self, part: Part) -> str | None:
         """The id of the message that stands before one of the answer, or of the question."""
         before = self._parts[: self._parts.index(part)]
         return next((each.platform_id for each in reversed(before) if each.platform_id), self._reply_to)
@@ -346,13 +300,13 @@ class Parts:
             await self._take_back(self._parts[-1])
             self._parts.pop()
 
-    async def _take_back(self, part: _Part) -> None:
+    async def _take_back(self, part: Part) -> None:
         """Remove a message, whether or not it is known to have landed."""
         if isinstance(self._adapter, Deletes):
             deletes: Deletes = self._adapter
             platform_id = part.platform_id
             if platform_id is None and not part.unsent:
-                platform_id = await insist(self._claim.key, lambda: self._look_up(part))
+                platform_id = await insist(self._claim.key, lambda: self._fates.to_take_back(part, self._trace(part)))
             if platform_id is not None:
                 await insist(self._claim.key, lambda: self._delete(deletes, platform_id))
         await self._turns.drop_part(self._claim, part.number)
@@ -364,13 +318,6 @@ class Parts:
         except DeliveryRefused as refused:
             # What we may not remove stays; the answer is worth more than a tidy channel.
             log.warning("message_left", turn=self._claim.key, code=refused.code)
-
-    async def _look_up(self, part: _Part) -> str | None:
-        """The id of a message to be taken back, None where it did not land."""
-        if self._can_repeat(part):
-            # Sending again gives the message that is there; what was not there is deleted at once.
-            return await self._adapter.send(self._claim.address, Reply("…"), PartKey(self._claim.key, part.number))
-        return await self._find(part)
 
     def _next_number(self) -> int:
         return self._highest + 1

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot import context
+from bot import buttons, context
 from bot.adapter import Adapter
 from bot.backend.completion import Picture
 from bot.capabilities import KnowsPlaces
 from bot.controls.effective import Effective
 from bot.controls.held import HeldControls
 from bot.files.enclosures import Enclosures, Seen
-from bot.messages import Place
+from bot.messages import Button, Place
+from bot.outcome import Outcome
 from bot.resuming import reopening
 from bot.surroundings import Around, Surroundings
 from storage import Store
@@ -41,6 +42,12 @@ class Question:
     """The answer that somebody wishes to have anew, as it is remembered until there is a new one."""
     opener: str = ""
     """The line that opens the block of code in which an answer goes on that was cut there."""
+    has_buttons: bool = False
+    """Whether buttons stand under what is said to it."""
+
+    def buttons_after(self, outcome: Outcome) -> tuple[Button, ...]:
+        """What stands under the answer once it has ended so."""
+        return buttons.after(outcome) if self.has_buttons else ()
 
 
 async def read_question(
@@ -92,6 +99,7 @@ async def read_question(
         unread=around.unread,
         opener=await _reopening(store, claim, own),
         earlier=await store.answers.remembered(claim.turn_id) if claim.pressed else "",
+        has_buttons=claim.kind == "answer" and buttons.wanted(adapter, effective),
     )
 
 

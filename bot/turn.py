@@ -1,4 +1,4 @@
-"""One turn, from its claim to its end: read what was said, ask the model, show the answer, write it down.
+"""One turn, from its claim to its end: read what was said, ask the model, show the answer; the end is `turn_ends.py`'s.
 
 Whatever goes wrong inside ends in one sentence that the asker sees, or in the turn going back to the queue.
 """
@@ -6,14 +6,13 @@ Whatever goes wrong inside ends in one sentence that the asker sees, or in the t
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import budgets, buttons, crash, endings, fencing, revisions, troubles
+from bot import buttons, crash, endings, fencing, revisions, troubles
 from bot.adapter import Adapter
 from bot.alerts import Alerts
 from bot.asking import Asker
@@ -21,25 +20,23 @@ from bot.capabilities import HearsBeginnings, HearsEnds, OpensThreads, Uploads
 from bot.command_turns import CommandTurns
 from bot.controls.held import HeldControls
 from bot.delivery import LiveAnswer
-from bot.errors import DeliveryFailure, DeliveryRefused, FateUnknown, QuestionChanged, TurnAbandoned, TurnGivenUp
+from bot.errors import DeliveryFailure, DeliveryRefused, QuestionChanged, TurnGivenUp
 from bot.files.attaching import Attaching
 from bot.files.enclosures import Enclosures
-from bot.files.taking_back import TakingBack
 from bot.insisting import insist
 from bot.late import late_word
 from bot.lease import Lease
-from bot.messages import Author, Button
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.presence import Presence
-from bot.private import reached
 from bot.question import Question, read_question
 from bot.settings import Settings
 from bot.surroundings import Surroundings
+from bot.turn_ends import TurnEnds
 from bot.words import Words
 from storage import Store
 from storage.answers import stands_below
-from storage.records import Answer, Claim, now
+from storage.records import now
 from storage.retention import since
 
 log = structlog.get_logger(__name__)
@@ -52,8 +49,6 @@ SILENT_CRASHES = 10
 MOST_ATTEMPTS = 100
 # Hosts kill some seconds after the grace (Heroku: 30 s for a grace of 25).
 HAND_OVER_SECONDS = 2.0
-# How long an asker is tried alone whose place takes nothing.
-ALONE_FOR_SECONDS = 60.0
 # Discord's are 1–100 characters long.
 THREAD_NAME_CHARACTERS = 90
 
@@ -72,7 +67,7 @@ class TurnRunner:
     alerts: Alerts
     enclosures: Enclosures
     attaching: Attaching
-    taking_back: TakingBack
+    ends: TurnEnds
     surroundings: Surroundings
 
     async def run(self, lease: Lease) -> None:
@@ -80,11 +75,7 @@ class TurnRunner:
         the platform takes nothing for long: then the turn should go back to the queue."""
         claim = lease.claim
         if claim.crashes >= SILENT_CRASHES or claim.attempt % (MOST_ATTEMPTS + 1) == 0:
-            log.error("turn_given_up", turn=claim.key, crashes=claim.crashes, attempt=claim.attempt)
-            self.alerts.tell(troubles.abandoned(endings.reference(claim)))
-            adapter = self.adapters[claim.address.platform]
-            await Presence(adapter, lease).clear(posted=False, left_behind=True)
-            await self.store.turns.finish(claim, "failed", failure=TurnAbandoned.__name__)
+            await self.ends.abandoned(lease, self.adapters[claim.address.platform])
             self._ended(lease)
             return
         with structlog.contextvars.bound_contextvars(
@@ -175,7 +166,7 @@ class TurnRunner:
             previews=question.controls.streaming,
             instead_of=instead_of,
             asker=question.asker,
-            while_writing=buttons.WHILE_WRITING if _has_buttons(claim, question) else (),
+            while_writing=buttons.WHILE_WRITING if question.has_buttons else (),
             most=question.controls.max_messages
             if claim.kind == "answer" and isinstance(question.adapter, Uploads)
             else None,
@@ -185,11 +176,7 @@ class TurnRunner:
         """Carry out what is asked and end the turn. Raises `QuestionChanged` where that is asked no more."""
         claim = lease.claim
         if not question.own:
-            # Every question of it was deleted: what has been shown goes too.
-            await answer.withdraw()
-            await self.taking_back.others(lease, question)
-            await presence.clear(posted=False, left_behind=claim.attempt > 1)
-            await self.store.turns.finish(claim, "cancelled", reserved=self._reserves(question))
+            await self.ends.withdrawn(lease, question, answer, presence)
             return
         try:
             outcome, files = await revisions.unless_changed(lease, self._carry_out(lease, question, answer, presence))
@@ -198,26 +185,9 @@ class TurnRunner:
                 await self._hand_over(answer)
             raise
         except DeliveryRefused as refused:
-            told = await self._say_of_refusal(claim, question, answer, refused)
-            log.error("delivery_refused", kind=type(refused).__name__, code=refused.code, told=told)
-            self.alerts.tell(troubles.with_place(refused, claim.address))
-            await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
-            await self.store.turns.finish(
-                claim,
-                "failed",
-                used=from_row(claim.outcome).used if claim.outcome else lease.used,
-                failure=f"DeliveryRefused {refused.code}"[:64],
-                reserved=self._reserves(question),
-                sent=answer.unconfirmed,
-            )
-            answer.confirmed()
+            await self.ends.refused(lease, question, answer, presence, refused)
         else:
-            if claim.attempt > 1 or lease.times_changed or presence.stays(posted=answer.posted):
-                await answer.confirm()  # the turn's end is not near
-            await self.taking_back.others(lease, question, files)
-            # Before the end is stored: after it nobody would come back to what is still shown.
-            await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
-            await self._finish(claim, question, answer, outcome)
+            await self.ends.landed(lease, question, answer, presence, outcome=outcome, files=files)
         finally:
             await presence.clear(posted=answer.posted, left_behind=claim.attempt > 1)
             await answer.confirm_in_passing()
@@ -232,28 +202,6 @@ class TurnRunner:
         else:
             outcome = await self._answer(lease, question, answer, presence)
         return outcome, await self.attaching.beside(lease, question, answer, outcome)
-
-    async def _say_of_refusal(
-        self, claim: Claim, question: Question, answer: LiveAnswer, refused: DeliveryRefused
-    ) -> bool:
-        """Say that the answer was not taken, in its place or to the asker alone; whether that was possible."""
-        try:
-            if isinstance(refused, FateUnknown):
-                raise refused
-            sentence = _unless_spoken(endings.apology(claim, refused), question)
-            under = _after(claim, question, sentence) if sentence.keeps else ()
-            said = await answer.say_instead(sentence.text, under)
-        except FateUnknown as unknown:
-            # It may stand there: nothing of it is said anywhere a second time.
-            return await answer.say_below(endings.apology(claim, unknown).text)
-        return said or await self._write_alone(claim, question, answer.words.text)
-
-    async def _write_alone(self, claim: Claim, question: Question, text: str) -> bool:
-        """Write to the asker alone where the place takes not even a sentence; whether that was possible."""
-        told, again = endings.alone(claim, text), claim.attempt > 1
-        return await reached(
-            question.adapter, question.asker, told, f"{claim.key}-alone", seconds=ALONE_FOR_SECONDS, again=again
-        )
 
     async def _hand_over(self, answer: LiveAnswer) -> None:
         """Tell people, as far as there is time, that the process ends and the next one will finish this."""
@@ -290,13 +238,13 @@ class TurnRunner:
                 landing = group.create_task(answer.run(), name="delivery")
                 if claim.outcome is not None:
                     outcome = from_row(claim.outcome)
-                    answer.complete(outcome.text, buttons=_after(claim, question, outcome))
+                    answer.complete(outcome.text, buttons=question.buttons_after(outcome))
                 else:
                     showing.enter_context(presence.beside(group, answer.say_of_silence))
-                    outcome = _unless_spoken(await self._ask(lease, question, answer), question)
+                    outcome = endings.kept(question.earlier, await self._ask(lease, question, answer))
                     if not outcome.failure and not outcome.keeps:
                         outcome = replace(outcome, text=answer.words.preface + outcome.text)
-                    answer.complete(outcome.text, to_row(outcome), _after(claim, question, outcome))
+                    answer.complete(outcome.text, to_row(outcome), question.buttons_after(outcome))
                 await landing
                 await presence.end()
         except BaseExceptionGroup as group:
@@ -332,41 +280,3 @@ class TurnRunner:
         if not answering.cancelled():
             return answering.result()
         return endings.stopped(answer.words.text, lease.stopped_by, lease.used)
-
-    async def _finish(self, claim: Claim, question: Question, answer: LiveAnswer, outcome: Outcome) -> None:
-        self.alerts.well(troubles.proven_by_landing(claim.address), time.monotonic())
-        description = question.adapter.describe()
-        crash.point("before_finish")
-        stored = outcome.said and Answer(answer.first_id, description.bot_id, description.bot_name, outcome.said)
-        await self.store.turns.finish(
-            claim,
-            "failed" if outcome.failure else "answered",
-            answer=stored or None,
-            used=outcome.used,
-            failure=outcome.failure,
-            reserved=self._reserves(question),
-            sent=answer.unconfirmed,
-        )
-        answer.confirmed()
-        if stored:
-            author = Author(description.bot_id, description.bot_name, is_bot=True)
-            self.surroundings.lately.answered(claim.address, answer.first_id, author, outcome.said or "")
-        log.info("turn_ended", failure=outcome.failure, model=outcome.used.model if outcome.used else None)
-
-    def _reserves(self, question: Question) -> bool:
-        """Whether money may be set aside for a question: where a budget holds."""
-        return bool(budgets.bounds(question.controls, self.settings))
-
-
-def _unless_spoken(outcome: Outcome, question: Question) -> Outcome:
-    """The outcome, with the answer from before kept where the model said no word of a new one."""
-    return endings.kept(question.earlier, outcome) if question.earlier and outcome.said is None else outcome
-
-
-def _has_buttons(claim: Claim, question: Question) -> bool:
-    """Whether what a turn says is an answer, in a place that has buttons."""
-    return claim.kind == "answer" and buttons.wanted(question.adapter, question.controls)
-
-
-def _after(claim: Claim, question: Question, outcome: Outcome) -> tuple[Button, ...]:
-    return buttons.after(outcome) if _has_buttons(claim, question) else ()

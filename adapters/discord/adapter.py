@@ -1,6 +1,6 @@
 """Discord as the core sees it: the `Adapter` Protocol with its capabilities, on top of a supervised client.
 
-Events go in order of arrival through `arrivals.py` and `parsing.py` into the sink; messages go out through `rest.py`.
+Events go through `reception.py` into the sink, in the order of their arrival; messages go out through `rest.py`.
 """
 
 from __future__ import annotations
@@ -8,23 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import structlog
 
-from adapters.discord import commands, markdown, registration, rest, sending, threads, uploads
-from adapters.discord.arrivals import Arrivals
-from adapters.discord.client import DEFAULT_API_URL, INTERACTION, REACTIONS, Client, Identity, redirect
+from adapters.discord import markdown, registration, rest, sending, threads, uploads
+from adapters.discord.client import DEFAULT_API_URL, Client, Identity, redirect
 from adapters.discord.failures import NOT_CONNECTED, UNAUTHORIZED
 from adapters.discord.history import channel_of, find_own, find_own_file, read_chain, read_history
-from adapters.discord.interactions import parse_interaction
+from adapters.discord.login import Login
 from adapters.discord.members import Members
 from adapters.discord.missed import read_missed, read_place
-from adapters.discord.parsing import PLATFORM, parse_deletions, parse_edit, parse_message, parse_reaction
+from adapters.discord.parsing import PLATFORM
 from adapters.discord.places import Places
+from adapters.discord.reception import Reception
 from adapters.discord.supervisor import VARIABLE, supervise
 from adapters.discord.timing import Timing
 from adapters.discord.values import identifier, is_object
@@ -32,32 +30,11 @@ from adapters.vitals import Pulse
 from bot import fencing
 from bot.adapter import Action, Description, RateLimit, Sink, Vitals
 from bot.capabilities import Trace, Unread
-from bot.errors import (
-    DeliveryDelayed,
-    DeliveryFailure,
-    DeliveryUncertain,
-    MessageGone,
-    StorageFailed,
-    TokenRefused,
-)
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain, MessageGone, TokenRefused
 from bot.interactions import CommandSpec, OutgoingFile
-from bot.messages import (
-    Address,
-    Attachment,
-    Button,
-    IncomingMessage,
-    MessageDeleted,
-    MessageEdited,
-    PartKey,
-    Place,
-    ReactionAdded,
-    ReactionRemoved,
-    Reply,
-)
+from bot.messages import Address, Attachment, Button, IncomingMessage, PartKey, Place, Reply
 
 log = structlog.get_logger(__name__)
-
-_Event = IncomingMessage | MessageEdited | MessageDeleted | ReactionAdded | ReactionRemoved
 
 LIMITS = (
     RateLimit("send", "channel", amount=5, seconds=5.25),
@@ -125,7 +102,7 @@ class DiscordAdapter:
         self._stop = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
-        self._login: _Login | None = None
+        self._login: Login | None = None
         self._synced = False
         self._sink: Sink | None = None
 
@@ -137,9 +114,9 @@ class DiscordAdapter:
         refused: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
-                arrivals = Arrivals(tasks, partial(self._hand_over, sink))
-                serving = tasks.create_task(self._serve(sink, tasks, arrivals))
-                tasks.create_task(self._end_when_stopped(serving, arrivals))
+                reception = Reception(tasks, sink, self._now, self._commands, self._timing)
+                serving = tasks.create_task(self._serve(sink, tasks, reception))
+                tasks.create_task(self._end_when_stopped(serving, reception))
         except* _Stopped:
             log.info("stopped")
         except* TokenRefused as group:
@@ -315,34 +292,31 @@ class DiscordAdapter:
         """How the gateway's connection is. Discord acknowledges a heartbeat every 41 s: it is heard that often."""
         return self._pulse.read()
 
-    async def _serve(self, sink: Sink, tasks: asyncio.TaskGroup, arrivals: Arrivals) -> None:
+    async def _serve(self, sink: Sink, tasks: asyncio.TaskGroup, reception: Reception) -> None:
         """Run the supervised client until cancelled. Raises `TokenRefused`."""
 
         def on_event(event: str, data: Any) -> None:
             if event in {"READY", "RESUMED"}:
                 sink.connected(self.describe(), "gap" if event == "READY" else "nothing")
                 self._sync_once(tasks)
-            elif event == INTERACTION:
-                tasks.create_task(self._answer(sink, data))
-            elif not self._is_own(data):
-                self._now().places.hear(data)
-                arrivals.put(identifier(data.get("channel_id")) if is_object(data) else "", event, data)
+            else:
+                reception.take(event, data)
 
         def make() -> Client:
             return Client(on_event, self._timing, self._pulse, planned=self._planned)
 
         await supervise(self._token, make, self._logged_in, self._timing, self._pulse)
 
-    async def _end_when_stopped(self, serving: asyncio.Task[None], arrivals: Arrivals) -> None:
+    async def _end_when_stopped(self, serving: asyncio.Task[None], reception: Reception) -> None:
         """Once told to stop: no more events, a moment for those at hand, then an end to every task of the group."""
         await self._stop.wait()
         serving.cancel()
         await asyncio.wait({serving})
-        await arrivals.settle(SETTLE_SECONDS)
+        await reception.settle(SETTLE_SECONDS)
         raise _Stopped
 
     def _logged_in(self, client: Client, identity: Identity) -> None:
-        self._login = _Login(client, identity, Places(client, identity.user_id, identity.name))
+        self._login = Login(client, identity, Places(client, identity.user_id, identity.name))
         log.info("logged_in", bot=identity.name, application=identity.application_id)
 
     def _sync_once(self, tasks: asyncio.TaskGroup) -> None:
@@ -350,47 +324,6 @@ class DiscordAdapter:
             self._synced = True
             login = self._now()
             tasks.create_task(registration.sync(login.client.http, login.identity.application_id, self._commands))
-
-    def _is_own(self, data: Any) -> bool:
-        """Whether an event tells of a message that the bot itself wrote: it knows of those."""
-        author = data.get("author") if is_object(data) else None
-        return is_object(author) and identifier(author.get("id")) == self._now().identity.user_id
-
-    async def _hand_over(self, sink: Sink, event: str, data: Any) -> None:
-        try:
-            for parsed in await self._parse(event, data):
-                await self._receive(sink, parsed)
-        except Exception as error:  # noqa: BLE001 - one event must not end the rest
-            log.error("event_dropped", event_name=event, error=type(error).__name__)
-
-    async def _parse(self, event: str, data: Any) -> Sequence[_Event]:
-        around = await self._now().places.surroundings(data)
-        if event == "MESSAGE_CREATE":
-            message = parse_message(data, around)
-            return () if message is None else (message,)
-        if event == "MESSAGE_UPDATE":
-            edit = parse_edit(data, around)
-            return () if edit is None else (edit,)
-        if event in REACTIONS:
-            reaction = parse_reaction(data, around, added=event == "MESSAGE_REACTION_ADD")
-            return () if reaction is None else (reaction,)
-        return parse_deletions(data, around.parent)
-
-    async def _receive(self, sink: Sink, event: _Event) -> None:
-        """Hand an event over. Discord does not send it again: one that is not stored yet is the sink's to ask again."""
-        try:
-            await sink.receive(event)
-        except StorageFailed as failure:
-            log.debug("event_not_stored_yet", event_kind=type(event).__name__, reason=str(failure))
-
-    async def _answer(self, sink: Sink, data: Any) -> None:
-        try:
-            login = self._now()
-            interaction = parse_interaction(data, self._commands, login.places.known_surroundings(data))
-            if interaction is not None:
-                await commands.answer(login.client.http, interaction, sink, self._timing)
-        except Exception as error:  # noqa: BLE001 - one command must not end the rest
-            log.error("command_dropped", error=type(error).__name__)
 
     @contextmanager
     def _telling_of_refusals(self) -> Iterator[None]:
@@ -402,20 +335,11 @@ class DiscordAdapter:
                 self._sink.token_refused(PLATFORM, VARIABLE)
             raise
 
-    def _now(self) -> _Login:
+    def _now(self) -> Login:
         """The present login. Raises `DeliveryDelayed` before the first; a closed one's requests fail likewise."""
         if self._login is None:
             raise DeliveryDelayed(NOT_CONNECTED)
         return self._login
-
-
-@dataclass(frozen=True, slots=True)
-class _Login:
-    """A client that is logged in, who it is, and what it knows of its surroundings."""
-
-    client: Client
-    identity: Identity
-    places: Places
 
 
 class _Stopped(Exception):
