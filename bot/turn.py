@@ -41,10 +41,13 @@ from storage.retention import since
 
 log = structlog.get_logger(__name__)
 
-# A turn that brought its process down this often, or ran into a bug, is not tried again.
-MOST_CRASHES = 5
-# One that can't even say so is left for the operator: after as many deaths again, or after about a day of a platform
-# that takes nothing. Attempts are never counted anew: once somebody has it tried again, the same number is given again.
+# A turn that ran so often when its process died, or into a bug, is not tried again. Mostly it is not its doing (a host
+# that restarts, a machine out of memory), and few tries would end the question of somebody with bad luck; a host that
+# counts leaves no room for many: https://fly.io/docs/machines/guides-examples/machine-restart-policy/ allows 10
+# restarts. From the third death on it stands back first (`storage/leasing.py`).
+MOST_CRASHES = 8
+# One that can't even say so is left for the operator: after two deaths more, or after about a day of a platform that
+# takes nothing. Attempts are never counted anew: once somebody has it tried again, the same number is given again.
 SILENT_CRASHES = 10
 MOST_ATTEMPTS = 100
 # Hosts kill some seconds after the grace (Heroku: 30 s for a grace of 25).

@@ -8,7 +8,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Row, and_, bindparam, case, exists, false, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Row,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bot.messages import Address
 from storage.connection import Connection
@@ -109,10 +123,13 @@ OTHER_OWNERS = (
     .where(is_running(turns), turns.c.lease_owner != bindparam("owner"))
     .group_by(turns.c.lease_owner)
 )
+# What has now been running at a third death may be what they died of: it stands back for a second, for two after the
+# fourth, and so on, in which the other turns are answered.
+_stands_back = literal(micros_of(1), BigInteger).bitwise_lshift(turns.c.crashes - 2)
 EXPIRE = (
     update(turns)
     .where(is_running(turns), turns.c.lease_owner.in_(bindparam("owners", expanding=True)))
-    .values(lease_until=0)
+    .values(lease_until=case((turns.c.crashes < 2, 0), else_=bindparam("moment", type_=BigInteger) + _stands_back))
 )
 OPEN_COUNT = select(func.count()).select_from(turns).where(is_open(turns))
 # Since when the oldest turn waits that nothing but a free worker is missing to.
@@ -224,7 +241,7 @@ def other_owners(connection: Connection, owner: str) -> Sequence[str]:
 
 def expire(connection: Connection, owners: Sequence[str]) -> int:
     """End the leases of workers that are gone; returns of how many turns."""
-    return connection.execute(EXPIRE, {"owners": owners}).rowcount
+    return connection.execute(EXPIRE, {"owners": owners, "moment": now()}).rowcount
 
 
 def open_count(connection: Connection) -> int:

@@ -625,6 +625,32 @@ async def test_the_turns_of_a_worker_that_died_need_not_wait_for_its_leases(stor
     alive.end()
 
 
+async def test_what_ran_at_a_third_death_stands_back_until_the_others_are_answered(
+    store: Store, tmp_path: Path
+) -> None:
+    began: list[tuple[int, float]] = []
+
+    async def turn(claim: Claim) -> None:
+        began.append((claim.crashes, asyncio.get_running_loop().time()))
+        await store.turns.finish(claim, "answered")
+
+    for channel in ("a", "b", "c"):
+        await ask(store, channel, 1)
+    for crashes in (2, 3):
+        claim = await store.turns.claim("dead", 600, ["slack"])
+        assert claim is not None
+        with sqlite3.connect(tmp_path / "p.db") as other:
+            other.execute("UPDATE turns SET crashes = ? WHERE id = ?", (crashes, claim.turn_id))
+        other.close()
+    died = asyncio.get_running_loop().time()
+    assert await store.turns.expire(["dead"]) == 2
+    async with running(store, turn, lease=60):
+        await until(lambda: len(began) == 3)
+    assert [crashes for crashes, _ in began] == [0, 3, 4]
+    third, fourth = (at - died for _, at in began[1:])
+    assert 1 <= third < 2 <= fourth
+
+
 async def test_a_turn_that_begins_again_reads_anew_what_is_said(store: Store) -> None:
     accepted = await store.inbox.accept(
         said("a", 1), "a.1", rule=asks, complete=True, terms=Terms("w", 60), along=Along((), "B")

@@ -145,6 +145,15 @@ async def interrupted(talk: Talk, column: str, value: int) -> None:
     talk.stage.extra["PARLEY_SHUTDOWN_GRACE"] = "25"
 
 
+async def test_whoever_had_the_bad_luck_of_many_deaths_is_answered_all_the_same(talk: Talk) -> None:
+    await interrupted(talk, "crashes", turn.MOST_CRASHES - 1)
+    talk.openai.script("here at last")
+    async with talk.stage.worker() as worker:
+        await talk.until("here at last")
+        await until_settled(worker.store)
+    assert await listed(talk.stage) == []
+
+
 async def test_a_turn_given_up_after_deaths_is_listed_tried_again_and_answered(talk: Talk) -> None:
     await interrupted(talk, "crashes", turn.MOST_CRASHES)
     async with talk.stage.worker() as worker:
