@@ -18,12 +18,14 @@ from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryRefused, Delive
 
 # A 429 without Retry-After: https://docs.slack.dev/apis/web-api/rate-limits counts by the minute.
 DEFAULT_RETRY_AFTER = 5.0
+# Slack gives whole seconds from 1 on. What says 0 would be asked without a pause for as long as it says so.
+LEAST_RETRY_AFTER = 0.25
 
 # A message that streams takes no edit: https://docs.slack.dev/reference/methods/chat.update#errors
 STILL_STREAMING = "streaming_state_conflict"
 
 _LIMITED = frozenset({"ratelimited", "rate_limited"})
-# Slack's trouble, not ours: https://docs.slack.dev/reference/methods/chat.postMessage#errors
+# Slack's trouble, not ours, or over once a migration is: https://docs.slack.dev/reference/methods/chat.postMessage#errors
 _TRANSIENT = frozenset(
     {
         "internal_error",
@@ -32,6 +34,8 @@ _TRANSIENT = frozenset(
         "request_timeout",
         "update_failed",
         "team_added_to_org",
+        "org_login_required",
+        "external_channel_migrating",
         STILL_STREAMING,
     }
 )
@@ -121,7 +125,7 @@ def as_delivery_failure(fault: SlackFault, *, editing: bool = False, reading: bo
     """What a fault means for a message; `editing` for calls about a message that was posted before, `reading` for
     those that look for one."""
     if fault.limited:
-        after = DEFAULT_RETRY_AFTER if fault.retry_after is None else fault.retry_after
+        after = DEFAULT_RETRY_AFTER if fault.retry_after is None else max(fault.retry_after, LEAST_RETRY_AFTER)
         return DeliveryDelayed(fault.code, retry_after=after)
     if reading and fault.unserved:
         return DeliveryRefused(fault.code)

@@ -153,9 +153,9 @@ class _Reading:
                 # What a scope is missing for is never read: its questions go unanswered where no event tells of them.
                 tell = log.warning if fault.needed else log.info
                 tell("slack_unread", code=fault.code, status=fault.status, needed=fault.needed, **what)
-                if not fault.transient or (fault.unserved and attempt == TRIES):
+                if not (fault.transient or fault.token_refused) or (fault.unserved and attempt == TRIES):
                     return ()
-                if attempt == TRIES:
+                if attempt == TRIES or fault.token_refused:  # once that is set right it is all read again
                     self.fault = fault
                     return None
                 await asyncio.sleep(fault.retry_after or SECONDS_BETWEEN * attempt)

@@ -32,7 +32,6 @@ MEANINGS = {
     "not_allowed": "the app may not do this",
     "access_denied": "access is denied to the app",
     "forbidden_team": "the workspace may not use this",
-    "org_login_required": "the workspace is moving to an organisation: sign in there and install the app again",
     "team_access_not_granted": "the app was not granted this workspace",
     "user_removed_from_team": "the app's user was removed from the workspace",
 }

@@ -73,7 +73,7 @@ async def test_an_answer_that_is_none_leaves_everything_uncertain(
     assert isinstance(as_delivery_failure(fault.value), DeliveryUncertain)
 
 
-@pytest.mark.parametrize(("retry_after", "seconds"), [(None, 5.0), (0.0, 0.0), (30.0, 30.0)])
+@pytest.mark.parametrize(("retry_after", "seconds"), [(None, 5.0), (0.0, 0.25), (30.0, 30.0)])
 def test_a_limit_without_a_time_is_given_one(retry_after: float | None, seconds: float) -> None:
     failure = as_delivery_failure(SlackFault("ratelimited", status=429, refused=True, retry_after=retry_after))
     assert isinstance(failure, DeliveryDelayed)

@@ -310,6 +310,8 @@ FAILURES: list[tuple[Fault, type[DeliveryFailure], str]] = [
     (Fault("answer", 200, {}, {"ok": False}), DeliveryUncertain, "unreadable"),
     (refused("fatal_error"), DeliveryUncertain, "fatal_error"),
     (refused("service_unavailable"), DeliveryUncertain, "service_unavailable"),
+    (refused("org_login_required"), DeliveryUncertain, "org_login_required"),
+    (refused("external_channel_migrating"), DeliveryUncertain, "external_channel_migrating"),
     (Fault("reset"), DeliveryUncertain, "connection"),
     (Fault("lost_reply"), DeliveryUncertain, "connection"),
     (Fault("delay", seconds=0.6), DeliveryUncertain, "timeout"),
