@@ -157,6 +157,8 @@ class Client(discord.Client):
         self._gateway_address: yarl.URL | None = None
         self._identified_at: float | None = None
         self._alive = False
+        self.has_served = False
+        """Whether events have come by a session of its own."""
         self._guilds_told = asyncio.Event()
         parsers = self._connection.parsers
         known = {name: parse for name, parse in parsers.items() if name in CACHED}
@@ -362,7 +364,7 @@ class Client(discord.Client):
             except Exception as error:  # noqa: BLE001 - the library's parsers fail in any way they like
                 log.warning("event_not_cached", event_name=name, error=type(error).__name__)
             if name in {"READY", "RESUMED"}:
-                self._alive = True
+                self._alive = self.has_served = True
                 self._pulse.up(self)
             if name in {"READY", "GUILD_CREATE"}:
                 if any(guild.unavailable for guild in self.guilds):

@@ -20,6 +20,8 @@ from bot.errors import TokenRefused
 log = structlog.get_logger(__name__)
 
 VARIABLE = "DISCORD_BOT_TOKEN"
+# A refusal of a token that was good before may be a hiccup of Discord's: so many in a row are waited out.
+REFUSALS_BORNE = 4
 CURE = (
     "Take the token from https://discord.com/developers/applications → your application → Bot → Reset Token, "
     "and set it without quotes and without the word Bot."
@@ -39,18 +41,28 @@ https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gate
 async def supervise(
     token: str, make: Callable[[], Client], on_login: Callable[[Client, Identity], None], timing: Timing, pulse: Pulse
 ) -> None:
-    """Serve until cancelled. Raises `TokenRefused` where Discord refuses the token or the connection for good."""
+    """Serve until cancelled. Raises `TokenRefused` where Discord refuses the token or the connection for good.
+
+    A token that was good before has to be refused several times in a row, some seconds apart.
+    """
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise TokenRefused(
             VARIABLE, "this is no Discord token: it is empty or has white space or odd signs in it", CURE
         )
     backoff = Backoff(timing)
+    borne = 0
     while True:
-        began = time.monotonic()
+        client, began = make(), time.monotonic()
         try:
-            await _run(token, make(), on_login)
+            await _run(token, client, on_login)
         except discord.LoginFailure:  # raised for a 401 alone, whose body may be anything
-            raise TokenRefused(VARIABLE, "Discord does not accept the token (401 Unauthorized)", CURE) from None
+            borne = REFUSALS_BORNE if client.has_served else borne
+            if not borne:
+                raise TokenRefused(VARIABLE, "Discord does not accept the token (401 Unauthorized)", CURE) from None
+            borne -= 1
+            seconds = backoff.next()
+            log.warning("token_refused_for_now", left=borne, seconds=round(seconds, 1))
+            await asyncio.sleep(seconds)
         except discord.ConnectionClosed as closed:
             raise TokenRefused(VARIABLE, FATAL.get(closed.code, f"closed with {closed.code}"), CURE) from None
         except Exception as error:  # noqa: BLE001 - nothing but a refusal may end the bot

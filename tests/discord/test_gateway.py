@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 from adapters.discord.adapter import MENTIONS_ONLY, READS_ALL, DiscordAdapter
 from adapters.discord.client import Client, redirect
 from adapters.discord.gateway import GatewaySocket, heartbeat_ms
+from adapters.discord.supervisor import REFUSALS_BORNE
 from bot.adapter import Description, Missed
 from bot.errors import DeliveryDelayed, TokenRefused
 from bot.messages import Address, PartKey, Reply
@@ -126,6 +127,27 @@ async def test_a_token_that_is_reset_while_it_runs_ends_the_start() -> None:
         server.reset_token()
         with pytest.raises(TokenRefused, match="4004"):
             await task
+
+
+@pytest.mark.parametrize("times", [REFUSALS_BORNE, REFUSALS_BORNE + 1])
+async def test_a_token_that_was_good_has_to_be_refused_several_times_in_a_row(times: int) -> None:
+    async with populated() as server:
+        adapter, desk = DiscordAdapter(server.token, server.url, timing=FAST), Desk()
+        task = asyncio.create_task(adapter.start(desk))
+        await desk.until(lambda: desk.descriptions)
+        refused = Fault("answer", status=401, body={"message": "401: Unauthorized", "code": 0})
+        # The first is met by the client that served, who asks where to connect; the others as they log in.
+        server.faults.add("GET /gateway/bot", refused)
+        server.faults.add("GET /users/@me", *[refused] * (times - 1))
+        await server.invalidate_sessions()
+        if times > REFUSALS_BORNE:
+            with pytest.raises(TokenRefused, match="401"):
+                await task
+        else:
+            await desk.until(lambda: len(desk.descriptions) == 2)
+            await adapter.stop()
+            await task
+    assert server.faults.pending == 0
 
 
 @pytest.mark.parametrize("code", [4010, 4011, 4012, 4013, 4014])
