@@ -124,8 +124,9 @@ OTHER_OWNERS = (
     .group_by(turns.c.lease_owner)
 )
 # What has now been running at a third death may be what they died of: it stands back for a second, for two after the
-# fourth, and so on, in which the other turns are answered.
-_stands_back = literal(micros_of(1), BigInteger).bitwise_lshift(turns.c.crashes - 2)
+# fourth, and so on up to sixteen, in which the other turns are answered.
+_doublings = case((turns.c.crashes > 6, 4), else_=turns.c.crashes - 2)
+_stands_back = literal(micros_of(1), BigInteger).bitwise_lshift(_doublings)
 EXPIRE = (
     update(turns)
     .where(is_running(turns), turns.c.lease_owner.in_(bindparam("owners", expanding=True)))
