@@ -105,7 +105,10 @@ class Deletes(Protocol):
 
 @runtime_checkable
 class RepeatsSafely(Protocol):
-    """Its `send` can be repeated: with the same key it returns the message that is there already."""
+    """Its `send` can be repeated: with the same key it returns the message that is there already.
+
+    It raises `StandsUnchanged` where that takes no other text.
+    """
 
     @property
     def repeat_seconds(self) -> float:

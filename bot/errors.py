@@ -32,6 +32,8 @@
         ├── DeliveryUncertain       no answer, 5xx: it may or may not have landed, reconcile first
         ├── MessageGone             the message to edit is no longer there: post it anew
         └── DeliveryRefused         definite: archived, not a member, no permission; the admin is told
+            ├── StandsUnchanged     what was sent before stands, and takes no other text
+            └── FateUnknown         whether it landed can't be found out: nothing of it is said twice
 
 `sentence` is what the asker reads; where a failure `tells_admin`, `for_admin` is what the admins do, with `{about}` for
 what it concerns. Neither carries a provider's own words: what may be kept of those goes to the log.
@@ -325,6 +327,14 @@ class DeliveryRefused(DeliveryFailure):
         "{about} doesn't take my answers. Look whether it is archived, whether I'm a member and may write there, "
         "and whether a moderation rule stops me; the log has the platform's code."
     )
+
+
+class StandsUnchanged(DeliveryRefused):
+    """A message that was sent again stands as it was sent first, and takes no other text; `message_id` is its id."""
+
+    def __init__(self, code: str, message_id: str) -> None:
+        super().__init__(code)
+        self.message_id = message_id
 
 
 class FateUnknown(DeliveryRefused):

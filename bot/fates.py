@@ -10,7 +10,7 @@ import structlog
 from bot import crash
 from bot.adapter import Adapter
 from bot.capabilities import FindsReplies, RepeatsSafely, Trace
-from bot.errors import DeliveryRefused, FateUnknown
+from bot.errors import DeliveryRefused, FateUnknown, StandsUnchanged
 from bot.messages import Button, Reply
 from storage.records import Claim, SentPart, micros_of, now
 from storage.turns import Turns
@@ -70,7 +70,10 @@ class Fates:
         """The id of a message that is to be removed, None where it did not land. Raises as `settle` does."""
         if can_repeat(self.adapter, part):
             # Sending again gives the message that is there; what was not there is deleted at once.
-            return await self.adapter.send(self.claim.address, Reply("…"), trace.key)
+            try:
+                return await self.adapter.send(self.claim.address, Reply("…"), trace.key)
+            except StandsUnchanged as unchanged:
+                return unchanged.message_id
         return await self._find(part, trace)
 
     async def _find(self, part: Part, trace: Trace) -> str | None:

@@ -15,7 +15,7 @@ import structlog
 from bot import crash
 from bot.adapter import Adapter
 from bot.capabilities import Deletes, RepeatsSafely, SendsOnceStored, ShowsButtons, Streams, Trace
-from bot.errors import DeliveryDelayed, DeliveryRefused
+from bot.errors import DeliveryDelayed, DeliveryRefused, StandsUnchanged
 from bot.fates import Fates, Part
 from bot.insisting import insist
 from bot.lease import Lease
@@ -235,8 +235,9 @@ class Parts:
         except DeliveryRefused:
             if stored is not None:
                 await stored  # it was refused before anything was sent
-            self._parts.remove(part)
-            await self._turns.drop_part(self._claim, part.number)
+            if part.platform_id is None:
+                self._parts.remove(part)
+                await self._turns.drop_part(self._claim, part.number)
             raise
 
     async def _send(
@@ -254,9 +255,14 @@ class Parts:
             if stored is not None and isinstance(adapter, SendsOnceStored):
                 send = partial(adapter.send_once, stored)
             is_first = not self._parts or part is self._parts[0]
-            part.platform_id = await send(
-                self._claim.address, reply, key, reply_to=self._reply_to if is_first else None
-            )
+            try:
+                part.platform_id = await send(
+                    self._claim.address, reply, key, reply_to=self._reply_to if is_first else None
+                )
+            except StandsUnchanged as unchanged:
+                part.platform_id = unchanged.message_id
+                self.unconfirmed = SentPart(part.number, part.platform_id)
+                raise
         part.text, part.buttons = reply.text, reply.buttons
         self.posted_one = True
         self.unconfirmed = SentPart(part.number, part.platform_id)

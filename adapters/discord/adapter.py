@@ -30,7 +30,7 @@ from adapters.vitals import Pulse
 from bot import fencing
 from bot.adapter import Action, Description, RateLimit, Sink, Vitals
 from bot.capabilities import Trace, Unread
-from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain, MessageGone, TokenRefused
+from bot.errors import DeliveryDelayed, DeliveryFailure, DeliveryUncertain, TokenRefused
 from bot.interactions import CommandSpec, OutgoingFile
 from bot.messages import Address, Attachment, Button, IncomingMessage, PartKey, Place, Reply
 
@@ -177,12 +177,8 @@ class DiscordAdapter:
 
     async def delete(self, address: Address, message_id: str) -> None:
         """Take a message back; one that is gone already is no error. Raises a `DeliveryFailure`."""
-        http = self._now().client.http
-        try:
-            with self._telling_of_refusals():
-                await rest.call(http, http.delete_message(channel_of(address), message_id))
-        except MessageGone:
-            log.debug("message_gone_already", message=message_id)
+        with self._telling_of_refusals():
+            await sending.delete(self._now().client.http, channel_of(address), message_id)
 
     async def fetch_history(
         self, address: Address, *, before: str | None = None, after: str | None = None, limit: int = 100

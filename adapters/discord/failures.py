@@ -35,8 +35,18 @@ _CODE = re.compile(r"[\w.-]{1,64}")
 
 NOT_CONNECTED = "not_connected"
 
-MOST_SECONDS = 3600.0
-"""No wait that Discord asks for is taken to be longer."""
+LEAST_SECONDS, MOST_SECONDS = 0.25, 3600.0
+"""No wait that Discord asks for is taken to be shorter or longer: asked again at once, a limit that says 0 would be
+met until the address is banned."""
+
+PASSING = frozenset({"40333"})
+"""Discord's error codes for what Cloudflare refused in front of it: https://github.com/discord/discord-api-docs/issues/6473"""
+
+NOT_SERVED = frozenset({"404", "405", "410", "501"})
+"""HTTP's own, where no word of Discord's comes with them: there is no such address, or not for this method."""
+
+THREAD_ARCHIVED = "50083"
+"""Discord's error code for a message in a thread that has been closed, or was silent for long."""
 
 
 def delivery_failure(error: Exception) -> DeliveryFailure:
@@ -69,7 +79,8 @@ def refuses_reference(failure: DeliveryFailure) -> bool:
 
 def _answered(error: discord.HTTPException) -> DeliveryFailure:
     body = _body(error)
-    code = next((c for c in (body.get("code"), error.code) if c and isinstance(c, int | str)), error.status)
+    its_own = body.get("code")
+    code = next((c for c in (its_own, error.code) if c and isinstance(c, int | str)), error.status)
     code = code if _CODE.fullmatch(code := str(code)) else str(error.status)
     if error.status == 429:
         return DeliveryDelayed("429", _retry_after(error, body))
@@ -77,6 +88,9 @@ def _answered(error: discord.HTTPException) -> DeliveryFailure:
         return DeliveryUncertain(str(error.status))
     if error.status == 401:
         return DeliveryDelayed(UNAUTHORIZED, UNAUTHORIZED_SECONDS)
+    if its_own is None or code in PASSING:
+        # A page by Cloudflare or a proxy, with any status: each refusal of Discord's own has a code, be it 0.
+        return DeliveryUncertain(code)
     return MessageGone(code) if code in EDITS_NO_MORE else DeliveryRefused(code)
 
 
@@ -91,7 +105,7 @@ def _retry_after(error: discord.HTTPException, body: dict[str, Any]) -> float:
 
 
 def _seconds(value: float) -> float:
-    return min(max(value, 0.0), MOST_SECONDS) if math.isfinite(value) else 1.0
+    return min(max(value, LEAST_SECONDS), MOST_SECONDS) if math.isfinite(value) else 1.0
 
 
 def _body(error: discord.HTTPException) -> dict[str, Any]:

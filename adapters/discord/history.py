@@ -5,7 +5,8 @@ Only the channel that was asked for is ever read. What the payloads mean lives i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import structlog
@@ -56,7 +57,7 @@ async def read_history(
     asked = min(PAGE, max(1, limit))
     found: list[IncomingMessage] = []
     for _ in range(limit // asked + NOTICE_PAGES):
-        page = await rest.call(http, http.logs_from(channel_of(address), asked, before=before))
+        page = await _page(http, address, asked, before=before)
         entries = [entry for entry in objects(page) if identifier(entry.get("id"))]
         newer = [entry for entry in entries if int(identifier(entry["id"])) > floor]
         found += await _parse(newer, places, address, members)
@@ -98,22 +99,9 @@ async def find_own(http: HTTPClient, address: Address, trace: Trace, own_id: str
     Discord keeps no nonce with a message. What tells them apart is where they stand and what they reply to; a reply
     whose question was deleted before it was sent stands there as a plain message.
     """
-    replies: list[str] = []
-    plain: list[str] = []
-    after = trace.after or "0"
-    for _ in range(SEARCHED_PAGES):
-        page = await rest.call(http, http.logs_from(channel_of(address), PAGE, after=after))
-        entries = sorted(
-            (entry for entry in objects(page) if identifier(entry.get("id"))), key=lambda entry: int(entry["id"])
-        )
-        own = [entry for entry in entries if _wrote(own_id, entry)]
-        replies += [identifier(entry["id"]) for entry in own if reply_target(entry) == trace.reply_to]
-        plain += [identifier(entry["id"]) for entry in own if reply_target(entry) is None]
-        if len(entries) < PAGE:
-            break
-        after = identifier(entries[-1]["id"])
-    else:
-        raise DeliveryRefused("too_much_to_search")
+    own = [entry async for entry in _since(http, address, trace.after or "0") if _wrote(own_id, entry)]
+    replies = [identifier(entry["id"]) for entry in own if reply_target(entry) == trace.reply_to]
+    plain = [identifier(entry["id"]) for entry in own if reply_target(entry) is None]
     if replies or trace.reply_to is None:
         return replies or plain
     # What stands there alone may be of another answer: it is ours only where there was nothing left to reply to.
@@ -125,24 +113,40 @@ async def find_own_file(http: HTTPClient, address: Address, name: str, after: st
 
     Raises a `DeliveryFailure`.
     """
-    after = after or "0"
-    for _ in range(SEARCHED_PAGES):
-        page = await rest.call(http, http.logs_from(channel_of(address), PAGE, after=after))
-        entries = sorted(
-            (entry for entry in objects(page) if identifier(entry.get("id"))), key=lambda entry: int(entry["id"])
-        )
-        for entry in entries:
+    async with aclosing(_since(http, address, after or "0")) as entries:
+        async for entry in entries:
             if _wrote(own_id, entry) and any(f.get("filename") == name for f in objects(entry.get("attachments"))):
                 return identifier(entry["id"])
+    return None
+
+
+async def _since(http: HTTPClient, address: Address, after: str) -> AsyncGenerator[Mapping[str, Any], None]:
+    """All that stands after a message, oldest first.
+
+    Raises a `DeliveryFailure`: a refusal also where that is too much to search, and where Discord gives nothing to
+    those who may not read (https://docs.discord.com/developers/resources/message#get-channel-messages): what is not
+    shown may stand there all the same.
+    """
+    for number in range(SEARCHED_PAGES):
+        page = await _page(http, address, PAGE, after=after)
+        entries = sorted((each for each in objects(page) if identifier(each.get("id"))), key=lambda e: int(e["id"]))
+        if not entries and number == 0 and not any(objects(await _page(http, address, 1))):
+            raise DeliveryRefused("nothing_to_read")
+        for entry in entries:
+            yield entry
         if len(entries) < PAGE:
-            return None
+            return
         after = identifier(entries[-1]["id"])
     raise DeliveryRefused("too_much_to_search")
 
 
+async def _page(http: HTTPClient, address: Address, most: int, **between: str | None) -> Any:
+    return await rest.read(http, lambda: http.logs_from(channel_of(address), most, **between))
+
+
 async def _exists(http: HTTPClient, address: Address, message_id: str) -> bool:
     try:
-        await rest.call(http, http.get_message(channel_of(address), message_id))
+        await rest.read(http, lambda: http.get_message(channel_of(address), message_id))
     except MessageGone:
         return False
     return True

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from discord.http import HTTPClient, MultipartParameters
 
-from adapters.discord.failures import delivery_failure
-from bot.errors import DeliveryUncertain, ParleyError
+from adapters.discord.failures import NOT_SERVED, delivery_failure
+from bot.errors import DeliveryRefused, DeliveryUncertain, ParleyError
 
 DEADLINE = 45.0
 """Seconds for a request with all waiting in buckets and all of the library's own retries."""
 
 LUXURY_DEADLINE = 3.0
 """Seconds for a request whose answer is good to have, no more."""
+
+LOOKS, LOOK_AGAIN_SECONDS = 3, 1.0
+"""How often an address is asked that says there is nothing, and how long after each other."""
 
 LONGEST_WAIT = 30.0
 """Seconds: discord.py refuses longer rate limits at once (`max_ratelimit_timeout`, of which this is the least)."""
@@ -42,6 +45,26 @@ async def call(http: HTTPClient, request: Awaitable[Any], deadline: float = DEAD
     except Exception as error:
         raise delivery_failure(error) from error
     return decoded(answer)
+
+
+async def read(http: HTTPClient, request: Callable[[], Awaitable[Any]]) -> Any:
+    """As `call`, for what reads and may be repeated: an address that keeps saying there is nothing is a refusal.
+
+    It may be a proxy's word for a moment. Messages that were posted to such an address are tried for longer.
+    """
+    for _ in range(LOOKS - 1):
+        try:
+            return await call(http, request())
+        except DeliveryUncertain as failure:
+            if failure.code not in NOT_SERVED:
+                raise
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    try:
+        return await call(http, request())
+    except DeliveryUncertain as failure:
+        if failure.code not in NOT_SERVED:
+            raise
+        raise DeliveryRefused(failure.code) from failure
 
 
 def decoded(answer: Any) -> Any:

@@ -1,13 +1,18 @@
-"""Threads that the bot begins at a message of a channel. Such a thread's id is the message's own."""
+"""Threads that the bot begins at a message of a channel, and those that were archived while it has to do with them.
+
+The id of a thread that is begun at a message is the message's own.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import structlog
 from discord.http import HTTPClient
 
 from adapters.discord import rest
+from adapters.discord.failures import THREAD_ARCHIVED
 from bot.errors import DeliveryRefused
 
 log = structlog.get_logger(__name__)
@@ -33,3 +38,20 @@ async def open_thread(http: HTTPClient, channel: str, message_id: str, name: str
         if refused.code != EXISTS_ALREADY:
             raise
         log.debug("thread_exists_already", message=message_id)
+
+
+async def opened(http: HTTPClient, channel: str, request: Callable[[], Awaitable[Any]]) -> Any:
+    """What a request on the messages of a channel gives; an archived thread is opened again for it.
+
+    Posting opens a thread by itself; what changes a message that stands there does not:
+    https://docs.discord.com/developers/topics/threads. Raises a `DeliveryFailure`, which is a refusal where the thread
+    is locked.
+    """
+    try:
+        return await rest.call(http, request())
+    except DeliveryRefused as refused:
+        if refused.code != THREAD_ARCHIVED:
+            raise
+    await rest.call(http, http.edit_channel(channel, archived=False))
+    log.info("thread_opened_again", thread=channel)
+    return await rest.call(http, request())

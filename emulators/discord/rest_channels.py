@@ -26,7 +26,7 @@ from emulators.discord.payloads import (
     thread_payload,
 )
 from emulators.discord.rest import Call, Handler, answer, nothing
-from emulators.discord.state import Channel, Permission, User
+from emulators.discord.state import Channel, Permission, User, send_permission
 
 DURATIONS = (60, 1440, 4320, 10080)
 
@@ -118,11 +118,16 @@ def thread_of(call: Call, *needed: Permission) -> Channel:
 
 
 async def change(call: Call) -> web.Response:
-    """PATCH /channels/{channel_id}: name, archived, locked and archive delay of a thread."""
+    """PATCH /channels/{channel_id}: name, archived, locked and archive delay of a thread.
+
+    Whoever may write in a thread may open it again, unless it is locked.
+    """
     thread = thread_of(call)
     body = call.object()
-    manages = call.server.world.allowed(call.server.bot, thread) & Permission.MANAGE_THREADS
-    if thread.owner is not call.server.bot and not manages:
+    allowed = call.server.world.allowed(call.server.bot, thread)
+    opens = body.keys() == {"archived"} and body.get("archived") is False
+    is_free = thread.owner is call.server.bot or (opens and allowed & send_permission(thread))
+    if not allowed & Permission.MANAGE_THREADS and (thread.locked or not is_free):
         raise fail(MISSING_PERMISSIONS)
     known = {"name", "archived", "locked", "auto_archive_duration"}
     call.unknown_fields(known | {"rate_limit_per_user", "invitable", "flags", "applied_tags"}, body)

@@ -15,6 +15,7 @@ from emulators.discord.errors import (
     NOT_IN_A_DM,
     NOT_YOURS,
     OLD_EDITS,
+    THREAD_ARCHIVED,
     UNKNOWN_EMOJI,
     UNKNOWN_USER,
     DiscordError,
@@ -23,7 +24,7 @@ from emulators.discord.errors import (
 )
 from emulators.discord.payloads import JSON, message_payload, user_payload, withhold
 from emulators.discord.rest import Call, Handler, answer, nothing
-from emulators.discord.state import Channel, Message, Permission, Typing, User
+from emulators.discord.state import Channel, Message, Permission, Typing, User, send_permission
 from emulators.discord.validation import CREATE_FIELDS, EDIT_FIELDS, check_message
 
 
@@ -33,11 +34,6 @@ def seen(call: Call, message: Message) -> JSON:
     if call.server.message_content or message.channel.is_dm:
         return payload
     return withhold(payload, call.server.bot)
-
-
-def send_permission(channel: Channel) -> Permission:
-    """Threads have a permission of their own for sending."""
-    return Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
 
 
 async def history(call: Call) -> web.Response:
@@ -103,6 +99,7 @@ async def edit(call: Call) -> web.Response:
     """PATCH /channels/{channel_id}/messages/{message_id}: one's own only; old messages seldom."""
     channel = call.channel()
     message = call.message(channel)
+    check_open(channel)
     body = dict(call.object())
     call.unknown_fields(EDIT_FIELDS | {"tts"}, body)
     check_message(body, call.files, editing=True)
@@ -111,6 +108,12 @@ async def edit(call: Call) -> web.Response:
     spare_old(call, message)
     posting.amend(call.server, message, body, call.files)
     return answer(message_payload(message, call.server.bot))
+
+
+def check_open(channel: Channel) -> None:
+    """Refuse with 50083 what changes a message in an archived thread; posting is what opens one by itself."""
+    if channel.archived:
+        raise fail(THREAD_ARCHIVED)
 
 
 def spare_old(call: Call, message: Message) -> None:
@@ -134,6 +137,7 @@ async def delete(call: Call) -> web.Response:
     """DELETE /channels/{channel_id}/messages/{message_id}."""
     channel = call.channel()
     message = call.message(channel)
+    check_open(channel)
     manages = call.server.world.allowed(call.server.bot, channel) & Permission.MANAGE_MESSAGES
     if message.author is not call.server.bot and channel.is_dm:
         raise fail(NOT_IN_A_DM)

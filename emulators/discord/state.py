@@ -170,6 +170,11 @@ class Channel:
         return f"<#{self.id}>"
 
 
+def send_permission(channel: Channel) -> Permission:
+    """Threads have a permission of their own for sending."""
+    return Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A file a user attaches."""

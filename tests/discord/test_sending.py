@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from adapters.discord import rest
 from bot import fencing
 from bot.capabilities import (
     Deletes,
@@ -20,6 +21,7 @@ from bot.capabilities import (
     ReadsMissed,
     RepeatsSafely,
     ShowsStatus,
+    Trace,
 )
 from bot.errors import (
     DeliveryDelayed,
@@ -27,6 +29,7 @@ from bot.errors import (
     DeliveryRefused,
     DeliveryUncertain,
     MessageGone,
+    StandsUnchanged,
     StorageFailed,
 )
 from bot.messages import Address, PartKey, Reply
@@ -36,6 +39,7 @@ from tests.discord.support import QUICK, address_of, bodies, contents, load_cont
 
 POST = "POST /channels/{channel_id}/messages"
 PATCH = "PATCH /channels/{channel_id}/messages/{message_id}"
+READ = "GET /channels/{channel_id}/messages"
 KEY = PartKey("discord:1:2:3", 1)
 
 
@@ -276,6 +280,8 @@ async def test_a_lost_reply_is_repaired_by_sending_again_with_the_newest_text() 
         (Fault("answer", status=408), DeliveryUncertain, "408"),
         (Fault("answer", status=401, body={"message": "401: Unauthorized", "code": 0}), DeliveryDelayed, "401"),
         (Fault("answer", status=403, body={"message": "Missing Access", "code": 50001}), DeliveryRefused, "50001"),
+        (Fault("answer", status=403, headers={"Content-Type": "text/html"}, body="<html>"), DeliveryUncertain, "403"),
+        (Fault("answer", status=409, body={"error": "a proxy's"}), DeliveryUncertain, "409"),
         (Fault("answer", status=403, body={"message": "no", "code": 50013}), DeliveryRefused, "50013"),
         (Fault("answer", status=404, body={"message": "Unknown Channel", "code": 10003}), DeliveryRefused, "10003"),
         (Fault("answer", status=400, body={"message": "archived", "code": 50083}), DeliveryRefused, "50083"),
@@ -396,6 +402,68 @@ async def test_threads_take_messages_also_when_asleep_but_not_when_locked() -> N
             with pytest.raises(DeliveryRefused):
                 await adapter.send(address_of(thread), Reply("no"), PartKey("t", 2))
     assert contents(server.bot_messages(thread)) == ["awake"]
+
+
+async def test_what_stands_in_a_thread_that_fell_asleep_is_changed_and_deleted_all_the_same() -> None:
+    async with unlimited() as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        thread = await server.start_thread(ada, channel, "talk")
+        address = address_of(thread)
+        async with running(server) as (adapter, _):
+            sent = await adapter.send(address, Reply("one"), KEY)
+            other = await adapter.send(address, Reply("to go"), PartKey(KEY.turn, 2))
+            await server.archive_thread(thread)
+            await adapter.edit(address, sent, Reply("two"))
+            await server.archive_thread(thread)
+            await adapter.set_buttons(address, sent, ("stop",))
+            await server.archive_thread(thread)
+            await adapter.delete(address, other)
+            await server.archive_thread(thread, locked=True)
+            with pytest.raises(DeliveryRefused):
+                await adapter.edit(address, sent, Reply("three"))
+    assert contents(server.bot_messages(thread)) == ["two"]
+    assert server.complaints == []
+
+
+async def test_a_message_that_is_sent_again_and_takes_no_new_text_is_known_for_the_one_that_stands() -> None:
+    async with unlimited() as server:
+        channel = server.add_channel("general")
+        async with running(server) as (adapter, _):
+            sent = await adapter.send(address_of(channel), Reply("half"), KEY)
+            server.faults.add(PATCH, Fault("answer", status=403, body={"message": "no", "code": 50013}))
+            with pytest.raises(StandsUnchanged) as unchanged:
+                await adapter.send(address_of(channel), Reply("whole"), KEY)
+    assert (unchanged.value.message_id, unchanged.value.code) == (sent, "50013")
+
+
+async def test_where_an_address_gives_nothing_to_read_it_is_asked_again_before_that_is_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rest, "LOOK_AGAIN_SECONDS", 0.05)
+    page = Fault("answer", status=404, headers={"Content-Type": "text/html"}, body="<html>")
+    async with unlimited() as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        question = await server.say(ada, channel, "why?")
+        trace = Trace(KEY, reply_to=str(question.id), after=str(question.id))
+        async with running(server) as (adapter, _):
+            sent = await adapter.send(address_of(channel), Reply("here"), KEY, reply_to=str(question.id))
+            server.faults.add(READ, page, page)
+            assert await adapter.find_replies(address_of(channel), trace) == [sent]
+            server.faults.add(READ, *[page] * rest.LOOKS)
+            with pytest.raises(DeliveryRefused, match="404"):
+                await adapter.find_replies(address_of(channel), trace)
+
+
+async def test_where_the_bot_may_not_read_nobody_says_that_its_message_is_not_there() -> None:
+    async with unlimited() as server:
+        channel, ada = server.add_channel("general"), server.add_user("ada")
+        question = await server.say(ada, channel, "why?")
+        trace = Trace(KEY, reply_to=str(question.id), after=str(question.id))
+        async with running(server) as (adapter, _):
+            assert await adapter.find_replies(address_of(channel), trace) == []
+            server.deny(channel, Permission.READ_MESSAGE_HISTORY)
+            with pytest.raises(DeliveryRefused, match="nothing_to_read"):
+                await adapter.find_replies(address_of(channel), trace)
 
 
 async def test_a_channel_without_the_right_to_speak_refuses() -> None:

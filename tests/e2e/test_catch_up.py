@@ -493,11 +493,20 @@ async def test_a_first_mention_in_a_thread_older_than_the_database_is_found(on_s
     assert [m.thread_ts for m in slack.bot_messages(general)] == [parent.ts]
 
 
-async def test_places_that_could_not_be_read_are_read_by_the_next_try(talk: Talk) -> None:
+UNREADABLE = Fault(status=500, body="x")
+REFUSED_FOR_NOW = {
+    "slack": Fault(status=200, body={"ok": False, "error": "invalid_auth"}),
+    "discord": Fault(status=403, headers={"Content-Type": "text/html"}, body="<html>Sorry, blocked</html>"),
+}
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_places_that_could_not_be_read_are_read_by_the_next_try(talk: Talk, refused: bool) -> None:
     async with talk.stage.process() as worker:
         await worker.kill()
     await talk.ask("is anybody there?")
-    talk.place.faults.add(HISTORY[talk.platform], *[Fault(status=500, body="x")] * 40)
+    fault = REFUSED_FOR_NOW[talk.platform] if refused else UNREADABLE
+    talk.place.faults.add(HISTORY[talk.platform], *[fault] * 40)
     async with talk.stage.worker() as app:
         await talk.place.wait_for(lambda: talk.place.faults.pending <= 37)
         talk.place.faults.clear()

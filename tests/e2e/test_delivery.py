@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot import crash
+from emulators.discord import Permission
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.stage import Stage
@@ -123,6 +124,68 @@ async def test_past_its_nonces_time_the_second_message_of_an_answer_is_found_too
     async with on_stage.worker() as app:
         await idle(app)
     assert "\n\n".join(talk.answers()) == whole
+
+
+async def test_past_its_nonces_time_nothing_is_posted_anew_where_discord_shows_nothing(on_stage: Stage) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    discord.timing = replace(discord.timing, nonce_window=0.0)
+    talk = Talk(on_stage, "discord")
+    discord.deny(talk.studio, Permission.READ_MESSAGE_HISTORY)
+    openai.script("\n\n".join(f"Paragraph {n}." + " lorem ipsum dolor" * 30 for n in range(6)))
+    # The first is refused for what it replies to, and sent again; the reply to the second message is lost.
+    talk.fail(POST, Fault("delay"), Fault("delay"), Fault("lost_reply"))
+    async with on_stage.process() as worker:
+        await talk.ask()
+        await discord.wait_for(lambda: len(talk.answers()) == 2)
+        await worker.kill()
+    long_ago(on_stage)
+    async with on_stage.worker() as app:
+        await idle(app)
+    first, second, told = talk.answers()
+    assert first.startswith("Paragraph 0.") and second.startswith("Paragraph 3.")
+    discord.complaints.clear()  # of the reply in a place without a history
+    assert "I can't tell whether my answer has arrived here" in told
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409])
+async def test_a_page_by_who_stands_before_the_platform_costs_no_answer(talk: Talk, status: int) -> None:
+    talk.openai.script("the whole answer")
+    talk.fail(POST, Fault(status=status, headers={"Content-Type": "text/html"}, body="<html>Sorry, blocked</html>"))
+    async with talk.stage.worker() as app:
+        await talk.ask()
+        await talk.until("the whole answer")
+        await idle(app)
+    assert talk.told_alone() == []
+
+
+async def test_an_answer_whose_thread_is_closed_while_it_grows_is_finished_there(on_stage: Stage) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    bob, studio = discord.add_user("bob"), discord.add_channel("studio")
+    thread = await discord.start_thread(bob, studio, "talk")
+    openai.script(SLOW)
+    async with on_stage.worker() as app:
+        await discord.say(bob, thread, "go", mention=True)
+        await discord.wait_for(lambda: discord.bot_messages(thread))
+        await discord.archive_thread(thread)
+        await idle(app)
+    assert [message.content for message in discord.bot_messages(thread)] == [WHOLE]
+    assert discord.bot_messages(discord.open_dm(bob)) == []
+
+
+async def test_an_answer_whose_thread_fell_asleep_while_the_bot_was_gone_is_finished_there(on_stage: Stage) -> None:
+    discord, openai = on_stage.discord, on_stage.openai
+    bob, studio = discord.add_user("bob"), discord.add_channel("studio")
+    thread = await discord.start_thread(bob, studio, "talk")
+    openai.script(SLOW)
+    async with on_stage.process() as worker:
+        await discord.say(bob, thread, "go", mention=True)
+        await discord.wait_for(lambda: discord.bot_messages(thread))
+        await worker.kill()
+    await discord.archive_thread(thread)
+    openai.script("finished later")
+    async with on_stage.worker() as app:
+        await idle(app)
+    assert [message.content for message in discord.bot_messages(thread)] == ["finished later"]
 
 
 async def test_a_message_that_may_be_edited_no_more_is_replaced_and_does_not_stay_beside(talk: Talk) -> None:
