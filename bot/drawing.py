@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass, field
 
 import structlog
 
 from bot.charts import Chart
-from bot.child import answer_of
+from bot.child import answer_of, program
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +21,7 @@ class Drawing:
     """Draws charts. Guards that one process does at a time: each takes 100 MB."""
 
     within: float = DRAWN_WITHIN_SECONDS
-    command: tuple[str, ...] = (sys.executable, "-m", "bot.charts")
+    command: tuple[str, ...] = program("bot.charts")
     _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def png(self, chart: Chart) -> bytes | None:

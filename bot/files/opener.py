@@ -6,7 +6,6 @@ import asyncio
 import json
 import math
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from bot.backend.completion import Picture
-from bot.child import answer_of
+from bot.child import answer_of, program
+from bot.files.fetching import NOT_NOW, NotNow
 from bot.files.kinds import NOT_ITS_NAME, Kind, Unreadable
 from bot.files.opening import TOO_MUCH, Opened, shortened
 from bot.files.texts import decoded_plainly
@@ -26,6 +26,8 @@ DOCUMENTS_AT_ONCE = 2
 PICTURES_AT_ONCE = 2
 # What decoded the file went astray over it. Otherwise its time or memory was up.
 _CRASHED = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGILL, -signal.SIGFPE)
+# Before it was deaf to that: the file is opened another time.
+_TOLD_TO_END = (-signal.SIGTERM, -signal.SIGINT)
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ class Opener:
     """Opens files, each within so many seconds, counted from when it is its turn. `sender` is who sent a file."""
 
     seconds: float = 20.0
-    command: tuple[str, ...] = (sys.executable, "-m", "bot.files.opening")
+    command: tuple[str, ...] = program("bot.files.opening")
     _documents: _Lane = field(default_factory=lambda: _Lane(asyncio.Semaphore(DOCUMENTS_AT_ONCE)))
     _pictures: _Lane = field(default_factory=lambda: _Lane(asyncio.Semaphore(PICTURES_AT_ONCE)))
 
@@ -96,6 +98,8 @@ class Opener:
             raise Unreadable(TOO_MUCH) from None
         if code or not answer:
             log.warning("file_not_opened", kind=kind, code=code)
+            if code in _TOLD_TO_END:
+                raise NotNow(NOT_NOW)
             raise Unreadable(NOT_ITS_NAME if code in _CRASHED else TOO_MUCH)
         return _checked(Opened(**json.loads(answer)))
 

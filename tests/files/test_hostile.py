@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import json
+import signal
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bot import child
 from bot.files import kinds
+from bot.files.fetching import NotNow
 from bot.files.kinds import Unreadable
 from bot.files.opener import Opener
 from bot.files.opening import MOST_WRITTEN, TOO_MUCH, Opened
@@ -121,6 +126,33 @@ def test_a_process_that_opens_a_file_fills_no_disk(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", writing], capture_output=True, check=False)
     assert b"File too large" in done.stderr
     assert (tmp_path / "x").stat().st_size == MOST_WRITTEN
+
+
+async def test_a_process_that_opens_a_file_goes_on_when_all_of_the_bots_are_told_to_end() -> None:
+    reading = asyncio.create_task(PATIENT.text("pdf", samples.pdf("The launch is on Thursday."), 100))
+    told = 0
+    while not reading.done():
+        for each in psutil.Process().children():
+            with contextlib.suppress(psutil.Error, OSError):
+                if "bot.files.opening" in each.cmdline() and _is_deaf(each.pid):
+                    each.terminate()
+                    each.send_signal(signal.SIGINT)
+                    told += 1
+        await asyncio.sleep(0.005)
+    assert (await reading).text == "The launch is on Thursday."
+    assert told
+
+
+async def test_one_that_was_told_to_end_before_it_was_deaf_is_worth_another_try() -> None:
+    opener = Opener(command=(sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"))
+    with pytest.raises(NotNow):
+        await opener.text("pdf", samples.pdf("x"), 100)
+
+
+def _is_deaf(pid: int) -> bool:
+    """Whether a process ignores SIGTERM: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html"""
+    [ignored] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigIgn:")]
+    return bool(int(ignored.split()[1], 16) & 1 << (signal.SIGTERM - 1))
 
 
 def test_a_process_that_opens_a_file_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
