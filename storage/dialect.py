@@ -21,8 +21,9 @@ from bot.errors import DatabaseUnusable
 from storage.connection import Connection
 
 T = TypeVar("T")
-# What a database in trouble raises: the driver's errors, and SQLAlchemy's around them where the schema is changed.
-FAILURES = (sqlite3.Error, SQLAlchemyError)
+# What a database in trouble raises: the driver's errors, SQLAlchemy's around them where the schema is changed, and
+# Python's own where SQLite finds no memory.
+FAILURES = (sqlite3.Error, SQLAlchemyError, MemoryError)
 SQLITE = sqlite.dialect()
 Upsert = sqlite.Insert | postgresql.Insert
 
@@ -40,6 +41,7 @@ HELD = "Another program holds it: end that one."
 _CURES = {
     sqlite3.SQLITE_BUSY: HELD,
     sqlite3.SQLITE_FULL: "Free some space on its disk.",
+    sqlite3.SQLITE_NOMEM: "Give the bot's machine more memory, or end what else runs there.",
     sqlite3.SQLITE_IOERR: "Look at its disk: is there space left, is it still attached?",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: "Restore a backup of it, or name another file: this one holds something else.",
@@ -222,6 +224,8 @@ def upsert(table: Table, build: Callable[[Upsert], T]) -> Mapping[str, T]:
 def reason(error: Exception) -> str:
     """What the database itself said: SQLAlchemy's own text may carry the statement's values, people's words."""
     own = _own(error)
+    if isinstance(own, MemoryError):
+        return "out of memory"
     return str(own) if isinstance(own, sqlite3.Error) else type(error).__name__
 
 
@@ -230,7 +234,8 @@ def kind(error: BaseException | None) -> int:
 
     Takes the driver's own errors and SQLAlchemy's around them, as all that follow here.
     """
-    extended: int = getattr(_own(error), "sqlite_errorcode", 0)
+    own = _own(error)
+    extended: int = sqlite3.SQLITE_NOMEM if isinstance(own, MemoryError) else getattr(own, "sqlite_errorcode", 0)
     # The low byte is the kind, the rest its finer distinction: https://sqlite.org/rescode.html
     return extended & 0xFF
 

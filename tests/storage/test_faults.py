@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from bot.errors import StorageFailed
 from storage import Store, dialect
@@ -90,6 +91,23 @@ def test_a_full_disk_fails_the_write_alone(path: Path) -> None:
     }
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
     assert rows(path, "SELECT platform_id, text FROM messages") == [("1", "fits"), ("2", "fits again")]
+
+
+async def test_a_want_of_memory_is_a_trouble_of_the_database(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = dialect.commit
+
+    def lacking(driver: sqlite3.Connection) -> None:
+        monkeypatch.setattr(dialect, "commit", commit)
+        raise MemoryError  # as the driver says it
+
+    monkeypatch.setattr(dialect, "commit", lacking)
+    with capture_logs() as said, pytest.raises(StorageFailed, match="out of memory"):
+        await accept(store, "1")
+    [trouble] = [line for line in said if line["event"] == "database_trouble"]
+    assert "more memory" in trouble["cure"]
+    monkeypatch.setattr(dialect, "commit", lacking)
+    await store.database.insist(lambda connection: None)
+    await accept(store, "1")
 
 
 async def test_a_damaged_file_fails_what_touches_the_damage(path: Path) -> None:
