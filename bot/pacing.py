@@ -171,7 +171,7 @@ class Pace:
         self, action: Action, address: Address, urgency: Urgency = Urgency.FINAL, finish: Action | None = None
     ) -> Slot:
         """Wait for room for what must go out, in order; `finish`: by what it will have to be finished, if at all."""
-        slot = self._grant(action, address, finish) if self._is_next(urgency) else None
+        slot = self.at_once(action, address, urgency, finish)
         if slot is not None:
             return slot
         self._tickets += 1
@@ -189,6 +189,12 @@ class Pace:
         finally:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
+
+    def at_once(
+        self, action: Action, address: Address, urgency: Urgency = Urgency.FINAL, finish: Action | None = None
+    ) -> Slot | None:
+        """The same where there is room and nobody waits that is as urgent; None where it has to be waited for."""
+        return self._grant(action, address, finish) if self._is_next(urgency) else None
 
     def spare(self, action: Action, address: Address) -> Slot | None:
         """Room for a luxury, where there is some to spare."""

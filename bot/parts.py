@@ -115,6 +115,12 @@ class Parts:
         else:
             self._outcome = outcome
 
+    async def keep_now(self) -> None:
+        """Write down what the model said where that is still to be done: the first intent may be long in coming."""
+        if self._outcome is not None:
+            await self._turns.keep_outcome(self._claim, self._outcome)
+            self._outcome = None
+
     async def show(
         self,
         index: int,

@@ -39,7 +39,10 @@ class Showing:
     async def place(self, index: int, text: str, buttons: tuple[Button, ...], *, last: bool) -> None:
         """Show it once there is room, anew where somebody deleted it. Raises what `show` does."""
         action = self.action(index)
-        slot = await self.pace.take(action, self.address)
+        slot = self.pace.at_once(action, self.address)
+        if slot is None:
+            await self.parts.keep_now()  # the process may die over the wait
+            slot = await self.pace.take(action, self.address)
         try:
             await self.show(index, text, buttons, action, slot, last=last)
         except MessageGone:

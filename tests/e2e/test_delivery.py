@@ -12,6 +12,7 @@ from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.stage import Stage
 from tests.e2e.talk import EDIT, POST, READ, Talk, idle
+from tests.storage.test_inbox import rows
 
 SLOW = Reply("word " * 40, by_words=True, chunk_delay=0.05)
 WHOLE = SLOW.text.strip()
@@ -88,6 +89,25 @@ def long_ago(stage: Stage) -> None:
     with sqlite3.connect(stage.folder / "parley.db", isolation_level=None) as database:
         database.execute("UPDATE reply_parts SET intended_at = intended_at - 3600000000")
     database.close()
+
+
+async def test_what_the_model_said_is_not_asked_for_again_where_the_posts_had_to_wait(on_stage: Stage) -> None:
+    talk = Talk(on_stage, "slack")
+    talk.openai.responder = lambda _: "short and whole"
+    async with on_stage.process() as worker:
+        for number in range(8):  # of which Slack takes one a second
+            await talk.ask(f"question {number}")
+        await talk.openai.wait_for(lambda: len(talk.openai.calls) == 8 and not talk.openai.open_streams)
+        kept = "SELECT count(*) FROM turns WHERE outcome IS NOT NULL OR state = 'answered'"
+        async with asyncio.timeout(20):
+            while rows(on_stage.folder / "parley.db", kept) != [(8,)]:
+                await asyncio.sleep(0.02)
+        assert len(talk.answers()) < 8
+        await worker.kill()
+    async with on_stage.worker() as app:
+        await talk.place.wait_for(lambda: len(talk.answers()) == 8, timeout=60)
+        await idle(app)
+    assert len(talk.openai.calls) == 8
 
 
 async def test_past_its_nonces_time_discord_is_asked_what_stands_in_the_channel(on_stage: Stage) -> None:
