@@ -32,13 +32,15 @@ MOST_BEGINNING = 4
 BEGINNING_SECONDS = 0.1
 # A lease is renewed three times before it would run out.
 RENEWALS_PER_LEASE = 3
+# After a trouble of the platform or the database, which may last; and after a bug, which no waiting cures.
 LONGEST_PAUSE_SECONDS = 300.0
+LONGEST_AFTER_A_BUG_SECONDS = 16.0
 # Of the grace at the end, so much is kept for saying that an answer will come later.
 HAND_OVER_SECONDS = 3.0
 
 
-def _pause_after(claim: Claim) -> float:
-    return min(2.0 ** min(claim.attempt, 16), LONGEST_PAUSE_SECONDS)
+def _pause_after(claim: Claim, longest: float = LONGEST_PAUSE_SECONDS) -> float:
+    return min(2.0 ** min(claim.attempt, 16), longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +278,7 @@ class Engine:
             await self._hand_back(lease, _pause_after(claim))
         except Exception:  # whatever a turn dies of must not end the others
             log.exception("turn_failed", turn=claim.key, attempt=claim.attempt)
-            await self._hand_back(lease, _pause_after(claim), crashed=True)
+            await self._hand_back(lease, _pause_after(claim, LONGEST_AFTER_A_BUG_SECONDS), crashed=True)
 
     async def _hand_back(self, lease: Lease, delay: float = 0.0, *, crashed: bool = False) -> None:
         try:

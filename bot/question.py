@@ -84,14 +84,7 @@ async def read_question(
         history=history,
         memory=memory,
         people=context.speakers(history),
-        scene=context.Scene(
-            claim.address,
-            place,
-            place.bot_name or adapter.describe().bot_name,
-            claim.direct,
-            context.day_of(claim.begun_at),
-            effective.language,
-        ),
+        scene=_scene(claim, adapter, place, effective),
         asker=own[-1].author_id if own else "",
         own=own,
         pictures=seen.pictures,
@@ -100,6 +93,37 @@ async def read_question(
         opener=await _reopening(store, claim, own),
         earlier=await store.answers.remembered(claim.turn_id) if claim.pressed else "",
         has_buttons=claim.kind == "answer" and buttons.wanted(adapter, effective),
+    )
+
+
+async def bare_question(store: Store, controls: HeldControls, claim: Claim, adapter: Adapter) -> Question:
+    """As much of what a turn asks as it takes to say to who asked that it is given up: the reading may be what it
+    broke over. Raises `StorageFailed`."""
+    effective = await controls.at(claim.address)
+    own = list(await store.history.asked(claim.turn_id))
+    return Question(
+        adapter=adapter,
+        controls=effective,
+        history=own,
+        memory=context.NO_MEMORY,
+        people=context.speakers(own),
+        scene=_scene(claim, adapter, Place(), effective),
+        asker=own[-1].author_id if own else "",
+        own=own,
+        pictures={},
+        earlier=await store.answers.remembered(claim.turn_id) if claim.pressed else "",
+        has_buttons=claim.kind == "answer" and buttons.wanted(adapter, effective),
+    )
+
+
+def _scene(claim: Claim, adapter: Adapter, place: Place, effective: Effective) -> context.Scene:
+    return context.Scene(
+        claim.address,
+        place,
+        place.bot_name or adapter.describe().bot_name,
+        claim.direct,
+        context.day_of(claim.begun_at),
+        effective.language,
     )
 
 

@@ -29,14 +29,14 @@ from bot.lease import Lease
 from bot.outcome import Outcome, from_row, to_row
 from bot.pacing import Pace
 from bot.presence import Presence
-from bot.question import Question, read_question
+from bot.question import Question, bare_question, read_question
 from bot.settings import Settings
 from bot.surroundings import Surroundings
 from bot.turn_ends import TurnEnds
 from bot.words import Words
 from storage import Store
 from storage.answers import stands_below
-from storage.records import now
+from storage.records import Claim, now
 from storage.retention import since
 
 log = structlog.get_logger(__name__)
@@ -130,16 +130,18 @@ class TurnRunner:
 
     async def _read(self, lease: Lease, adapter: Adapter) -> Question:
         """What is asked now."""
-        kept_since = since(self.settings.parley_retention_days)
-        question = await read_question(
-            self.store,
-            self.controls,
-            self.enclosures,
-            lease.claim,
-            adapter,
-            surroundings=self.surroundings,
-            since=kept_since,
-        )
+        if _is_given_up(lease.claim):
+            question = await bare_question(self.store, self.controls, lease.claim, adapter)
+        else:
+            question = await read_question(
+                self.store,
+                self.controls,
+                self.enclosures,
+                lease.claim,
+                adapter,
+                surroundings=self.surroundings,
+                since=since(self.settings.parley_retention_days),
+            )
         lease.askers = frozenset(message.author_id for message in question.own)
         return question
 
@@ -200,7 +202,8 @@ class TurnRunner:
     ) -> tuple[Outcome, Collection[str]]:
         """What came of the question once it stands whole, and the names of the files below it."""
         await asyncio.sleep(revisions.pause(lease.times_changed))
-        if lease.claim.kind == "command" and lease.claim.outcome is None:
+        claim = lease.claim
+        if claim.kind == "command" and claim.outcome is None and not _is_given_up(claim):
             outcome = await self.commands.run(lease, question, answer)
         else:
             outcome = await self._answer(lease, question, answer, presence)
@@ -259,7 +262,7 @@ class TurnRunner:
         claim = lease.claim
         if claim.kind == "notice":
             return Outcome(claim.payload or "", None)
-        if claim.crashes < MOST_CRASHES:
+        if not _is_given_up(claim):
             return await self._ask_until_stopped(lease, question, answer)
         log.error("turn_given_up", kind=TurnGivenUp.__name__, crashes=claim.crashes)
         self.alerts.tell(troubles.given_up(endings.reference(claim)))
@@ -283,3 +286,8 @@ class TurnRunner:
         if not answering.cancelled():
             return answering.result()
         return endings.stopped(answer.words.text, lease.stopped_by, lease.used)
+
+
+def _is_given_up(claim: Claim) -> bool:
+    """Whether all that is still to be done is to say that it is."""
+    return claim.crashes >= MOST_CRASHES
