@@ -1,7 +1,8 @@
 """What a provider's refusal means: SDK exceptions and error events of a stream → the closed list in `bot.errors`.
 
-Pure mapping. It goes by status, code, type and param; a message's words are looked at only where a compatible server
-gives nothing else to go by. `detail` carries identifiers alone, never a message: providers quote keys there.
+Pure mapping. It goes by status, code, type and param; a message's words are looked at only where a server gives nothing
+else to go by, or one code for what passes and what never will. `detail` carries identifiers alone, never a message:
+providers quote keys there.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ SAYS_NOTHING = {"", "invalid_request_error", "badrequesterror", "bad_request", "
 """Codes that only repeat the status, as compatible servers give them."""
 REFUSED_VALUE = ("_above_max_value", "_below_min_value")
 
-_CONTEXT_WORDS = re.compile(r"\b(maximum|max|available)?\s*context (length|size|window)\b", re.IGNORECASE)
+_CONTEXT_WORDS = re.compile(r"\bcontext (length|size|window)\b|\bmaximum model length\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[\w.\-\[\]]{1,64}")
 
 
@@ -80,9 +81,22 @@ class _Facts:
         return {self.code.lower(), self.type.lower()}
 
     @property
+    def codeless(self) -> bool:
+        """No code says why."""
+        return self.code.isdigit() or self.code.lower() in SAYS_NOTHING
+
+    @property
     def silent(self) -> bool:
         """Nothing machine-readable says why."""
-        return not self.param and (self.code.isdigit() or self.code.lower() in SAYS_NOTHING)
+        return not self.param and self.codeless
+
+    @property
+    def too_long(self) -> bool:
+        """The words alone say that the prompt is, or the prompt with the longest answer that was asked for.
+
+        vLLM names as `param` then whichever it would have shorter (`input_tokens`, `max_tokens`), though it takes both.
+        """
+        return self.codeless and _CONTEXT_WORDS.search(self.words) is not None
 
 
 def diagnose(error: openai.APIStatusError, sent: Collection[str], now: datetime) -> Diagnosis:
@@ -119,10 +133,12 @@ def _failure(facts: _Facts, sent: Collection[str]) -> tuple[ModelFailure, bool]:
         return KeyRefused(detail), False
     if names & RATE or status == 429:
         return ModelRateLimited(detail), False
-    if status in {0, 408, 409} or status >= 500 or names & TRANSIENT:
+    if status in {408, 409} or status >= 500 or names & TRANSIENT:
         return ModelUnavailable(detail), False
-    if facts.silent and _CONTEXT_WORDS.search(facts.words):
+    if facts.too_long:
         return ContextTooLong(detail), False
+    if not status:
+        return ModelUnavailable(detail), False
     parameter = _parameter(facts, sent)
     if not parameter:
         return ModelRefused(detail), False

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from bot.backend import exchange
-from bot.backend.parameters import LIMITS
 from bot.errors import (
     ContentRefused,
-    ContextTooLong,
-    KeyRefused,
-    ModelFailure,
     ModelRateLimited,
-    ModelRefused,
     ModelUnavailable,
-    ModelUnknown,
-    QuotaExhausted,
     StreamCut,
     StreamStalled,
 )
 from tests.backend.asking import ask, backend, request
 from tests.backend.imitator import Event, Plain, Stream, delta, imitating
 
-LIMIT = "max_completion_tokens"
-EXTRA = [{"type": "extra_forbidden", "loc": ["body", LIMIT], "msg": "Extra inputs are not permitted"}]
-TOO_LONG = "This model's maximum context length is 4096 tokens."
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 
 
@@ -253,89 +242,12 @@ async def test_a_model_that_thinks_aloud_is_not_taken_for_a_stalled_one() -> Non
     assert answer.text == "Hello"
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "expected"),
-    [
-        (402, {"error": {"message": "Insufficient credits", "code": 402}}, QuotaExhausted),
-        (403, {"error": {"message": "flagged", "code": 403, "metadata": {"flagged_input": "x"}}}, ContentRefused),
-        (400, {"error": {"code": "?", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}, ContentRefused),
-        (404, {"error": {"code": "DeploymentNotFound", "message": "no"}}, ModelUnknown),
-        (404, {"error": "model 'llama' not found, try pulling it first"}, ModelUnknown),
-        (404, "404 page not found", ModelUnknown),
-        (401, {"detail": "Unauthorized"}, KeyRefused),
-        (400, {"object": "error", "code": 400, "param": None, "message": TOO_LONG}, ContextTooLong),
-        (400, {"error": {"code": 400, "type": "exceed_context_size_error", "message": "long"}}, ContextTooLong),
-        (400, {"error": {"message": "nope", "code": 400}}, ModelRefused),
-        (400, {"error": {"message": "max_tokens of what?", "code": 400}}, ModelRefused),
-        (400, {"error": {"message": "temperature", "code": "odd"}}, ModelRefused),
-        (422, {"detail": "I do not stream today"}, ModelRefused),
-        (422, {"detail": [{"loc": ["body", "messages"], "msg": "no"}, 7]}, ModelRefused),
-        (422, {"detail": [{"loc": 7, "msg": "no"}, {"loc": {"a": 1}}]}, ModelRefused),
-        (422, {"object": "error", "message": {"detail": None}}, ModelRefused),
-        (422, {"object": "error", "message": "{not JSON"}, ModelRefused),
-        (422, {"object": "error", "message": "{}"}, ModelRefused),
-        (400, [], ModelRefused),
-    ],
-)
-async def test_refusals_in_other_shapes_mean_the_same(status: int, body: Any, expected: type[ModelFailure]) -> None:
-    async with imitating(Plain(body, status)) as server, backend(server.url) as asked:
-        assert type((await ask(asked)).failure) is expected
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (400, {"error": {"message": f"Unrecognized request argument supplied: {LIMIT}", "param": None, "code": None}}),
-        (422, {"detail": EXTRA}),
-        (422, {"object": "error", "message": {"detail": EXTRA}, "type": "invalid_request_error", "param": None}),
-        (422, {"object": "error", "message": json.dumps({"detail": EXTRA}), "type": "invalid_request_error"}),
-        (400, {"detail": f"unexpected keyword '{LIMIT}'"}),
-        (400, {"object": "error", "message": f"{LIMIT}: unknown", "type": "BadRequestError", "code": 400}),
-        (400, f"unknown field {LIMIT}"),
-        (400, {"error": {"message": "no", "param": LIMIT, "code": "unknown_parameter"}}),
-        (400, {"error": {"message": "no", "param": "max_tokens", "code": "unsupported_parameter"}}),
-    ],
-    ids=["Azure", "FastAPI", "Mistral", "Mistral, written out", "detail", "vLLM", "text", "param", "the other name"],
-)
-async def test_a_refused_parameter_is_found_without_openais_fields(status: int, body: Any) -> None:
-    fine = Stream((delta("Hello", "stop"),))
-    async with imitating(Plain(body, status), fine, fine) as server, backend(server.url) as asked:
-        for _ in range(2):
-            assert (await ask(asked, request(max_output_tokens=9, temperature=0.1))).text == "Hello"
-    assert [body.get("max_tokens") for body in server.bodies] == [None, 9, 9]
-    assert all(body["temperature"] == 0.1 for body in server.bodies)
-
-
-async def test_a_model_that_takes_no_limit_on_its_answer_by_either_name_is_known() -> None:
-    refusals = [Plain({"error": {"message": "no", "param": name, "code": "unknown_parameter"}}, 400) for name in LIMITS]
-    async with imitating(*refusals, Stream((delta("Hello", "stop"),))) as server, backend(server.url) as asked:
-        assert asked.limits_length("gpt-4o-mini")
-        assert (await ask(asked, request(max_output_tokens=9))).text == "Hello"
-        assert not asked.limits_length("gpt-4o-mini")
-        assert asked.limits_length("another")
-
-
-async def test_a_word_that_only_contains_a_parameters_name_does_not_name_it() -> None:
-    refusal = Plain({"error": {"message": "bad temperatures and max_completion_tokens_x", "code": None}}, 400)
-    async with imitating(refusal) as server, backend(server.url) as asked:
-        answer = await ask(asked, request(max_output_tokens=9, temperature=0.1))
-    assert type(answer.failure) is ModelRefused
-
-
 async def test_a_rate_limit_in_mid_stream_by_number_alone() -> None:
     limited = Stream((delta("Hal"), {"error": {"code": 429, "message": "slow"}}))
     async with imitating(limited, Stream((delta("Hello", "stop"),))) as server, backend(server.url) as asked:
         answer = await ask(asked)
     assert answer.text == "Hello"
     assert answer.waits == [] or isinstance(answer.waits[0].failure, ModelRateLimited)
-
-
-async def test_what_a_provider_writes_into_its_codes_does_not_reach_the_detail() -> None:
-    refusal = Plain({"error": {"code": "key sk-abc is bad", "type": "x\ny", "param": "ok_param"}}, 400)
-    async with imitating(refusal) as server, backend(server.url) as asked:
-        answer = await ask(asked)
-    assert isinstance(answer.failure, ModelFailure)
-    assert answer.failure.detail == "400 ok_param"
 
 
 async def test_a_cut_stream_of_such_a_server_is_a_cut_one() -> None:
