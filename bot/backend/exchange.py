@@ -133,6 +133,7 @@ class _State:
         self.token = False
         self.said = False
         self.done = False
+        self.counted = False
         self.reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.model = ""
@@ -143,11 +144,12 @@ class _State:
 
     @property
     def whole(self) -> bool:
-        """Whether the end was the end: a finish reason, or `[DONE]` or the usage (which is sent last) after some text.
+        """Whether the end was the end: a finish reason, or after some text `[DONE]`, or a chunk of usage alone.
 
         Some compatible servers never send a finish reason; one that gives up in the middle sends none of the three.
+        Others (Gemini) count in each chunk: usage beside a choice ends nothing, nor one after which the stream broke.
         """
-        return self.reason is not None or (self.said and (self.done or self.usage is not None))
+        return self.reason is not None or (self.said and (self.done or (self.counted and self.cut is None)))
 
     def until(self, seconds: float) -> None:
         """The next event has to come within `seconds`."""
@@ -166,6 +168,7 @@ class _State:
         self.said = self.said or bool(chunk.text)
         self.reason = chunk.finish or self.reason
         self.usage = chunk.usage or self.usage
+        self.counted = not chunk.opened and (self.counted or chunk.usage is not None)
         self.model = chunk.model or self.model
         self._moved = chunk.token or chunk.finish is not None
 
@@ -192,6 +195,7 @@ async def _events(
         if "json" in http.headers.get("content-type", ""):  # the server does not stream, or was asked not to
             async with asyncio.timeout_at(state.deadline):
                 raw = await http.aread()
+            state.done = True  # what was cut is no JSON
             yield _parsed(raw)
             return
         with readings.stream():

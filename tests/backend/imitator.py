@@ -26,11 +26,15 @@ class Plain:
 
 @dataclass(slots=True)
 class Stream:
-    """Events as an event stream: mappings as JSON data, texts as they are, numbers as seconds of silence."""
+    """Events as an event stream: mappings as JSON data, texts as they are, numbers as seconds of silence.
+
+    `done`: `[DONE]` comes last; `reset`: then the connection is aborted, and not ended.
+    """
 
     events: tuple[Event, ...]
     content_type: str | None = "text/event-stream"
     done: bool = True
+    reset: bool = False
 
 
 @dataclass(slots=True)
@@ -60,7 +64,12 @@ class Imitator:
                 continue
             line = event if isinstance(event, str) else "data: " + json.dumps(event)
             await response.write(line.encode() + b"\n\n")
-        await response.write_eof()
+        if answer.reset:
+            assert request.transport is not None
+            await asyncio.sleep(0.05)  # what was written is read by then
+            request.transport.abort()
+        else:
+            await response.write_eof()
         return response
 
 

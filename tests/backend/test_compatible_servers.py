@@ -175,6 +175,45 @@ async def test_a_stream_that_breaks_is_tried_again(broken: Stream) -> None:
     assert isinstance(answer.waits[0].failure, ModelUnavailable)
 
 
+@pytest.mark.parametrize("how", ["ended", "silent", "reset"])
+async def test_a_usage_in_every_chunk_does_not_make_a_cut_answer_whole(how: str) -> None:
+    halves: tuple[Event, ...] = (
+        delta("The first", usage=USAGE),
+        delta(" half of", usage={**USAGE, "total_tokens": 10}),
+    )
+    broken = Stream((*halves, 1.0) if how == "silent" else halves, done=False, reset=how == "reset")
+    whole = Stream((delta("Hello", usage=USAGE), delta(None, "stop", usage=USAGE)))
+    async with imitating(broken, whole) as server, backend(server.url, idle_timeout=0.2) as asked:
+        answer = await ask(asked)
+    assert answer.text == "Hello"
+    assert answer.finished.attempts == 2
+    assert isinstance(answer.waits[0].failure, StreamStalled if how == "silent" else StreamCut)
+
+
+async def test_a_usage_alone_after_which_more_is_said_is_no_end() -> None:
+    broken = Stream((delta("Hal"), {"choices": [], "usage": USAGE}, delta("lo")), done=False)
+    async with imitating(broken, Stream((delta("Hello", "stop"),))) as server, backend(server.url) as asked:
+        assert (await ask(asked)).finished.attempts == 2
+
+
+async def test_a_stream_that_stalls_after_a_usage_alone_is_not_taken_for_whole() -> None:
+    stalled = Stream((delta("Hal"), {"choices": [], "usage": USAGE}, 1.0), done=False)
+    settings = {"idle_timeout": 0.2}
+    async with (
+        imitating(stalled, Stream((delta("Hello", "stop"),))) as server,
+        backend(server.url, **settings) as asked,
+    ):
+        assert (await ask(asked)).finished.attempts == 2
+
+
+async def test_a_whole_completion_needs_no_finish_reason() -> None:
+    whole = {"choices": [{"message": {"role": "assistant", "content": "Hello"}}], "usage": USAGE}
+    async with imitating(Plain(whole)) as server, backend(server.url) as asked:
+        answer = await ask(asked)
+    assert answer.text == "Hello"
+    assert answer.finished.attempts == 1
+
+
 async def test_an_error_in_mid_stream_that_is_final_ends_it() -> None:
     error = {"error": {"code": "content_filter", "message": "no"}}
     async with imitating(Stream((delta("Hal"), error))) as server, backend(server.url) as asked:
