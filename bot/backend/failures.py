@@ -46,6 +46,8 @@ SAYS_NOTHING = {"", "invalid_request_error", "badrequesterror", "bad_request", "
 REFUSED_VALUE = ("_above_max_value", "_below_min_value")
 
 _CONTEXT_WORDS = re.compile(r"\bcontext (length|size|window)\b|\bmaximum model length\b", re.IGNORECASE)
+_TOO_LARGE_WORDS = re.compile(r"\brequest too large\b|\bmust be reduced\b", re.IGNORECASE)
+_SHARE_WORDS = re.compile(r"\blimit:? (\d[\d,]{0,15})\b.{0,80}\brequested:? (\d[\d,]{0,15})", re.IGNORECASE | re.DOTALL)
 _IDENTIFIER = re.compile(r"[\w.\-\[\]]{1,64}")
 
 
@@ -98,6 +100,15 @@ class _Facts:
         """
         return self.codeless and _CONTEXT_WORDS.search(self.words) is not None
 
+    @property
+    def too_large(self) -> bool:
+        """One request asks for more tokens than a minute's limit has: a rate limit by its code, which no wait ends."""
+        if _TOO_LARGE_WORDS.search(self.words):
+            return True
+        share = _SHARE_WORDS.search(self.words)
+        limit, requested = (int(figure.replace(",", "")) for figure in share.groups()) if share else (0, 0)
+        return 0 < limit < requested  # a limit of nothing is a model that the key may not ask at all
+
 
 def diagnose(error: openai.APIStatusError, sent: Collection[str], now: datetime) -> Diagnosis:
     """What `error` means; `sent` are the parameters of the request that it could have done without."""
@@ -131,8 +142,10 @@ def _failure(facts: _Facts, sent: Collection[str]) -> tuple[ModelFailure, bool]:
         return ModelUnknown(detail), False
     if names & KEY or status in {401, 403}:
         return KeyRefused(detail), False
+    if status == 413:
+        return ContextTooLong(detail), False
     if names & RATE or status == 429:
-        return ModelRateLimited(detail), False
+        return (ContextTooLong if facts.too_large else ModelRateLimited)(detail), False
     if status in {408, 409} or status >= 500 or names & TRANSIENT:
         return ModelUnavailable(detail), False
     if facts.too_long:

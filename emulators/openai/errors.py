@@ -76,6 +76,16 @@ def rate_limited(
     return Fault(status=429, headers=_retry_headers(retry_after, form), body=body)
 
 
+def request_too_large(limit: int = 30_000, requested: int = 36_278, *, model: str = "gpt-5.4-mini") -> Fault:
+    """429 `rate_limit_exceeded` for a request of more tokens than a minute may have: no wait helps, none is named."""
+    message = (
+        f"Request too large for {model} in organization org-emulated on tokens per min (TPM): Limit {limit}, Requested "
+        f"{requested}. The input or output tokens must be reduced in order to run successfully. "
+        "Visit https://platform.openai.com/account/rate-limits to learn more."
+    )
+    return Fault(status=429, body=error_body(message, "tokens", code="rate_limit_exceeded"))
+
+
 def slow_down(retry_after: float = 2, *, form: RetryForm = "seconds") -> Fault:
     """429 `slow_down`: the rate of requests rose too fast; the type is `rate_limit_error`."""
     message = "Slow down: reduce your request rate to its earlier level, then raise it gradually."

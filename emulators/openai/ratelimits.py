@@ -70,13 +70,7 @@ class RateLimits:
             return
         requests, budget = self._of(key, model)
         if tokens > budget.limit:
-            fault = errors.rate_limited(0, form="none", on="tokens", limit=budget.limit, model=model)
-            fault.body["error"]["message"] = (
-                f"Request too large for {model} in organization org-emulated on tokens per min (TPM): Limit "
-                f"{budget.limit}, Requested {tokens}. The input or output tokens must be reduced in order to run "
-                "successfully. Visit https://platform.openai.com/account/rate-limits to learn more."
-            )
-            raise Refused(fault)
+            raise Refused(errors.request_too_large(budget.limit, tokens, model=model))
         waits = {"requests": requests.wait(1), "tokens": budget.wait(tokens)}
         on = "tokens" if waits["tokens"] > waits["requests"] else "requests"
         if (wait := waits[on]) > 0:

@@ -46,6 +46,8 @@ KEPT_TOO_LONG = "The number of tokens to keep from the initial prompt is greater
         (400, {"error": {"code": 400, "message": "is longer than the maximum model length of 9"}}, ContextTooLong),
         (400, {"error": {"message": KEPT_TOO_LONG}}, ContextTooLong),
         (400, {"error": {"code": "odd", "param": "x", "message": TOO_LONG}}, ModelRefused),
+        (413, {"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "too large"}}, ContextTooLong),
+        (413, "<html>Request Entity Too Large</html>", ContextTooLong),
         (400, {"error": {"message": "nope", "code": 400}}, ModelRefused),
         (400, {"error": {"message": "max_tokens of what?", "code": 400}}, ModelRefused),
         (400, {"error": {"message": "temperature", "code": "odd"}}, ModelRefused),

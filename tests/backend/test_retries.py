@@ -9,10 +9,11 @@ from itertools import pairwise
 import pytest
 
 from bot.backend.completion import Restarted, Text, Waiting
-from bot.errors import ModelRateLimited, ModelUnavailable, StreamCut, StreamStalled
+from bot.errors import ContextTooLong, ModelFailure, ModelRateLimited, ModelUnavailable, StreamCut, StreamStalled
 from emulators.faults import Fault
 from emulators.openai import OpenAIService, Reply, errors
-from tests.backend.asking import PATH, ask, backend, request
+from emulators.openai.ratelimits import Rates
+from tests.backend.asking import KEY, PATH, ask, backend, request
 
 LONG = "one two three four five " * 10
 
@@ -160,6 +161,32 @@ async def test_named_waits_do_not_go_on_for_ever(service: OpenAIService) -> None
     assert isinstance(answer.failure, ModelRateLimited)
     assert len(service.calls) < 30
     service.faults.clear()
+
+
+async def test_a_question_of_more_tokens_than_a_minute_has_is_too_long_and_holds_nobody_up() -> None:
+    async with OpenAIService(keys=(KEY,), rates=Rates(500, 1_000)) as service, backend(service.url) as asked:
+        assert type((await ask(asked, request("word " * 2_000, max_output_tokens=16))).failure) is ContextTooLong
+        assert len(service.calls) == 1
+        assert (await ask(asked, request(max_output_tokens=16))).waits == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "kind"),
+    [
+        ("Limit 6000, Used 12, Requested 6001", ContextTooLong),
+        ("Limit: 6,000. Requested: 16,001.", ContextTooLong),
+        ("Limit 6000, Used 5999, Requested 6000", ModelRateLimited),
+        ("Limit 36,000, Used 36,000, Requested 6,000", ModelRateLimited),
+        ("Limit 0, Used 0, Requested 1", ModelRateLimited),
+    ],
+)
+async def test_a_rate_limit_that_no_wait_ends_is_told_by_its_figures(
+    service: OpenAIService, figures: str, kind: type[ModelFailure]
+) -> None:
+    limited = errors.error_body(f"Rate limit reached. {figures}", "tokens", code="rate_limit_exceeded")
+    service.faults.add(PATH, Fault(status=429, headers={"Retry-After": "600"}, body=limited))
+    async with backend(service.url) as asked:
+        assert type((await ask(asked)).failure) is kind
 
 
 async def test_one_rate_limit_holds_all_conversations_and_lets_them_through_gently(service: OpenAIService) -> None:

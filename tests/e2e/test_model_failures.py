@@ -114,6 +114,8 @@ CASES = [
     Case("a wrong value", (errors.bad_request("no", param="temperature", code="invalid_value"),),
          "The model doesn't accept one of this channel's settings", "ParameterRefused", told=1, extra=WARM),
     passes("too long", errors.context_length_exceeded(), errors.context_length_exceeded()),
+    Case("larger than a minute's limit", (errors.request_too_large(),) * FOR_GOOD,
+         "This is longer than the model can read", "ContextTooLong", calls=asking.MOST_TRIMS),
     Case("too long for good", (errors.context_length_exceeded(),) * FOR_GOOD,
          "This is longer than the model can read", "ContextTooLong", calls=asking.MOST_TRIMS),
     fails("content policy", errors.content_policy_violation(), "ContentRefused", FILTERED),
