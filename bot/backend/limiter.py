@@ -12,6 +12,11 @@ GAP = 0.1
 CALM = 10 * GAP
 """Seconds without a call after which the gentle phase is over."""
 
+LONGEST_PAUSE = 300.0
+"""Seconds that a key is left alone at most, however long a wait was named: a limit by the day frees bit by bit, a date
+may be read by a clock that is wrong, and other models of the key may be free. One refused call tells whether it holds.
+"""
+
 
 class Pace:
     """When the next call of one key may leave. All times are the clock's monotonic seconds."""

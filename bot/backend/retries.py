@@ -18,7 +18,7 @@ from bot.backend.config import BackendConfig
 from bot.backend.exchange import Windows
 from bot.backend.failures import Diagnosis
 from bot.backend.keys import Key, KeyRing
-from bot.backend.limiter import GAP
+from bot.backend.limiter import GAP, LONGEST_PAUSE
 from bot.backend.parameters import Refusals
 from bot.backend.rings import Rings
 from bot.backend.waits import backoff, not_before
@@ -248,7 +248,7 @@ class Retries:
             key_label=key.label,
         )
         if isinstance(failure, ModelRateLimited):
-            key.pace.pause(now + wait)  # said, and waited for, by whoever needs this key next
+            key.pace.pause(now + min(wait, LONGEST_PAUSE))  # said, and waited for, by whoever needs this key next
             return None
         call.not_before = now + wait
         return Waiting(wait, failure)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.backend.client import Backend, BackendConfig
+from bot.backend.clock import SystemClock
 from bot.backend.completion import (
     CompletionEvent,
     CompletionRequest,
@@ -29,6 +30,15 @@ QUICK: dict[str, Any] = {
     "first_token_timeout": 4.0,
 }
 PATH = "/chat/completions"
+
+
+class Ahead(SystemClock):
+    """The machine's clock, `ahead` seconds of it gone by since."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
 
 
 def backend(url: str, *keys: str, **settings: Any) -> Backend:

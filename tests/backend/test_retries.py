@@ -8,12 +8,14 @@ from itertools import pairwise
 
 import pytest
 
+from bot.backend.client import Backend, BackendConfig
 from bot.backend.completion import Restarted, Text, Waiting
+from bot.backend.limiter import LONGEST_PAUSE
 from bot.errors import ContextTooLong, ModelFailure, ModelRateLimited, ModelUnavailable, StreamCut, StreamStalled
 from emulators.faults import Fault
 from emulators.openai import OpenAIService, Reply, errors
 from emulators.openai.ratelimits import Rates
-from tests.backend.asking import KEY, PATH, ask, backend, request
+from tests.backend.asking import KEY, PATH, QUICK, Ahead, ask, backend, request
 
 LONG = "one two three four five " * 10
 
@@ -144,6 +146,21 @@ async def test_a_named_wait_that_is_too_long_is_told_instead_of_waited(service: 
     assert isinstance(answer.failure, ModelRateLimited)
     assert answer.failure.retry_after == 600
     assert answer.took < 1.0
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_key_is_asked_again_after_some_minutes_however_long_a_wait_was_named(
+    service: OpenAIService, form: errors.RetryForm
+) -> None:
+    service.faults.add(PATH, *[errors.rate_limited(86_400, form=form)] * 2)
+    clock = Ahead()
+    async with Backend(BackendConfig((KEY,), service.url, **QUICK), clock=clock) as asked:
+        for calls in (1, 2):
+            assert isinstance((await ask(asked)).failure, ModelRateLimited)
+            assert isinstance((await ask(asked)).failure, ModelRateLimited), "while the key is left alone"
+            assert len(service.calls) == calls
+            clock.ahead += LONGEST_PAUSE + 1
+        assert (await ask(asked)).text
 
 
 async def test_a_named_outage_that_is_too_long_is_told_instead_of_waited(service: OpenAIService) -> None:
