@@ -27,6 +27,8 @@ class Chunk(NamedTuple):
 
     `opened`: it belongs to an answer (Azure sends one before that has only filter results). `token`: the model is at
     work, visibly or not. `broken`: the server gave up, or wrote what nobody can read. `error`: the body of an error.
+    `message`: its text stood in one, as that of a whole completion does; where deltas came before (MiniMax), they have
+    said it.
     """
 
     text: str = ""
@@ -37,6 +39,7 @@ class Chunk(NamedTuple):
     usage: Usage | None = None
     model: str = ""
     error: object = None
+    message: bool = False
 
 
 def read_chunk(data: object, event: str = "") -> Chunk:
@@ -51,7 +54,10 @@ def read_chunk(data: object, event: str = "") -> Chunk:
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
     if choice is None:
         return Chunk(usage=usage, model=model)
-    delta = choice.get("delta") or choice.get("message")
+    delta = choice.get("delta")
+    message = not delta and "message" in choice
+    if message:
+        delta = choice["message"]
     if not isinstance(delta, dict):
         delta = {}
     content = delta.get("content")
@@ -64,14 +70,14 @@ def read_chunk(data: object, event: str = "") -> Chunk:
     broken = reason in _BROKEN
     ended = _reason(reason) if reason and not broken else None
     # By position: by name it takes twice as long, and there is one for each token.
-    return Chunk(text, True, token, ended, broken, usage, model, choice.get("error"))
+    return Chunk(text, True, token, ended, broken, usage, model, choice.get("error"), message)
 
 
 def joined(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """The same, with what is said in a row said at once: whoever reads on does so once for all that came together."""
     row: list[Chunk] = []
     for chunk in chunks:
-        if chunk.finish or chunk.broken or chunk.error or chunk.usage:
+        if chunk.finish or chunk.broken or chunk.error or chunk.usage or chunk.message:
             if row:
                 yield _as_one(row)
                 row = []

@@ -91,8 +91,9 @@ async def exchange(
         async with aclosing(_events(client, body, state, readings or Readings())) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, Chunk):
-                    state.take(chunk)
-                yield chunk
+                    yield state.take(chunk)
+                else:
+                    yield chunk
                 state.go_on()
     except TimeoutError:
         state.silent = not state.token
@@ -132,6 +133,7 @@ class _State:
         self.request_id = ""
         self.token = False
         self.said = False
+        self.in_pieces = False
         self.done = False
         self.counted = False
         self.reason: FinishReason | None = None
@@ -155,8 +157,8 @@ class _State:
         """The next event has to come within `seconds`."""
         self.deadline = self.loop.time() + seconds
 
-    def take(self, chunk: Chunk) -> None:
-        """Note what `chunk` says. Raises `_ErrorEvent` for an error said in mid-stream."""
+    def take(self, chunk: Chunk) -> Chunk:
+        """Note what `chunk` says, and return what of it is new. Raises `_ErrorEvent` for an error in mid-stream."""
         if self.reason is None and (chunk.error or chunk.broken):
             raise _ErrorEvent(chunk.error or {"code": "server_error"})
         if chunk.opened and self.opened_at is None:
@@ -165,12 +167,17 @@ class _State:
         if chunk.token and not self.token:
             self.token = True
             self.thought = self.loop.time() - (self.opened_at or 0.0) > self.windows.idle
-        self.said = self.said or bool(chunk.text)
+        if chunk.message and self.in_pieces:
+            chunk = chunk._replace(text="")
+        elif chunk.text:
+            self.said = True
+            self.in_pieces = not chunk.message
         self.reason = chunk.finish or self.reason
         self.usage = chunk.usage or self.usage
         self.counted = not chunk.opened and (self.counted or chunk.usage is not None)
         self.model = chunk.model or self.model
         self._moved = chunk.token or chunk.finish is not None
+        return chunk
 
     def go_on(self) -> None:
         """The consumer is back: from now on the next event may take its time. Empty chunks are no sign of life."""

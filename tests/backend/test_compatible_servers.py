@@ -17,6 +17,7 @@ from bot.errors import (
 from tests.backend.asking import ask, backend, request
 from tests.backend.imitator import Event, Plain, Stream, delta, imitating
 
+SAID = {"role": "assistant", "content": "Hello"}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 
 
@@ -33,6 +34,9 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
         (delta("Hello"), "data: 7", "data:", delta(None, "stop")),
         ({"choices": [{"delta": None}]}, delta("Hello"), {"choices": [{"finish_reason": "stop"}]}),
         (delta("Hello"),),
+        (delta("Hel"), delta("lo"), {"choices": [{"delta": {}, "message": SAID, "finish_reason": "stop"}]}),
+        (delta("Hel"), delta("lo"), {"choices": [{"message": SAID, "finish_reason": "stop"}]}),
+        ({"choices": [{"delta": None, "message": {"content": "Hel"}}]}, {"choices": [{"message": {"content": "lo"}}]}),
         (delta("Hello"), delta(None, "stop"), "data: {broken"),
         (delta("Hello"), delta(None, "stop"), {"error": {"message": "too late"}}),
     ],
@@ -47,6 +51,9 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
         "odd data",
         "delta null",
         "no finish reason but [DONE]",
+        "all of it again beside an empty delta",
+        "all of it again instead of a delta",
+        "messages instead of deltas",
         "garbage after the end",
         "error after the end",
     ],
