@@ -23,7 +23,7 @@
     │   ├── KeyRefused              401, 403: never retried with the same key, the admin is told
     │   ├── KeysMissing             the secret that a place names has no keys: nobody else pays, the admin is told
     │   ├── ContextTooLong          the prompt does not fit: trimmed harder and tried again
-    │   ├── ParameterRefused        a parameter the model does not take: dropped and remembered
+    │   ├── ParameterRefused        a parameter, or form of prompt, the model does not take: dropped and remembered
     │   ├── ModelUnknown            404: no such model for this key, the admin is told
     │   ├── ContentRefused          the provider's filter refused the question
     │   └── ModelRefused            any other refusal
@@ -253,7 +253,7 @@ class ContextTooLong(ModelFailure):
 
 
 class ParameterRefused(ModelFailure):
-    """The model does not take a parameter; `parameter` names it as the request did."""
+    """The model does not take a parameter or a form; `parameter` names it as the request did, or `backend/forms.py`."""
 
     sentence = "The model doesn't accept one of this channel's settings. An admin can change the model or the setting."
     tells_admin = True

@@ -29,6 +29,7 @@ from bot.backend.completion import (
 from bot.backend.config import BackendConfig
 from bot.backend.exchange import Accepted, Ending, ExchangeFailed, exchange
 from bot.backend.failures import Diagnosis
+from bot.backend.forms import PICTURES, blinded
 from bot.backend.keys import Key
 from bot.backend.parameters import Refusals, arguments
 from bot.backend.probes import Probed, Probes
@@ -100,6 +101,10 @@ class Backend:
     def limits_length(self, model: str) -> bool:
         """Whether a model can be told how long its answer may be, as far as that is known."""
         return bool(self.refused_by(model).limit)
+
+    def sees_pictures(self, model: str) -> bool:
+        """Whether a model takes pictures, as far as that is known; one that doesn't is sent a line in their place."""
+        return PICTURES not in self.refused_by(model).refused
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """Ask, and yield the answer as it comes; the last event is `Finished`, unless a `ModelFailure` is raised.
@@ -239,11 +244,11 @@ class Backend:
         usage = ending.usage
         if usage is None:
             # Loading the ranks takes a moment, and this is rare.
-            usage = await asyncio.to_thread(_estimate, call.request, "".join(call.text))
+            usage = await asyncio.to_thread(self._estimate, call.request, "".join(call.text))
         yield Finished(ending.reason, usage, ending.model or call.request.model, call.attempts, key.label)
 
-
-def _estimate(request: CompletionRequest, text: str) -> Usage:
-    """The usage of a completion whose provider reported none."""
-    prompt = tokens.count_messages(request.messages, request.model)
-    return Usage(prompt, 0, tokens.count(text, request.model), estimated=True)
+    def _estimate(self, request: CompletionRequest, text: str) -> Usage:
+        """The usage of a completion whose provider reported none."""
+        sent = request.messages if self.sees_pictures(request.model) else blinded(request.messages)
+        prompt = tokens.count_messages(sent, request.model)
+        return Usage(prompt, 0, tokens.count(text, request.model), estimated=True)

@@ -22,7 +22,7 @@ import orjson
 from bot.backend.chunks import Chunk, joined, read_chunk
 from bot.backend.completion import FinishReason, Usage
 from bot.backend.failures import Diagnosis, diagnose, diagnose_event
-from bot.backend.parameters import DROPPABLE
+from bot.backend.parameters import dispensable
 from bot.backend.readings import Readings
 from bot.backend.sse import Decoder, Event
 from bot.errors import ModelUnavailable, StreamCut, StreamStalled
@@ -101,11 +101,11 @@ async def exchange(
     except StreamCut as cut:
         state.cut = cut
     except openai.APIStatusError as error:
-        diagnosis = diagnose(error, DROPPABLE & body.keys(), now)
+        diagnosis = diagnose(error, dispensable(body), now)
     except WIRE as error:
         state.cut = StreamCut(type(error).__name__) if state.accepted else ModelUnavailable(type(error).__name__)
     except _ErrorEvent as error:
-        diagnosis = diagnose_event(error.body, DROPPABLE & body.keys(), state.request_id)
+        diagnosis = diagnose_event(error.body, dispensable(body), state.request_id)
     # Raised out here so that the exception has no context to print.
     if diagnosis is not None:
         raise ExchangeFailed(diagnosis)

@@ -17,6 +17,7 @@ from typing import Any
 import openai
 import orjson
 
+from bot.backend.forms import refused_form
 from bot.backend.parameters import LIMITS
 from bot.backend.waits import retry_after
 from bot.errors import (
@@ -55,9 +56,9 @@ _IDENTIFIER = re.compile(r"[\w.\-\[\]]{1,64}")
 class Diagnosis:
     """A failure and what the retry owner has to know beside it.
 
-    `retry_after` in seconds where the provider named it. `droppable`: the request may go again without the parameter
-    that `ParameterRefused` names, because the model does not know the parameter, not just its value. `silent`: no token
-    had come when the time was up. `code` is the provider's own word, in lower case.
+    `retry_after` in seconds where the provider named it. `droppable`: the request may go again without the parameter or
+    form that `ParameterRefused` names, because the model does not know it, not just its value. `silent`: no token had
+    come when the time was up. `code` is the provider's own word, in lower case.
     """
 
     failure: ModelFailure
@@ -111,7 +112,7 @@ class _Facts:
 
 
 def diagnose(error: openai.APIStatusError, sent: Collection[str], now: datetime) -> Diagnosis:
-    """What `error` means; `sent` are the parameters of the request that it could have done without."""
+    """What `error` means; `sent` is what the request could have done without."""
     headers = error.response.headers
     facts = _facts(error.body, error.status_code)
     failure, droppable = _failure(facts, sent)
@@ -138,6 +139,9 @@ def _failure(facts: _Facts, sent: Collection[str]) -> tuple[ModelFailure, bool]:
         return ContextTooLong(detail), False
     if facts.moderated or names & CONTENT:
         return ContentRefused(detail), False
+    form = refused_form(facts.words, facts.places, sent)
+    if form:  # whatever the status: OpenRouter says 404, llama.cpp 500
+        return ParameterRefused(detail, form), True
     if names & UNKNOWN_MODEL or status == 404:
         return ModelUnknown(detail), False
     if names & KEY or status in {401, 403}:

@@ -1,14 +1,16 @@
-"""The parameters of a call, and the memory of those that a model refused.
+"""The parameters of a call, and the memory of those that a model refused, of forms of the prompt too.
 
 That is learnt from refusals, never guessed from a model's name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.backend.completion import CompletionRequest, ModelMessage
+from bot.backend.completion import CompletionRequest
+from bot.backend.forms import forms_of, written
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 """OpenAI's name for the limit on the answer, and the older one that many compatible servers know alone."""
@@ -18,7 +20,7 @@ DROPPABLE = {"temperature", "reasoning_effort", "stream_options", "stream", *LIM
 
 @dataclass(slots=True)
 class Refusals:
-    """What one model at one address does not take: a parameter, or one value of it as `reasoning_effort=minimal`.
+    """What one model at one address does not take: a parameter, one value of it as `reasoning_effort=minimal`, a form.
 
     `thinks`: at first it is silent for longer than the idle timeout.
     """
@@ -40,7 +42,7 @@ def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     """The body of a chat completion, without what the model refused before."""
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": message.role, "content": _content(message)} for message in request.messages],
+        "messages": written(request.messages, refusals.refused),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -57,9 +59,6 @@ def arguments(request: CompletionRequest, refusals: Refusals) -> dict[str, Any]:
     return body
 
 
-def _content(message: ModelMessage) -> str | list[dict[str, Any]]:
-    """A text alone as text, which every compatible server takes; with images as a list of parts."""
-    if not message.pictures:
-        return message.content
-    images = [{"type": "image_url", "image_url": {"url": picture.url}} for picture in message.pictures]
-    return [{"type": "text", "text": message.content}, *images]
+def dispensable(body: Mapping[str, Any]) -> set[str]:
+    """What the request could be sent again without: parameters, and forms of its prompt."""
+    return (DROPPABLE & body.keys()) | forms_of(body["messages"])

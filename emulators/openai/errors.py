@@ -251,6 +251,11 @@ def unsupported_value(
     return bad_request(message, param=param, code="unsupported_value")
 
 
+def no_images(path: str = "messages.[0].content.[1].type") -> Fault:
+    """400 without a code: the model takes text alone; `path` is where the first image's type stands."""
+    return bad_request("Invalid content type. image_url is only supported by certain models.", param=path)
+
+
 def content_policy_violation() -> Fault:
     """400 `content_policy_violation`: the prompt itself was refused."""
     message = (

@@ -16,6 +16,7 @@ from genai_prices import data_snapshot
 
 CHAT = re.compile(r"^(gpt-(3\.5-turbo|4|4-turbo|4o|4o-mini|4\.1(-mini|-nano)?|[5-9](\.\d+)?(-[a-z]+)?)|o\d(-mini)?)$")
 NO_CHAT = re.compile(r"-(pro|image|audio|cyber|codex|rosalind|astra)$")
+TEXT_ONLY = re.compile(r"^(gpt-3\.5-turbo|gpt-4(-\d{4})?$|o1-mini|o3-mini)")
 REASONING = re.compile(r"^(o\d|gpt-[5-9])")
 OUTPUT_LIMITS = (  # tokens; the last start that matches the id counts
     ("gpt-3.5", 4_096), ("gpt-4", 8_192), ("gpt-4-turbo", 4_096), ("gpt-4o", 16_384), ("gpt-4.1", 32_768),
@@ -45,6 +46,11 @@ class Model:
     def reasons(self) -> bool:
         """Whether this is a reasoning model: no `temperature`, no `max_tokens`."""
         return bool(self.efforts)
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes images, as OpenAI's model pages say."""
+        return TEXT_ONLY.match(self.id) is None
 
     def described(self) -> dict[str, Any]:
         """The model as `GET /v1/models` shows it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emulators.openai import errors
@@ -18,8 +18,10 @@ def check_model(body: Mapping[str, Any], model: Model) -> None:
 
     Reasoning models refuse `max_tokens`, `stop` and every sampling parameter that is not at its default; those that can
     do without reasoning take `temperature` and `top_p` while they do. The others refuse `reasoning_effort` and any
-    verbosity but "medium".
+    verbosity but "medium". Text-only models refuse images.
     """
+    if not model.sees:
+        _check_text_only(body["messages"])
     given = {name: value for name, value in body.items() if value is not None}
     if model.reasons:
         _check_reasoning(given, model)
@@ -38,6 +40,14 @@ def check_model(body: Mapping[str, Any], model: Model) -> None:
                 name,
                 "invalid_value",
             )
+
+
+def _check_text_only(messages: Sequence[Mapping[str, Any]]) -> None:
+    for i, message in enumerate(messages):
+        parts = message.get("content")
+        for j, part in enumerate(parts if isinstance(parts, list) else ()):
+            if part["type"] == "image_url":
+                raise Refused(errors.no_images(f"messages.[{i}].content.[{j}].type"))
 
 
 def _check_reasoning(given: Mapping[str, Any], model: Model) -> None:

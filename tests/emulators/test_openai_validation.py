@@ -233,3 +233,15 @@ async def test_gpt_5_keeps_its_outputs_share_of_the_window_free() -> None:
         with pytest.raises(sdk.BadRequestError, match="configured limit of 272000 tokens") as refused:
             await client.chat.completions.create(model="gpt-5-mini", messages=user(" a" * 272_000))
         assert refused.value.code == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("model", ["gpt-3.5-turbo", "gpt-4", "o3-mini"])
+async def test_a_model_for_text_alone_takes_no_images(model: str) -> None:
+    image: Any = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    parts: Any = [{"type": "text", "text": "what is this?"}, image]
+    async with talking() as (_, client):
+        with pytest.raises(sdk.BadRequestError) as refused:
+            await client.chat.completions.create(
+                model=model, messages=[{"role": "system", "content": "Be kind."}, {"role": "user", "content": parts}]
+            )
+    assert refused.value.param == "messages.[1].content.[1].type"
