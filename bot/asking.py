@@ -15,7 +15,7 @@ from bot import context, crash, endings, troubles
 from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.client import Backend
-from bot.backend.completion import CompletionRequest, Finished, Restarted, Text, Waiting
+from bot.backend.completion import CompletionRequest, Finished, Picture, Restarted, Text, Waiting
 from bot.errors import BudgetUsedUp, ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited, PriceUnknown
 from bot.lease import Lease
 from bot.outcome import Outcome
@@ -88,7 +88,8 @@ class Asking:
         Never raises a `ModelFailure`, but `LeaseLost` and `StorageFailed`.
         """
         outcome = await self._ask()
-        unseen = [line for line in (self._question.left_out, self._question.unread) if line]
+        blind = endings.NO_PICTURES if self._is_blind() else ""
+        unseen = [line for line in (self._question.left_out, blind, self._question.unread) if line]
         if unseen and outcome.said:
             outcome = replace(outcome, text=endings.with_lines(outcome.text, unseen))
         if outcome.used is None:
@@ -129,6 +130,12 @@ class Asking:
                 return outcome
         log.warning("model_failed", kind=ContextTooLong.__name__, trims=MOST_TRIMS)
         return endings.apology(claim, ContextTooLong())
+
+    def _is_blind(self) -> bool:
+        """Whether pictures came with the question itself, and the model could not be shown them."""
+        asked = self._question
+        sent = any(isinstance(each, Picture) for one in asked.own for each in asked.pictures.get(one.id, ()))
+        return sent and not self._asker.backend.sees_pictures(asked.controls.model)
 
     def used(self) -> UsageRow | None:
         """What the answer has taken so far: as the provider reported, else, where it broke off, by our own count.

@@ -27,6 +27,8 @@ NO_ROOM_TO_SPEAK = (
     "An admin can raise `max_tokens` for this channel."
 )
 EMPTY_ANSWER = "The model had nothing to say to that. Please try another wording."
+# Below an answer to a question with pictures.
+NO_PICTURES = "The model set for this channel can't see pictures: it answered without yours."
 # Before an answer that goes to its asker alone.
 NOT_THERE = "I couldn't answer where you asked: a rule of that place, or a permission I lack, stands against it."
 # Only passing, so without a reference.

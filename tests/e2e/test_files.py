@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bot.endings import NO_PICTURES
 from bot.files import kinds
 from bot.files.enclosures import FILES_OFF, VISION_OFF
 from bot.files.fetching import DELETED, GONE, HIDDEN, NO_PERMISSION, NOT_NOW
@@ -106,6 +107,21 @@ async def test_a_picture_is_shown_to_the_model_in_a_data_url(talk: Talk) -> None
     shown = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     assert shown.size == (1_536, 768)
     assert shown.getpixel((5, 5))[2] > 100  # type: ignore[index]
+
+
+async def test_a_model_that_sees_no_pictures_answers_without_and_the_asker_is_told(talk: Talk) -> None:
+    talk.stage.extra["OPENAI_MODEL"] = "o3-mini"
+    talk.openai.script("I can't tell.", "You are welcome.")
+    async with talk.stage.worker():
+        said = await send(talk, "what is this?", ("shot.png", "image/png", picture()))
+        await answers(talk)
+        await talk.ask_on(said, "thanks anyway")
+        first, second = await answers(talk, 2)
+    assert NO_PICTURES in first
+    assert NO_PICTURES not in second
+    assert [call.status for call in talk.openai.calls] == [400, 200, 200]
+    for call in (1, 2):
+        assert "A picture is left out here" in asked(talk, call)[0]["content"]
 
 
 async def test_each_kind_of_document_is_read_as_text(talk: Talk) -> None:
