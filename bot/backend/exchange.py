@@ -17,7 +17,6 @@ from typing import Any
 import aiohttp
 import httpx2
 import openai
-import orjson
 
 from bot.backend.chunks import Chunk, joined, read_chunk
 from bot.backend.completion import FinishReason, Usage
@@ -25,6 +24,7 @@ from bot.backend.failures import Diagnosis, diagnose, diagnose_event
 from bot.backend.parameters import dispensable
 from bot.backend.readings import Readings
 from bot.backend.sse import Decoder, Event
+from bot.backend.surrogates import Mender, loads
 from bot.errors import ModelUnavailable, StreamCut, StreamStalled
 
 WIRE = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
@@ -112,6 +112,9 @@ async def exchange(
     if not state.whole:
         failure = state.cut or StreamCut("ended without an end")
         raise ExchangeFailed(Diagnosis(failure, request_id=state.request_id, silent=state.silent))
+    torn = state.mender.end()
+    if torn:
+        yield Chunk(torn)
     yield Ending(state.reason or "stop", state.usage, state.model, state.thought)
 
 
@@ -134,6 +137,7 @@ class _State:
         self.token = False
         self.said = False
         self.in_pieces = False
+        self.mender = Mender()
         self.done = False
         self.counted = False
         self.reason: FinishReason | None = None
@@ -172,6 +176,9 @@ class _State:
         elif chunk.text:
             self.said = True
             self.in_pieces = not chunk.message
+            text = self.mender.feed(chunk.text)
+            if text is not chunk.text:
+                chunk = chunk._replace(text=text)
         self.reason = chunk.finish or self.reason
         self.usage = chunk.usage or self.usage
         self.counted = not chunk.opened and (self.counted or chunk.usage is not None)
@@ -242,7 +249,7 @@ def _is_last(data: str) -> bool:
 
 def _parsed(data: str | bytes, event: str = "") -> Chunk:
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        value = loads(data)
+    except ValueError:
         return Chunk(broken=True)
     return read_chunk(value, event)
