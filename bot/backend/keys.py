@@ -25,12 +25,13 @@ class Key:
     """One key's state. `label` names it in logs and in the books, with its ring where that has a name.
 
     `failure` is why it is set aside, if it is. `proven`: the provider has taken it, and not refused it since; `calls`
-    are those under way with it. `left` is what its last answer said of the provider's own limits.
+    are those under way with it. `left` is what its last answer said of the provider's own limits. `paces` are by the
+    model, as the limits of OpenAI, Azure and Groq are: one that is at its end holds no other up.
     """
 
     label: str
     index: int = 0
-    pace: Pace = field(default_factory=Pace)
+    paces: dict[str, Pace] = field(default_factory=dict)
     failure: ModelFailure | None = None
     aside_since: float = 0.0
     aside_until: float = 0.0
@@ -38,6 +39,10 @@ class Key:
     proven: bool = False
     calls: int = 0
     left: Left | None = None
+
+    def pace(self, model: str) -> Pace:
+        """Its pace for a model."""
+        return self.paces.setdefault(model, Pace())
 
     def set_aside(self, failure: ModelFailure, now: float) -> bool:
         """It was refused or is empty. True if that is news."""
@@ -76,8 +81,8 @@ class KeyRing:
             key.label = label_of(self.name, index)
         self.stir()
 
-    def choose(self, now: float, spent: Collection[Key]) -> Key | None:
-        """The key for the next call of a question that already failed with `spent`; None when it has tried all.
+    def choose(self, model: str, now: float, spent: Collection[Key]) -> Key | None:
+        """The key for the next call of a question to `model` that failed with `spent`; None when it has tried all.
 
         When no key works, the one that was set aside first is offered: a question is asked once even then, so that the
         bot is well again as soon as the account is.
@@ -89,7 +94,7 @@ class KeyRing:
             return min(
                 working,
                 key=lambda key: (
-                    key.pace.wait(now),
+                    key.pace(model).wait(now),
                     crowded and self.crowded(key, now),
                     (key.index - self._turn) % len(self.keys),
                 ),
@@ -104,11 +109,11 @@ class KeyRing:
         others = any(k is not key and (k.failure is None or k.aside_until <= now) for k in self.keys)
         return others and not key.proven and key.calls + key.refusals >= TRIES
 
-    def take(self, key: Key, now: float) -> None:
-        """A call leaves with `key`, to be given back."""
+    def take(self, key: Key, model: str, now: float) -> None:
+        """A call to `model` leaves with `key`, to be given back."""
         self._turn = key.index + 1
         key.calls += 1
-        key.pace.leave(now)
+        key.pace(model).leave(now)
 
     def give_back(self, key: Key) -> None:
         """A call with `key` is over."""
@@ -123,7 +128,8 @@ class KeyRing:
     def go_gently(self, now: float) -> None:
         """The provider is back after an outage: nobody storms it."""
         for key in self.keys:
-            key.pace.pause(now)
+            for pace in key.paces.values():
+                pace.pause(now)
 
 
 def label_of(ring: str, index: int) -> str:

@@ -1,4 +1,4 @@
-"""One key's pace, shared by all conversations: after a 429 nobody calls until the pause is over, then one by one.
+"""One key's pace with one model, shared by all conversations: after a 429 a pause for all, then one call at a time.
 
 Pure state over a clock that the caller reads; the caller does the waiting.
 """
@@ -13,13 +13,13 @@ CALM = 10 * GAP
 """Seconds without a call after which the gentle phase is over."""
 
 LONGEST_PAUSE = 300.0
-"""Seconds that a key is left alone at most, however long a wait was named: a limit by the day frees bit by bit, a date
-may be read by a clock that is wrong, and other models of the key may be free. One refused call tells whether it holds.
+"""Seconds that a key is left alone at most, however long a wait was named: a limit by the day frees bit by bit, and a
+date may be read by a clock that is wrong. One refused call tells whether it holds.
 """
 
 
 class Pace:
-    """When the next call of one key may leave. All times are the clock's monotonic seconds."""
+    """When the next call of one key to one model may leave. All times are the clock's monotonic seconds."""
 
     def __init__(self) -> None:
         self._next = -math.inf

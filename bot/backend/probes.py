@@ -85,10 +85,12 @@ class Probes:
         ring, spent = self._rings.ring(request.keys), list[Key]()
         for _ in range(MOST_CALLS):
             now = self._clock.monotonic()
-            key = ring.choose(now, spent)
-            if key is None or key.failure or key.pace.wait(now) or ring.crowded(key, now) or not self._retries.calm:
+            key = ring.choose(request.model, now, spent)
+            if key is None or key.failure or key.pace(request.model).wait(now):
                 return False
-            ring.take(key, now)
+            if ring.crowded(key, now) or not self._retries.calm:
+                return False
+            ring.take(key, request.model, now)
             try:
                 diagnosis = await self._call(key, request, refusals, probed)
             finally:

@@ -119,10 +119,10 @@ class Retries:
         """Whether the call may leave now, and with which key. Raises its failure when waiting cannot help."""
         now = self._clock.monotonic()
         ring = self._rings.ring(call.request.keys)
-        key = ring.choose(now, call.spent)
+        key = ring.choose(call.request.model, now, call.spent)
         if key is None:
             raise call.last or KeysMissing(ring.name)
-        own, pace = call.not_before - now, key.pace.wait(now)
+        own, pace = call.not_before - now, key.pace(call.request.model).wait(now)
         if own > 0 and own >= pace:
             return Hold(own, None)
         if pace > 0:
@@ -136,7 +136,7 @@ class Retries:
                 call.unproven_until = now + PROVEN_WITHIN
             if now < call.unproven_until:
                 return Hold(call.unproven_until - now, None, ring.changed)
-        ring.take(key, now)
+        ring.take(key, call.request.model, now)
         return Go(ring, key, self._breaker.probe(), now)
 
     def _hold_for_pace(self, call: Call, now: float, pace: float) -> Hold:
@@ -248,7 +248,8 @@ class Retries:
             key_label=key.label,
         )
         if isinstance(failure, ModelRateLimited):
-            key.pace.pause(now + min(wait, LONGEST_PAUSE))  # said, and waited for, by whoever needs this key next
+            # Said, and waited for, by whoever needs this key next for this model.
+            key.pace(call.request.model).pause(now + min(wait, LONGEST_PAUSE))
             return None
         call.not_before = now + wait
         return Waiting(wait, failure)

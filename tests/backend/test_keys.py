@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from bot.backend.client import Backend, BackendConfig
 from bot.backend.keys import SET_ASIDE_FOR, TRIES, Key, KeyRing
-from bot.errors import KeyRefused, KeysMissing, ModelFailure, QuotaExhausted
+from bot.errors import KeyRefused, KeysMissing, ModelFailure, ModelRateLimited, QuotaExhausted
 from emulators.faults import Fault
 from emulators.openai import OpenAIService, Reply, errors
 from emulators.openai.ratelimits import Rates
@@ -81,17 +81,26 @@ async def test_while_one_key_is_paused_the_other_goes_on_without_a_wait(service:
     assert service.calls[-1].key == KEY
 
 
+async def test_a_limit_of_one_model_holds_no_other_up(service: OpenAIService) -> None:
+    service.faults.add(PATH, errors.rate_limited(600))
+    async with backend(service.url, KEY) as asked:
+        assert type((await ask(asked)).failure) is ModelRateLimited
+        assert (await ask(asked, request(model="gpt-4o"))).waits == []
+        assert type((await ask(asked)).failure) is ModelRateLimited
+    assert [call.status for call in service.calls] == [429, 200]
+
+
 def test_a_refused_key_has_a_second_try_much_later_and_no_third() -> None:
     ring = KeyRing("", [Key(""), Key("")])
     bad, good = ring.keys
-    assert ring.choose(0.0, []) is bad
+    assert ring.choose("gpt", 0.0, []) is bad
     assert bad.set_aside(KeyRefused(), 0.0)
     chosen = []
     for now in (1.0, SET_ASIDE_FOR + 1, SET_ASIDE_FOR + 2, 100 * SET_ASIDE_FOR):
-        key = ring.choose(now, [])
+        key = ring.choose("gpt", now, [])
         assert key is not None
         chosen.append(key)
-        ring.take(key, now)
+        ring.take(key, "gpt", now)
         if key is bad:
             assert not bad.set_aside(KeyRefused(), now)
     assert chosen == [good, bad, good, good]
@@ -103,8 +112,8 @@ def test_an_empty_account_is_tried_again_now_and_then() -> None:
     for round_ in range(4):
         now = round_ * (SET_ASIDE_FOR + 1)
         empty.set_aside(QuotaExhausted(), now)
-        ring.take(ring.keys[1], now)
-        assert ring.choose(now + SET_ASIDE_FOR + 0.5, []) is empty
+        ring.take(ring.keys[1], "gpt", now)
+        assert ring.choose("gpt", now + SET_ASIDE_FOR + 0.5, []) is empty
 
 
 def test_a_key_that_works_again_is_as_good_as_new() -> None:
