@@ -71,7 +71,7 @@ from bot.trying import Trying
 from bot.turn import TurnRunner
 from bot.turn_ends import TurnEnds
 from bot.usage_command import UsageCommand
-from storage import Store
+from storage import Store, restoring
 
 log = structlog.get_logger(__name__)
 
@@ -190,7 +190,7 @@ async def build(
     are set. Raises `StartFailed`."""
     if problems := budgets.problems(settings):
         raise StartFailed(problems)
-    store = await Store.open(settings.database_url)
+    store = await _open_store(settings, for_platforms=offered is None)
     life = store.begin_work()
     tables = asyncio.create_task(asyncio.to_thread(_load_tables, settings.openai_model))
     try:
@@ -315,6 +315,18 @@ async def build(
         await asyncio.gather(tables, return_exceptions=True)  # what fails there, a question meets too
         await store.close()
         life.end()
+
+
+async def _open_store(settings: Settings, *, for_platforms: bool) -> Store:
+    """The database; one that is a backup is taken up `for_platforms`: a chat in the terminal leaves it what it is."""
+    store = await Store.open(settings.database_url)
+    if for_platforms:
+        try:
+            await restoring.take_up(store.database)
+        except BaseException:
+            await store.close()
+            raise
+    return store
 
 
 def _load_tables(model: str) -> None:

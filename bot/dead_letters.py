@@ -59,6 +59,8 @@ def listing(*, open_too: bool, everything: bool, reason: str, as_json: bool) -> 
             note("No turn is waiting or running.")
         if not count:
             note(_none_failed(reason))
+        for name in sorted({line.failure for line in failed if line.failure in turn_view.MEANINGS}):
+            note(f"{name}: {turn_view.MEANINGS[name]}")
         if count > len(failed):
             note(f"{count - len(failed)} more have failed; --all lists them.")
         if len(still_open) == most:

@@ -11,6 +11,7 @@
     ├── QuestionChanged             what a turn answers was edited or deleted: it starts again
     ├── TurnGivenUp                 a turn that brought its process down again and again is not tried again
     ├── TurnAbandoned               a turn for which not even a sentence could be said
+    ├── Restored                    a turn that was open in a backup: whether it was answered since is not known
     ├── BudgetUsedUp                what may be spent in the month is spent, or set aside for others: no call is made
     ├── PriceUnknown                a budget holds, and nobody knows what the model costs: no call is made
     │   └── LengthUnbounded         nor how long its answer gets
@@ -135,6 +136,13 @@ class TurnAbandoned(ParleyError):
         "{about} is left without an answer and without a word: its place took nothing for about a day, or it brought "
         "me down each time. `parley turns show` tells more, and `parley turns retry` has it tried again."
     )
+
+
+class Restored(ParleyError):
+    """The turn was open when the backup was made that the database was restored from.
+
+    It was most likely answered by the bot that went on, so nothing is said of it, and it is left to an operator.
+    """
 
 
 class BudgetUsedUp(ParleyError):

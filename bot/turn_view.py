@@ -14,11 +14,17 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
+from bot.errors import Restored
 from bot.messages import Address
 from storage.money import UsageRow
 from storage.records import StoredPart
 from storage.turn_lines import TurnLine, TurnMessage, WholeTurn
 
+# What an operator can't know of a failure by its name.
+MEANINGS = {
+    Restored.__name__: "it was open when the backup was made that this database was restored from, and most likely "
+    "answered after that: look in its place first. `parley turns retry` has it answered, perhaps a second time."
+}
 COLUMNS = ("id", "ref", "state", "since", "where", "attempts", "deaths", "why")
 _NUMBERS = frozenset({"id", "attempts", "deaths"})
 _MICROS = 1_000_000
@@ -99,6 +105,8 @@ def page(turn: WholeTurn, now: int) -> Iterator[str]:
     line = turn.line
     reason = why(line)
     yield f"turn {line.id} (ref {line.reference}): {line.state}{f', {reason}' if reason else ''}"
+    if line.failure in MEANINGS:
+        yield f"  meaning   {MEANINGS[line.failure]}"
     yield f"  key       {line.key}"
     yield f"  where     {_where(line.address)}"
     yield f"  queued    {moment(line.created_at)} ({ago(line.created_at, now)} ago)"

@@ -1,7 +1,8 @@
 """A consistent copy of the database while a worker reads and writes it, by SQLite's online backup.
 
 The copy is one read transaction: it holds all that was committed before it began, and keeps no writer waiting. It
-becomes FILE by a rename, once it is whole, checked and on the disk: FILE is never half a backup.
+becomes FILE by a rename, once it is whole, checked and on the disk: FILE is never half a backup. It is marked as a
+copy: `restoring.py` says what for.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from bot.errors import BackupRefused
 from storage import dialect
+from storage.marks import COPIED
+from storage.records import now
 
 # What stands beside a database belongs to it.
 _PARTS = ("", "-wal", "-shm", "-journal")
@@ -38,13 +41,14 @@ def back_up(url: str, file: Path, *, replace: bool) -> Backup:
     Blocks until it is done. Raises `BackupRefused`, and `DatabaseUnusable` for an address that names no SQLite file;
     then whatever was at `file` is as it was.
     """
-    began = time.monotonic()
+    began, began_at = time.monotonic(), now()
     source = Path(dialect.database_url(url).database or "")
     file = file.expanduser().absolute()
     _look_at(source, file, replace=replace)
     with _beside(file) as unfinished:
         _copy(source, unfinished)
         messages = _check(source, unfinished)
+        _mark(source, unfinished, began_at)
         _keep(unfinished)
         if not replace and file.exists():
             raise _exists(file)
@@ -129,6 +133,17 @@ def _check(source: Path, copy: Path) -> int:
     except sqlite3.Error as error:
         raise _failed(source, error) from None
     return int(messages)
+
+
+def _mark(source: Path, copy: Path, at: int) -> None:
+    """Write down in a copy that it is one, made at that moment; a copy of a copy keeps the moment of the first."""
+    try:
+        with closing(sqlite3.connect(copy)) as connection, connection:
+            if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'marks'").fetchone():
+                return  # from before there were any
+            connection.execute("INSERT INTO marks (name, at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (COPIED, at))
+    except sqlite3.Error as error:
+        raise _failed(source, error) from None
 
 
 def _failed(source: Path, error: sqlite3.Error) -> BackupRefused:

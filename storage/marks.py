@@ -12,8 +12,10 @@ from storage.dialect import upsert
 from storage.records import micros_of, now
 from storage.schema import marks
 
-# Set once, by the migration that made the table.
-_BORN = "born"
+# Set by the migration that made the table; raised where a backup takes the database's place.
+BORN = "born"
+# When a backup was made: set in the copy alone, until a worker serves it.
+COPIED = "copied"
 
 AT = select(marks.c.at).where(marks.c.name == bindparam("of_name"))
 PUT = upsert(
@@ -38,8 +40,9 @@ class Marks:
         self._database = database
 
     async def born(self) -> int:
-        """When the database was made, in microseconds since the epoch: what was said before is none of its business."""
-        return await self._database.read(_at, _BORN) or 0
+        """When the database was made, or restored, in microseconds since the epoch: what was said before, and is not
+        in it, is none of its business."""
+        return await self._database.read(_at, BORN) or 0
 
     async def at(self, name: str) -> int | None:
         """When it was, in microseconds since the epoch; None where it never was."""

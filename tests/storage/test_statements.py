@@ -36,6 +36,7 @@ from storage import (
     new_turns,
     overheard,
     ratings,
+    restoring,
     retention,
     revisions,
     schema,
@@ -73,6 +74,7 @@ def _statements() -> Iterator[tuple[str, ClauseElement]]:
         memory,
         new_turns,
         overheard,
+        restoring,
         retention,
         summaries,
     )
@@ -118,6 +120,7 @@ def test_no_family_of_queries_was_overlooked() -> None:
         "retention",
         "revisions",
         "overheard",
+        "restoring",
         "summaries",
         "turns",
         "usage",
@@ -201,6 +204,8 @@ async def _all_queries(store: Store, number: int) -> None:
     await _as_one_who_forgets(store, thread, f"q{number}")
     await _as_the_sweep(store, number)
     await _as_somebody_who_leaves(store, f"L{number}")
+    await store.marks.put(marks.COPIED, 1)
+    assert await restoring.take_up(store.database) is not None
 
 
 async def _as_one_who_presses(store: Store, thread: Address, number: int) -> None:
