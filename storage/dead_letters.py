@@ -27,11 +27,12 @@ from sqlalchemy import (
 )
 
 from bot.messages import Address
+from storage import summaries
 from storage.connection import Connection
 from storage.database import Database
 from storage.money import UsageRow
 from storage.records import REFERENCE_LENGTH, StoredPart, now
-from storage.schema import conversations, messages, turns, usage
+from storage.schema import conversations, messages, ratings, turns, usage
 from storage.states import is_failed, is_open
 from storage.turn_lines import Decision, TurnLine, TurnMessage, WholeTurn
 from storage.turns import PARTS
@@ -126,12 +127,16 @@ RETRY = (
     update(turns)
     .where(_these, is_failed(turns), _still_asked)
     .values(state="queued", crashes=0, not_before=0, finished_at=None, failure=None)
-    .returning(turns.c.id)
+    .returning(turns.c.id, turns.c.pressed)
+)
+OLD_ANSWERS = select(messages.c.id).where(
+    messages.c.turn_id.in_(bindparam("turn_ids", expanding=True)), messages.c.role == "assistant"
 )
 # The half of an answer that a broken stream left is no answer any more: the whole one takes its place.
 FORGET_ANSWERS = delete(messages).where(
     messages.c.turn_id.in_(bindparam("turn_ids", expanding=True)), messages.c.role == "assistant"
 )
+FORGET_RATINGS = delete(ratings).where(ratings.c.turn_id.in_(bindparam("turn_ids", expanding=True)))
 _longest_failure: int = turns.c.failure.type.length  # type: ignore[attr-defined]
 DISCARD = (
     update(turns)
@@ -239,8 +244,15 @@ def _retry(connection: Connection, turn_ids: Sequence[int]) -> Sequence[Decision
 
 
 def _queue_again(connection: Connection, turn_ids: Sequence[int]) -> Sequence[int]:
-    queued = list(connection.scalars(RETRY, {"turn_ids": turn_ids}))
-    connection.execute(FORGET_ANSWERS, {"turn_ids": queued})
+    rows = connection.execute(RETRY, {"turn_ids": turn_ids}).all()
+    queued = [row.id for row in rows]
+    if queued and (old := list(connection.scalars(OLD_ANSWERS, {"turn_ids": queued}))):
+        # The model that is asked again is told of what it said before in no way.
+        summaries.drop_of_rows(connection, old)
+    # What somebody wished to have answered anew has an answer, which stays until there is a new one (`answers.py`).
+    if first := [row.id for row in rows if row.pressed is None]:
+        connection.execute(FORGET_ANSWERS, {"turn_ids": first})
+        connection.execute(FORGET_RATINGS, {"turn_ids": first})
     return queued
 
 

@@ -20,8 +20,9 @@ from emulators.openai import Reply, errors
 from storage import Store
 from storage.money import UsageRow
 from storage.records import Answer, SentPart
+from tests.e2e.panel import Panel
 from tests.e2e.stage import ROOT, Stage, user_texts
-from tests.e2e.talk import Talk
+from tests.e2e.talk import Talk, idle
 from tests.e2e.test_start import Ended, run
 from tests.storage.people import asks, says
 from tests.storage.test_inbox import rows
@@ -130,6 +131,35 @@ async def test_an_answer_that_broke_off_becomes_whole_in_its_own_message(talk: T
         await until_settled(worker.store)
     assert list(user_texts(openai.calls[-1].body)) == [f"{person(talk)}: go on"]
     assert not any(m["role"] == "assistant" for m in openai.calls[-1].body["messages"])
+
+
+@pytest.mark.parametrize("platform", ["slack", "discord"])
+async def test_an_answer_that_was_wished_anew_in_vain_outlives_retries_in_vain(on_stage: Stage, platform: str) -> None:
+    panel = Panel(on_stage, platform)
+    panel.openai.script("the good old answer")
+    async with on_stage.worker() as worker:
+        await panel.ask()
+        await idle(worker)
+        panel.openai.faults.add("/chat/completions", errors.insufficient_quota())
+        await panel.press(panel.bob, "regenerate")
+        await panel.until_told(QUOTA)
+        await until_failed(on_stage)
+    async with on_stage.worker() as worker:  # a new circuit breaker: the quota is asked for again
+        panel.openai.faults.add("/chat/completions", errors.insufficient_quota())
+        calls = len(panel.openai.calls)
+        assert (await turns(on_stage, "retry", "--all")).code == 0
+        await panel.openai.wait_for(lambda: len(panel.openai.calls) > calls)
+        await until_failed(on_stage)
+        await idle(worker)
+        [shown] = panel.shown()
+        assert shown.startswith("the good old answer\n\n") and QUOTA in shown
+        assert panel.stored("SELECT text FROM messages WHERE role = 'assistant'") == [("the good old answer",)]
+    async with on_stage.worker() as worker:
+        panel.openai.script("a better one")
+        assert (await turns(on_stage, "retry", "--all")).code == 0
+        await panel.until(["a better one"])
+        await idle(worker)
+    assert panel.stored("SELECT text FROM messages WHERE role = 'assistant'") == [("a better one",)]
 
 
 async def interrupted(talk: Talk, column: str, value: int) -> None:

@@ -12,7 +12,7 @@ from bot.errors import DatabaseUnusable, StorageFailed
 from storage import Store
 from storage.database import Database
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Claim, Ruling, SentPart
+from storage.records import Answer, Claim, Ruling, SentPart, Summary
 from storage.turn_lines import Decision
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
@@ -156,6 +156,42 @@ async def test_the_half_of_an_answer_that_a_broken_stream_left_makes_room_for_th
     later = await ask(store, "2", at=5)
     said = await store.history.until(later, again.conversation_id, 0)
     assert [m.text for m in said] == ["hello", "the whole of it", "hello"]
+
+
+async def test_what_people_thought_of_the_half_and_a_summary_that_tells_of_it_go_with_it(
+    store: Store, letters: DeadLetters, path: Path
+) -> None:
+    turn_id = await ask(store, "1")
+    half = Answer("a1", "B", "Parley", "half of")
+    claim = await take(store)
+    await store.turns.finish(claim, "failed", answer=half, failure="StreamCut")
+    await store.ratings.toggle(turn_id, "slack", "U1", -1)
+    await ask(store, "2", at=5)
+    material = await store.summaries.material(claim.conversation_id)
+    until = material.since[-1].position
+    assert await store.summaries.add(claim.conversation_id, Summary(until, "half of"), material, model="m", tokens=1)
+    await retry(letters, turn_id)
+    for table in ("ratings", "summaries"):
+        assert rows(path, f"SELECT * FROM {table}") == []  # noqa: S608 - a table can't be a parameter
+
+
+async def test_an_answer_that_was_wished_anew_in_vain_stays_until_there_is_a_new_one(
+    store: Store, letters: DeadLetters, path: Path
+) -> None:
+    turn_id = await ask(store, "1")
+    await store.turns.finish(await take(store), "answered", answer=ANSWER)
+    await store.ratings.toggle(turn_id, "slack", "U1", 1)
+    assert await store.answers.again(turn_id, "a press") == "queued"
+    for _ in range(2):
+        await store.turns.finish(await take(store), "failed", failure="QuotaExhausted")
+        await retry(letters, turn_id)
+        assert await store.answers.remembered(turn_id) == "hi"
+        assert len(rows(path, "SELECT * FROM ratings")) == 1
+    again = await take(store)
+    assert [m.text for m in await store.history.until(turn_id, again.conversation_id, 0)] == ["hello"]
+    await store.turns.finish(again, "answered", answer=Answer("a1", "B", "Parley", "another"))
+    assert await store.answers.remembered(turn_id) == "another"
+    assert rows(path, "SELECT * FROM ratings") == []
 
 
 async def test_a_later_turn_that_runs_is_not_disturbed_and_other_conversations_do_not_wait(
