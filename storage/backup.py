@@ -36,10 +36,10 @@ class Backup:
 
 
 def back_up(url: str, file: Path, *, replace: bool) -> Backup:
-    """Copy the database at `url` into `file`; `replace` allows one that exists.
+    """Copy the database at `url` into `file`; `replace` allows one that exists, and puts away what stands beside it.
 
     Blocks until it is done. Raises `BackupRefused`, and `DatabaseUnusable` for an address that names no SQLite file;
-    then whatever was at `file` is as it was.
+    then what was at `file` is there, with all it held.
     """
     began, began_at = time.monotonic(), now()
     source = Path(dialect.database_url(url).database or "")
@@ -50,8 +50,10 @@ def back_up(url: str, file: Path, *, replace: bool) -> Backup:
         messages = _check(source, unfinished)
         _mark(source, unfinished, began_at)
         _keep(unfinished)
-        if not replace and file.exists():
-            raise _exists(file)
+        if replace:
+            _put_away(file)
+        else:
+            _make_sure_it_is_free(file)
         unfinished.replace(file)
         with suppress(PermissionError):  # Windows opens no folders
             _keep(file.parent)
@@ -65,14 +67,69 @@ def _look_at(source: Path, file: Path, *, replace: bool) -> None:
     if file.is_dir():
         raise BackupRefused(f"{file} is a folder", f"Name a file in it, for example {file / 'parley-backup.db'}.")
     own = {source.resolve().with_name(source.resolve().name + part) for part in _PARTS}
-    if file.resolve() in own or (file.exists() and file.samefile(source)):
+    theirs = {part.resolve() for part in (file, *_beside_of(file))}
+    if theirs & own or (file.exists() and file.samefile(source)):
         raise BackupRefused(f"{file} is the database itself", "Name another file, best on another disk.")
-    if file.exists() and not replace:
-        raise _exists(file)
+    if not replace:
+        _make_sure_it_is_free(file)
     if file.exists() and not file.is_file():
         raise BackupRefused(f"{file} is no ordinary file", "Name another one.")
     if not file.parent.is_dir():
         raise BackupRefused(f"there is no folder {file.parent}", "Make it, or name a file in another one.")
+
+
+def _beside_of(file: Path) -> list[Path]:
+    """The files that SQLite would take for the log of what is at `file`, as far as they are there."""
+    parts = [file.with_name(file.name + part) for part in _PARTS if part]
+    return [part for part in parts if part.exists() or part.is_symlink()]
+
+
+def _make_sure_it_is_free(file: Path) -> None:
+    """Refuse a name that is taken: by a file, or by the log of one that was there, which SQLite would take for ours."""
+    if file.exists():
+        raise BackupRefused(f"{file} exists already", "Name a new file, or add --force to replace it.")
+    if left := _beside_of(file):
+        names = ", ".join(part.name for part in left)
+        raise BackupRefused(
+            f"beside {file} stands what belonged to a database of that name ({names})",
+            "Name a new file, or add --force to remove it.",
+        )
+
+
+def _put_away(file: Path) -> None:
+    """Let nothing stand beside `file` that SQLite would read into the copy which is about to be put there.
+
+    The file takes in what its log holds first, so that it is whole without it: killed at any moment, this leaves either
+    the old copy or the new.
+    """
+    if not _beside_of(file):
+        return
+    # SQLite's log of what a link leads to stands there, not here.
+    if file.exists() and not file.is_symlink() and not _takes_in_its_log(file):
+        file.unlink()  # no database can be made of it any more
+    for part in _beside_of(file):
+        part.unlink()
+    with suppress(PermissionError):
+        _keep(file.parent)
+
+
+def _takes_in_its_log(file: Path) -> bool:
+    """Have a database take in what stands beside it; whether it is one. Refuses one that is in use."""
+    way_out = "End the program that uses it, or name another file."
+    try:
+        with closing(
+            sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=dialect.BUSY_TIMEOUT_SECONDS)
+        ) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").close()
+            # Nobody else may have it open for that.
+            [(mode,)] = connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        if dialect.lasts(error):
+            return False
+        raise BackupRefused(f"{file} cannot be replaced ({error})", way_out) from None
+    if mode != "delete":
+        raise BackupRefused(f"{file} cannot be replaced (it is open in another program)", way_out)
+    return True
 
 
 @contextmanager
@@ -148,10 +205,6 @@ def _mark(source: Path, copy: Path, at: int) -> None:
 
 def _failed(source: Path, error: sqlite3.Error) -> BackupRefused:
     return BackupRefused(f"{source} cannot be copied ({error})", dialect.cure(error))
-
-
-def _exists(file: Path) -> BackupRefused:
-    return BackupRefused(f"{file} exists already", "Name a new file, or add --force to replace it.")
 
 
 def _keep(path: Path) -> None:

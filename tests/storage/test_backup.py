@@ -100,15 +100,127 @@ def test_a_file_that_exists_is_replaced_only_when_told_so(path: Path, file: Path
     assert rows(file, "PRAGMA integrity_check") == [("ok",)]
 
 
+_RUNS_ON_IT = """
+import os, sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute(f"PRAGMA journal_mode={sys.argv[2]}")
+c.execute("PRAGMA cache_spill=1"), c.execute("PRAGMA cache_size=1")
+c.execute("BEGIN")
+c.executemany("INSERT INTO marks VALUES (?, 1)", [(f"of then {n} {'x' * 100}",) for n in range(2000)])
+if sys.argv[2] == "WAL":
+    c.execute("COMMIT")
+os._exit(9)
+"""
+
+
+def run_on(file: Path, journal: str) -> None:
+    """Somebody writes to a copy and is killed over it: what SQLite keeps beside it stays."""
+    done = subprocess.run([sys.executable, "-c", _RUNS_ON_IT, str(file), journal], check=False)
+    assert done.returncode == 9
+    assert file.with_name(f"{file.name}-{'wal' if journal == 'WAL' else 'journal'}").stat().st_size
+
+
+def of_then(file: Path) -> int:
+    """How many rows are there that were written to the old copy."""
+    [(count,)] = rows(file, "SELECT count(*) FROM marks WHERE name LIKE 'of then%'")
+    assert isinstance(count, int)
+    return count
+
+
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
+def test_what_stands_beside_a_copy_that_is_replaced_does_not_get_into_the_new_one(
+    path: Path, file: Path, journal: str
+) -> None:
+    back_up(url_of(path), file, replace=False)
+    run_on(file, journal)
+    rows(path, "INSERT INTO marks VALUES ('newer', 1)")
+    back_up(url_of(path), file, replace=True)
+    assert list(file.parent.iterdir()) == [file]
+    assert rows(file, "PRAGMA integrity_check") == [("ok",)]
+    assert rows(file, "SELECT at FROM marks WHERE name = 'newer'") == [(1,)]
+    assert of_then(file) == 0
+
+
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
+def test_what_is_left_of_a_copy_that_was_deleted_is_named_and_removed_only_when_told_so(
+    path: Path, file: Path, journal: str
+) -> None:
+    back_up(url_of(path), file, replace=False)
+    run_on(file, journal)
+    file.unlink()
+    said = refusal(path, file)
+    assert "belonged to a database of that name (copy.db-" in said
+    assert "Name a new file, or add --force to remove it." in said
+    back_up(url_of(path), file, replace=True)
+    assert list(file.parent.iterdir()) == [file]
+    assert rows(file, "PRAGMA integrity_check") == [("ok",)]
+    assert of_then(file) == 0
+
+
+def test_what_stands_beside_a_file_that_is_no_database_goes_with_it(path: Path, file: Path) -> None:
+    file.write_bytes(b"these are somebody's notes\n" * 100)
+    file.with_name("copy.db-journal").write_bytes(b"and more")
+    back_up(url_of(path), file, replace=True)
+    assert list(file.parent.iterdir()) == [file]
+    assert rows(file, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(path: Path, file: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.db"
+    back_up(url_of(path), elsewhere, replace=False)
+    before = elsewhere.read_bytes()
+    file.symlink_to(elsewhere)
+    file.with_name("copy.db-wal").write_bytes(b"left")
+    back_up(url_of(path), file, replace=True)
+    assert not file.is_symlink() and list(file.parent.iterdir()) == [file]
+    assert elsewhere.read_bytes() == before
+
+
+def test_a_copy_that_a_program_runs_on_is_not_replaced(path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialect, "BUSY_TIMEOUT_SECONDS", 0.1)
+    back_up(url_of(path), file, replace=False)
+    running = sqlite3.connect(file, isolation_level=None)
+    running.execute("PRAGMA journal_mode=WAL")
+    running.execute("INSERT INTO marks VALUES ('of then', 1)")
+    said = refusal(path, file, replace=True)
+    assert "cannot be replaced" in said and "End the program that uses it" in said
+    running.execute("INSERT INTO marks VALUES ('of then, too', 1)")
+    running.close()
+    assert of_then(file) == 2
+
+
+_DIES_BEFORE_THE_RENAME = """
+import os, sys
+from pathlib import Path
+from storage.backup import back_up
+Path.replace = lambda *_: os._exit(9)
+back_up(sys.argv[1], Path(sys.argv[2]), replace=True)
+"""
+
+
+def test_a_backup_that_is_killed_as_it_replaces_a_copy_leaves_the_old_one_with_all_it_held(
+    path: Path, file: Path
+) -> None:
+    back_up(url_of(path), file, replace=False)
+    run_on(file, "WAL")
+    done = subprocess.run([sys.executable, "-c", _DIES_BEFORE_THE_RENAME, url_of(path), str(file)], check=False)
+    assert done.returncode == 9
+    assert rows(file, "PRAGMA integrity_check") == [("ok",)]
+    assert of_then(file) == 2000
+    assert not file.with_name("copy.db-wal").exists()
+
+
 @pytest.mark.parametrize("replace", [False, True])
 def test_the_database_itself_is_refused_by_whatever_name(path: Path, tmp_path: Path, replace: bool) -> None:
     (tmp_path / "alias.db").symlink_to(path)
     (tmp_path / "link.db").hardlink_to(path)
     before = path.read_bytes()
     names = ["parley.db", "parley.db-wal", "parley.db-shm", "parley.db-journal", "alias.db", "link.db"]
+    (tmp_path / "odd-wal").hardlink_to(path)
     for name in names:
         assert "is the database itself. Name another file" in refusal(path, tmp_path / name, replace=replace)
     assert "is the database itself" in refusal(tmp_path / "alias.db", tmp_path / "parley.db-wal", replace=replace)
+    assert "is the database itself" in refusal(tmp_path / "odd-wal", tmp_path / "odd", replace=replace)
     assert path.read_bytes() == before
 
 
