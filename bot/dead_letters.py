@@ -137,6 +137,8 @@ def _told(wish: Wish, decision: Decision) -> str:
             return f"{done}; it had failed with {decision.failure}"
         case "unasked":
             return "not queued: its questions were deleted since, nobody asks it any more; it can be discarded"
+        case "forgotten":
+            return "not queued: the command, or what it was to say, is not kept any more; it can be discarded"
         case "not_failed":
             discarded = (decision.failure or "").startswith(DISCARDED)
             return f"nothing done: {'it was discarded' if discarded else _STANDING[decision.state]}"

@@ -26,6 +26,7 @@ MEANINGS = {
     "answered after that: look in its place first. `parley turns retry` has it answered, perhaps a second time."
 }
 COLUMNS = ("id", "ref", "state", "since", "where", "attempts", "deaths", "why")
+_TITLES = (("questions", "user"), ("command, or what was refused", "aside"), ("remembered answer", "assistant"))
 _NUMBERS = frozenset({"id", "attempts", "deaths"})
 _MICROS = 1_000_000
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -113,7 +114,7 @@ def page(turn: WholeTurn, now: int) -> Iterator[str]:
     if line.finished_at is not None:
         yield f"  ended     {moment(line.finished_at)} ({ago(line.finished_at, now)} ago)"
     yield f"  attempts  {line.attempts}, of which {line.crashes} ended in a death or a bug since it was last queued"
-    for title, role in (("questions", "user"), ("remembered answer", "assistant")):
+    for title, role in _TITLES:
         found = [message for message in turn.messages if message.role == role]
         if found:
             yield f"{title}:"

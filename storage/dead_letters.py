@@ -1,14 +1,14 @@
 """What the operator looks at and decides: turns that failed, what is known of each, and whether it is tried again.
 
 A turn that is tried again keeps its attempts, which fence whoever held it before, and its parts, so that its answer
-takes the place of the sentence that stands there. Every change asks the state of the row itself: it is safe beside a
-worker.
+takes the place of the sentence that stands there. It keeps its command too, or the sentence it was to say: these go
+with the words of their message. Every change asks the state of the row itself: it is safe beside a worker.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -119,13 +119,25 @@ USED = (
     .order_by(usage.c.id)
 )
 _these = turns.c.id.in_(bindparam("turn_ids", expanding=True))
-STATES = select(turns.c.id, turns.c.key, turns.c.state, turns.c.failure).where(_these).order_by(turns.c.id)
 _still_asked = exists().where(
-    messages.c.turn_id == turns.c.id, messages.c.role == "user", messages.c.deleted == false()
+    messages.c.turn_id == turns.c.id, messages.c.role != "assistant", messages.c.deleted == false()
+)
+_knows_what_to_do = or_(turns.c.kind == "answer", turns.c.payload.is_not(None))
+STATES = (
+    select(
+        turns.c.id,
+        turns.c.key,
+        turns.c.state,
+        turns.c.failure,
+        _still_asked.label("asked"),
+        _knows_what_to_do.label("knows"),
+    )
+    .where(_these)
+    .order_by(turns.c.id)
 )
 RETRY = (
     update(turns)
-    .where(_these, is_failed(turns), _still_asked)
+    .where(_these, is_failed(turns), _still_asked, _knows_what_to_do)
     .values(state="queued", crashes=0, not_before=0, finished_at=None, failure=None)
     .returning(turns.c.id, turns.c.pressed)
 )
@@ -136,6 +148,19 @@ OLD_ANSWERS = select(messages.c.id).where(
 FORGET_ANSWERS = delete(messages).where(
     messages.c.turn_id.in_(bindparam("turn_ids", expanding=True)), messages.c.role == "assistant"
 )
+FORGET_PAYLOADS = (
+    update(turns)
+    .where(
+        turns.c.id.in_(
+            select(messages.c.turn_id)
+            .where(messages.c.id.in_(bindparam("rows", expanding=True)), messages.c.role != "assistant")
+            .scalar_subquery()
+        ),
+        is_failed(turns),
+        turns.c.payload.is_not(None),
+    )
+    .values(payload=None)
+)
 FORGET_RATINGS = delete(ratings).where(ratings.c.turn_id.in_(bindparam("turn_ids", expanding=True)))
 _longest_failure: int = turns.c.failure.type.length  # type: ignore[attr-defined]
 DISCARD = (
@@ -143,6 +168,7 @@ DISCARD = (
     .where(_these, is_failed(turns))
     .values(
         state="cancelled",
+        payload=None,
         finished_at=bindparam("moment"),
         failure=func.substr(literal(f"{DISCARDED} ", String) + func.coalesce(turns.c.failure, ""), 1, _longest_failure),
     )
@@ -275,7 +301,19 @@ def _decide(
             row.key,
             row.state,
             row.failure,
-            "done" if row.id in changed else "unasked" if row.state == "failed" else "not_failed",
+            "done" if row.id in changed else _why_not(row),
         )
         for row in before
     ]
+
+
+def _why_not(row: Any) -> Literal["not_failed", "unasked", "forgotten"]:
+    if row.state != "failed":
+        return "not_failed"
+    return "forgotten" if row.asked and not row.knows else "unasked"
+
+
+def forget_payloads(connection: Connection, rows: Sequence[int]) -> None:
+    """Forget what failed turns were to carry out or to say for messages that lose their words, by the ids of their
+    rows, in the transaction that is open."""
+    connection.execute(FORGET_PAYLOADS, {"rows": rows})

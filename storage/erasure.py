@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, false, func, select, update
 
-from storage import overheard, summaries
+from storage import dead_letters, overheard, summaries
 from storage.connection import Connection
 from storage.database import Database
 from storage.records import Erased
@@ -143,6 +143,7 @@ def _messages(connection: Connection, of: dict[str, str]) -> Erased | None:
     turn_ids = sorted({row.turn_id for row in rows if row.turn_id is not None})
     direct = sorted({row.conversation_id for row in rows if row.direct})
     connection.execute(ERASE_MESSAGES, {"rows": [row.id for row in rows]})
+    dead_letters.forget_payloads(connection, [row.id for row in rows])
     summaries.drop_of_conversations(connection, sorted({row.conversation_id for row in rows}))
     asked = {**of, "turn_ids": turn_ids}
     answers = connection.execute(ERASE_ANSWERS, asked).rowcount if turn_ids else 0

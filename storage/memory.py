@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, false, func, not_, or_, select, tuple_, update
 
 from bot.messages import Address
-from storage import overheard, summaries
+from storage import dead_letters, overheard, summaries
 from storage.connection import Connection
 from storage.database import Database
 from storage.records import Remembered, now
@@ -252,6 +252,7 @@ def _wipe(connection: Connection, rows: list[int]) -> int:
     if not rows:
         return 0
     connection.execute(FORGET_RATINGS, {"rows": rows})
+    dead_letters.forget_payloads(connection, rows)
     summaries.drop_of_rows(connection, rows)
     return connection.execute(WIPE, {"rows": rows}).rowcount
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, false, not_, or_, select, tuple_, update
 
-from storage import overheard, summaries
+from storage import dead_letters, overheard, summaries
 from storage.connection import Connection
 from storage.database import Database
 from storage.records import Portion, now
@@ -137,6 +137,7 @@ def _portion(connection: Connection, page: Any, change: Change, before: int, aft
 def _wipe_messages(connection: Connection, rows: Sequence[int]) -> int:
     wiped = connection.execute(WIPE_MESSAGES, {"rows": rows}).rowcount
     connection.execute(REMOVE_RATINGS, {"rows": rows})
+    dead_letters.forget_payloads(connection, rows)
     if wiped:
         summaries.drop_of_rows(connection, rows)
     return wiped

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, exists, select, update
 
 from bot.messages import Address, IncomingMessage
-from storage import overheard, summaries
+from storage import dead_letters, overheard, summaries
 from storage.belonging import identity, this_message
 from storage.changes import ANSWERS, TAKEN_BACK_WITH_THEIR_QUESTION, contents, revise
 from storage.connection import Connection
@@ -123,6 +123,8 @@ def _delete(connection: Connection, address: Address, message_id: str) -> Revise
     if known.deleted:
         return Revised("same", known.turn_id)
     connection.execute(WIPE, {"of_row": known.id})
+    if known.state == "failed":
+        dead_letters.forget_payloads(connection, [known.id])
     revision = None
     if known.role != "assistant" and known.turn_id is not None:
         connection.execute(WIPE_ANSWER, {"of_turn": known.turn_id})

@@ -63,12 +63,12 @@ class WholeTurn:
 class Decision:
     """What became of an operator's wish for a turn, which stood in `state` with `failure` before.
 
-    `unasked`: it can't be tried again because nobody asks it any more, its questions were deleted; `not_failed`: only
-    failed turns are tried again or discarded.
+    `unasked`: it can't be tried again because nobody asks it any more, its messages were deleted; `forgotten`: because
+    what it was to carry out or to say is not kept; `not_failed`: only failed turns are tried again or discarded.
     """
 
     turn_id: int
     key: str
     state: TurnState
     failure: str | None
-    outcome: Literal["done", "not_failed", "unasked"]
+    outcome: Literal["done", "not_failed", "unasked", "forgotten"]

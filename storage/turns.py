@@ -19,6 +19,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     select,
     update,
 )
@@ -78,6 +79,10 @@ KEEP_OUTCOME = update(turns).where(is_held, _up_to_date).values(outcome=bindpara
 BEGIN_AGAIN = select(turns.c.revision).where(is_held)
 REVISIONS = select(turns.c.id, turns.c.revision).where(turns.c.id.in_(bindparam("turn_ids", expanding=True)))
 DROP_PART = delete(reply_parts).where(_this_part)
+# What a message said goes with it.
+_has_words = exists().where(
+    messages.c.turn_id == turns.c.id, messages.c.role != "assistant", messages.c.deleted == false()
+)
 FINISH = (
     update(turns)
     .where(is_held, _up_to_date)
@@ -88,7 +93,10 @@ FINISH = (
         finished_at=bindparam("moment"),
         failure=bindparam("to_failure"),
         outcome=None,
-        payload=None,
+        # What has failed is carried out, or said, when an operator has it tried again.
+        payload=case(
+            (and_(bindparam("to_state", type_=String) == literal_column("'failed'"), _has_words), turns.c.payload)
+        ),
         stopped_by=None,
     )
 )

@@ -227,6 +227,58 @@ async def test_a_place_that_opens_again_gets_the_answer_it_would_not_take(on_sta
         await until_settled(worker.store)
 
 
+def open_channel(talk: Talk) -> None:
+    """The bot may write there again."""
+    if talk.platform == "slack":
+        talk.general.archived = False
+    else:
+        talk.discord.deny(talk.studio)
+
+
+async def test_a_command_whose_place_was_closed_is_shown_and_carried_out_once_it_is_tried_again(talk: Talk) -> None:
+    stage = talk.stage
+    stage.extra["PARLEY_ADMINS"] = f"{talk.ada.id}, {talk.bob.id}"
+    async with stage.worker() as worker:
+        talk.close_channel()
+        await talk.ask("!set language Esperanto")
+        await until_failed(stage)
+        [failed] = await listed(stage)
+        assert "!set language Esperanto" in (await turns(stage, "show", failed["ref"])).out
+        # Carried out it was; nobody could be told. Somebody has turned it back meanwhile.
+        database = sqlite3.connect(stage.folder / "parley.db")
+        with database:
+            assert database.execute("DELETE FROM settings").rowcount
+        database.close()
+        open_channel(talk)
+        ended = await turns(stage, "retry", "--all")
+        assert ended.code == 0 and "queued again" in ended.out, ended.out
+        await talk.place.wait_for(talk.answers)
+        await idle(worker)
+        assert "Esperanto" in talk.answers()[0]
+        assert rows(stage.folder / "parley.db", "SELECT name, value FROM settings") == [("language", "Esperanto")]
+    assert await listed(stage) == []
+
+
+async def test_a_notice_whose_place_was_closed_is_shown_once_it_is_tried_again(talk: Talk) -> None:
+    stage = talk.stage
+    stage.extra["PARLEY_USER_MESSAGES_PER_MINUTE"] = "1"
+    talk.openai.responder = lambda _: "fine"
+    async with stage.worker() as worker:
+        await talk.ask("one")
+        await talk.until("fine")
+        await idle(worker)
+        talk.close_channel()
+        await talk.ask("two")
+        await until_failed(stage)
+        open_channel(talk)
+        assert (await turns(stage, "retry", "--all")).code == 0
+        await talk.place.wait_for(lambda: len(talk.answers()) == 2)
+        await idle(worker)
+        assert "minute" in talk.answers()[1]
+    assert await listed(stage) == []
+    assert len(talk.openai.calls) == 1
+
+
 @pytest.fixture
 async def shelf(on_stage: Stage) -> Stage:
     """A database with one turn in each state: answered 1, failed 2, 3 and 4, queued 5."""
@@ -331,6 +383,16 @@ async def test_what_is_done_is_said_per_turn_and_what_can_t_be_done_is_refused_w
     ):
         assert ended.out.count(told) == 1, ended.out
     assert [each["id"] for each in await listed(shelf)] == [4]
+
+
+async def test_what_was_ordered_and_is_not_kept_is_refused_with_a_sentence_of_its_own(
+    shelf: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(shelf.folder / "parley.db") as database:
+        database.execute("UPDATE turns SET kind = 'command' WHERE id = 2")
+    database.close()
+    assert await here(shelf, dead_letters.deciding("retry", ["2"], reason="", as_json=False), monkeypatch) == 1
+    assert "not queued: the command, or what it was to say, is not kept any more" in capsys.readouterr().out
 
 
 async def test_programs_are_told_what_was_done_and_nothing_to_do_is_said(

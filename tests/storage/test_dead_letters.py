@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bot import turn_view
 from bot.errors import DatabaseUnusable, StorageFailed
 from storage import Store
 from storage.database import Database
 from storage.dead_letters import DeadLetters
-from storage.records import Answer, Claim, Ruling, SentPart, Summary
+from storage.erasure import Erasure
+from storage.records import Answer, Claim, Ruling, SentPart, Summary, now
 from storage.turn_lines import Decision
 from tests.storage.people import THREAD, asks, keeps, says
 from tests.storage.test_inbox import rows
@@ -318,6 +320,88 @@ async def test_a_turn_whose_questions_were_deleted_since_is_told_and_stays(store
     assert [d.outcome for d in await retry(letters, claim.turn_id)] == ["unasked"]
     assert [line.id for line in (await letters.failed())[0]] == [claim.turn_id]
     assert [d.outcome for d in await discard(letters, claim.turn_id)] == ["done"]
+
+
+def orders() -> Ruling:
+    """The message is a command."""
+    return Ruling("command", "what was ordered", aside=True)
+
+
+def tells() -> Ruling:
+    """The message gets a sentence of ours."""
+    return Ruling("notice", "why not")
+
+
+async def fail_ordered(store: Store, rule: Callable[[], Ruling] = orders) -> Claim:
+    """A turn that was no question, and failed."""
+    await store.inbox.accept(says("1", "!do it"), "100.1", rule=rule, complete=True)
+    claim = await take(store)
+    await store.turns.finish(claim, "failed", failure="DeliveryRefused is_archived")
+    return claim
+
+
+@pytest.mark.parametrize("rule", [orders, tells])
+async def test_a_command_and_a_notice_are_tried_again_with_all_they_need_as_often_as_they_fail(
+    store: Store, letters: DeadLetters, path: Path, rule: Callable[[], Ruling]
+) -> None:
+    failed = await fail_ordered(store, rule)
+    for _ in range(2):
+        assert [d.outcome for d in await retry(letters, failed.turn_id)] == ["done"]
+        again = await take(store)
+        assert (again.kind, again.payload) == (failed.kind, failed.payload)
+        await store.turns.finish(again, "failed", failure="DeliveryRefused is_archived")
+    await retry(letters, failed.turn_id)
+    await store.turns.finish(await take(store), "answered")
+    assert rows(path, "SELECT payload FROM turns") == [(None,)]
+
+
+async def test_a_command_is_shown_to_the_operator_with_its_words(store: Store, letters: DeadLetters) -> None:
+    whole = await letters.whole((await fail_ordered(store)).turn_id)
+    assert whole is not None
+    assert "\n".join(turn_view.page(whole, now())).count("    !do it") == 1
+
+
+@pytest.mark.parametrize("goes", ["deleted", "forgotten", "erased", "old", "discarded"])
+async def test_what_was_ordered_is_not_kept_longer_than_the_words_of_its_message(
+    store: Store, letters: DeadLetters, path: Path, goes: str
+) -> None:
+    claim = await fail_ordered(store)
+    assert rows(path, "SELECT payload FROM turns") == [("what was ordered",)]
+    match goes:
+        case "deleted":
+            await store.revisions.delete(THREAD, "1")
+        case "forgotten":
+            remembered = await store.memory.in_thread(THREAD)
+            assert remembered is not None
+            await store.memory.forget(remembered)
+        case "erased":
+            await Erasure(store.database).erase("slack", "U1")
+        case "old":
+            await store.retention.wipe_messages(now())
+        case _:
+            await discard(letters, claim.turn_id)
+    assert rows(path, "SELECT payload FROM turns") == [(None,)]
+    told = [d.outcome for d in await retry(letters, claim.turn_id)]
+    assert told == ["not_failed" if goes == "discarded" else "unasked"]
+
+
+async def test_a_command_whose_message_was_deleted_while_it_ran_is_not_kept(store: Store, path: Path) -> None:
+    await store.inbox.accept(says("1", "!do it"), "100.1", rule=orders, complete=True)
+    claim = await take(store)
+    await store.revisions.delete(THREAD, "1")
+    await store.turns.finish(claim, "failed", failure="DeliveryRefused is_archived")
+    assert rows(path, "SELECT state, payload FROM turns") == [("failed", None)]
+
+
+async def test_a_command_that_an_earlier_version_did_not_keep_is_told_and_stays(
+    store: Store, letters: DeadLetters, path: Path
+) -> None:
+    claim = await fail_ordered(store)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE turns SET payload = NULL")
+    connection.close()
+    assert [d.outcome for d in await retry(letters, claim.turn_id)] == ["forgotten"]
+    assert [line.id for line in (await letters.failed())[0]] == [claim.turn_id]
 
 
 async def test_more_turns_than_fit_one_transaction_are_all_tried_again(
