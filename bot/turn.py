@@ -153,7 +153,7 @@ class TurnRunner:
         words = Words(
             # Who has an answer written anew knows how old the question is.
             preface=late_word((now() - max(asked.sent_at, asked.edited_at)) / 1_000_000)
-            if asked and not claim.pressed
+            if asked and claim.kind != "notice" and not claim.pressed
             else "",
             opener=question.opener,
             standing=question.earlier or (instead_of.words.latest if instead_of is not None else ""),

@@ -271,10 +271,13 @@ async def test_a_notice_whose_place_was_closed_is_shown_once_it_is_tried_again(t
         await talk.ask("two")
         await until_failed(stage)
         open_channel(talk)
+        with sqlite3.connect(stage.folder / "parley.db", isolation_level=None) as database:
+            database.execute("UPDATE messages SET sent_at = sent_at - 3600000000")
+        database.close()
         assert (await turns(stage, "retry", "--all")).code == 0
         await talk.place.wait_for(lambda: len(talk.answers()) == 2)
         await idle(worker)
-        assert "minute" in talk.answers()[1]
+        assert "minute" in talk.answers()[1] and "late" not in talk.answers()[1]
     assert await listed(stage) == []
     assert len(talk.openai.calls) == 1
 
