@@ -29,7 +29,8 @@ NUDGE_SECONDS = 1.5
 REACHES_WITHIN_SECONDS = 60.0
 # With more questions open than this, people wait.
 MOST_OPEN = 12
-# The bot gives a turn up that brought five processes down. It shall not come to that: here they die for other reasons.
+# The bot gives a turn up that was running when eight processes died. It shall not come to that here, where a step may
+# add two or three: one that stands still counts as well.
 MOST_DEATHS = 3
 # The dust has settled when all is answered; it never will when nothing changes for so long.
 PATIENCE_SECONDS = 180.0
