@@ -27,6 +27,8 @@ from storage import Store
 log = structlog.get_logger(__name__)
 
 PROBE = "health"
+# How long a disk may keep the end waiting.
+LAST_WRITING_SECONDS = 2.0
 
 
 class Heartbeat:
@@ -104,15 +106,16 @@ class Heartbeat:
             await asyncio.sleep(PROBE_EVERY_WRITINGS * self._every)
 
     async def _write(self) -> None:
-        text = dump(self._report())
+        putting = asyncio.create_task(asyncio.to_thread(self._tried, dump(self._report())))
         try:
-            await asyncio.to_thread(self._put, text)
-        except (OSError, ValueError) as error:
-            if self._written:
-                self._written = False
-                log.warning("health_file_not_written", path=str(self._path), error=str(error))
-        else:
-            self._written = True
+            error = await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            # The thread goes on: what is written next must not meet it, nor be overwritten by it.
+            await asyncio.wait([putting], timeout=LAST_WRITING_SECONDS)
+            raise
+        if error is not None and self._written:
+            log.warning("health_file_not_written", path=str(self._path), error=str(error))
+        self._written = error is None
 
     def _report(self) -> Report:
         return Report(
@@ -132,6 +135,14 @@ class Heartbeat:
             queue=self._queue,
             model=Model(**asdict(self._model)),
         )
+
+    def _tried(self, text: str) -> Exception | None:
+        """Put it there; what kept that from being done."""
+        try:
+            self._put(text)
+        except (OSError, ValueError) as error:
+            return error
+        return None
 
     def _put(self, text: str) -> None:
         """Replace the file in one step, so that nobody reads half of it. Raises OSError and ValueError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -145,6 +146,30 @@ async def test_draining_is_written_at_once_and_the_end_stays(path: Path, store: 
     found = await written(path)
     assert found.state == "stopped"
     assert names_in(path.parent) == ["health.json"], "no half-written file is left"
+
+
+async def test_what_is_being_written_as_the_worker_ends_does_not_come_after_its_last_word(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beats = heartbeat(path, store)
+    put, begun = beats._put, threading.Event()
+
+    def slowly(text: str) -> None:
+        if '"draining"' in text:
+            begun.set()
+            time.sleep(0.3)
+        put(text)
+
+    monkeypatch.setattr(beats, "_put", slowly)
+    with capture_logs() as logs:
+        async with beating(beats):
+            await written(path)
+            beats.drain()
+            await asyncio.to_thread(begun.wait)
+        await beats.end()
+        await asyncio.sleep(0.5)
+    assert (await written(path)).state == "stopped"
+    assert [entry for entry in logs if entry["event"] == "health_file_not_written"] == []
 
 
 async def test_a_younger_workers_file_is_left_alone_by_the_one_that_ends(path: Path, store: Store) -> None:
