@@ -94,7 +94,8 @@ async def read_place(
                 raise
             await asyncio.sleep(failure.retry_after if isinstance(failure, DeliveryDelayed) else 2.0**attempt)
         except DeliveryFailure as failure:
-            log.info("place_refused", channel=channel_of(unread.address), code=failure.code)
+            # What the bot may not read is never read back: what is asked there while it is away goes unanswered.
+            log.warning("place_refused", channel=channel_of(unread.address), code=failure.code)
             break
     return ()
 
