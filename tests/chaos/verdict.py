@@ -133,14 +133,21 @@ def _disordered(scene: Scene, questions: Iterable[Question], answered: dict[str,
 
 def _told_apart(scene: Scene, earlier: Question, later: Question) -> bool:
     """Whether Slack told of two questions by two connections, or of the earlier one again: so that whoever heard of the
-    later one can't have known that there was another before it."""
-    taken: dict[object, Attempt] = {}
+    later one can't have known that there was another before it.
+
+    A process that stood still hears, once it goes on, of what Slack has given up by then: in the order in which it was
+    told.
+    """
+    told: dict[object, list[Attempt]] = {}
     for delivery in scene.slack.deliveries:
-        for attempt in delivery.attempts:
-            if attempt.fate == "acked":
-                taken.setdefault(delivery.event.get("ts"), attempt)
-    first, second = taken.get(earlier.id), taken.get(later.id)
-    return bool(first and second and (first.connection != second.connection or first.at > second.at))
+        reached = [attempt for attempt in delivery.attempts if attempt.fate in ("acked", "timeout")]
+        told.setdefault(delivery.event.get("ts"), []).extend(reached)
+    firsts, seconds = told.get(earlier.id, []), told.get(later.id, [])
+    first, second = (next((one for one in tries if one.fate == "acked"), None) for tries in (firsts, seconds))
+    if first and second and (first.connection != second.connection or first.at > second.at):
+        return True
+    on_that_one = ([each.at for each in firsts if each.connection == one.connection] for one in seconds)
+    return any(at and min(at) > one.at for one, at in zip(seconds, on_that_one, strict=True))
 
 
 def _read_back_late(scene: Scene, earlier: Question, later: Question) -> bool:
