@@ -43,7 +43,7 @@ async def supervise(
 ) -> None:
     """Serve until cancelled. Raises `TokenRefused` where Discord refuses the token or the connection for good.
 
-    A token that was good before has to be refused several times in a row, some seconds apart.
+    A token that was good before has to be refused several times in a row, over half a minute.
     """
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise TokenRefused(
@@ -60,12 +60,13 @@ async def supervise(
             if not borne:
                 raise TokenRefused(VARIABLE, "Discord does not accept the token (401 Unauthorized)", CURE) from None
             borne -= 1
-            seconds = backoff.next()
+            seconds = timing.backoff_base * 2 ** (REFUSALS_BORNE - borne)
             log.warning("token_refused_for_now", left=borne, seconds=round(seconds, 1))
             await asyncio.sleep(seconds)
         except discord.ConnectionClosed as closed:
             raise TokenRefused(VARIABLE, FATAL.get(closed.code, f"closed with {closed.code}"), CURE) from None
         except Exception as error:  # noqa: BLE001 - nothing but a refusal may end the bot
+            borne = REFUSALS_BORNE if client.has_served else borne
             if time.monotonic() - began >= timing.stable:
                 backoff.reset()
             seconds = backoff.next()
