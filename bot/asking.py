@@ -16,7 +16,15 @@ from bot.alerts import Alerts
 from bot.backend import models, tokens
 from bot.backend.client import Backend
 from bot.backend.completion import CompletionRequest, Finished, Picture, Restarted, Text, Waiting
-from bot.errors import BudgetUsedUp, ContentRefused, ContextTooLong, ModelFailure, ModelRateLimited, PriceUnknown
+from bot.errors import (
+    BudgetUsedUp,
+    ContentRefused,
+    ContextTooLong,
+    ModelFailure,
+    ModelRateLimited,
+    PriceUnknown,
+    RequestTooLarge,
+)
 from bot.lease import Lease
 from bot.outcome import Outcome
 from bot.question import Question
@@ -100,7 +108,7 @@ class Asking:
 
     async def _ask(self) -> Outcome:
         claim, asker = self._claim, self._asker
-        fit = self._fit()
+        fit, is_the_models = self._fit(), True
         for _ in range(MOST_TRIMS):
             request = self._request(fit)
             await self._lease.make_sure()
@@ -114,6 +122,8 @@ class Asking:
             except ContextTooLong as failure:
                 taken = tokens.count_messages(request.messages, request.model)
                 fit = _tighter(fit, taken)
+                # Other places may ask this model with a key that has room for more.
+                is_the_models = is_the_models and not isinstance(failure, RequestTooLarge)
                 self._words.restart()
                 log.info("context_trimmed_harder", tokens=taken, fit=fit, detail=failure.detail)
             except ModelFailure as failure:
@@ -123,7 +133,8 @@ class Asking:
                     asker.alerts.tell(trouble)
                 return endings.broken_off(claim, self._words.text, failure, self.used())
             else:
-                asker.fits[request.model] = fit
+                if is_the_models:
+                    asker.fits[request.model] = fit
                 if self._is_summary_due:
                     concern = Concern(claim.conversation_id, self._question.controls, self._spender, self._room)
                     asker.summarising.look(concern)

@@ -24,6 +24,7 @@
     │   ├── KeyRefused              401, 403: never retried with the same key, the admin is told
     │   ├── KeysMissing             the secret that a place names has no keys: nobody else pays, the admin is told
     │   ├── ContextTooLong          the prompt does not fit: trimmed harder and tried again
+    │   │   └── RequestTooLarge     nor into what one key may have in a minute: nothing is learnt of the model
     │   ├── ParameterRefused        a parameter, or form of prompt, the model does not take: dropped and remembered
     │   ├── ModelUnknown            404: no such model for this key, the admin is told
     │   ├── ContentRefused          the provider's filter refused the question
@@ -258,6 +259,10 @@ class ContextTooLong(ModelFailure):
     """The prompt is longer than the model takes."""
 
     sentence = "This is longer than the model can read at once. A shorter question, or a fresh conversation, will do."
+
+
+class RequestTooLarge(ContextTooLong):
+    """The request alone is more than its key may have in a minute, which says nothing of the model."""
 
 
 class ParameterRefused(ModelFailure):

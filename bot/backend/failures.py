@@ -31,6 +31,7 @@ from bot.errors import (
     ModelUnknown,
     ParameterRefused,
     QuotaExhausted,
+    RequestTooLarge,
 )
 
 QUOTA = {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached", "billing_not_active"}
@@ -45,9 +46,12 @@ TRANSIENT = {"server_error", "internal_error", "internal_server_error", "service
 SAYS_NOTHING = {"", "invalid_request_error", "badrequesterror", "bad_request", "error"}
 """Codes that only repeat the status, as compatible servers give them."""
 REFUSED_VALUE = ("_above_max_value", "_below_min_value")
+PROMPT = {"", "messages", "prompt", "input_tokens", *LIMITS}
+"""What is named as refused where the prompt is too long, or with the longest answer that was asked for."""
 
 _CONTEXT_WORDS = re.compile(r"\bcontext (length|size|window)\b|\bmaximum model length\b", re.IGNORECASE)
 _TOO_LARGE_WORDS = re.compile(r"\brequest too large\b|\bmust be reduced\b", re.IGNORECASE)
+_TOKEN_WORDS = re.compile(r"\btokens?\b|\bTP[MD]\b", re.IGNORECASE)
 _SHARE_WORDS = re.compile(r"\blimit:? (\d[\d,]{0,15})\b.{0,80}\brequested:? (\d[\d,]{0,15})", re.IGNORECASE | re.DOTALL)
 _IDENTIFIER = re.compile(r"[\w.\-\[\]]{1,64}")
 
@@ -99,12 +103,14 @@ class _Facts:
 
         vLLM names as `param` then whichever it would have shorter (`input_tokens`, `max_tokens`), though it takes both.
         """
-        return self.codeless and _CONTEXT_WORDS.search(self.words) is not None
+        return self.codeless and self.param in PROMPT and _CONTEXT_WORDS.search(self.words) is not None
 
     @property
     def too_large(self) -> bool:
         """One request asks for more tokens than a minute's limit has: a rate limit by its code, which no wait ends."""
-        if _TOO_LARGE_WORDS.search(self.words):
+        if self.type.lower() != "tokens" and not _TOKEN_WORDS.search(self.words):
+            return False  # of requests, or of calls at a time, there is room for one again
+        if self.status == 413 or _TOO_LARGE_WORDS.search(self.words):
             return True
         share = _SHARE_WORDS.search(self.words)
         limit, requested = (int(figure.replace(",", "")) for figure in share.groups()) if share else (0, 0)
@@ -146,10 +152,8 @@ def _failure(facts: _Facts, sent: Collection[str]) -> tuple[ModelFailure, bool]:
         return ModelUnknown(detail), False
     if names & KEY or status in {401, 403}:
         return KeyRefused(detail), False
-    if status == 413:
-        return ContextTooLong(detail), False
     if names & RATE or status == 429:
-        return (ContextTooLong if facts.too_large else ModelRateLimited)(detail), False
+        return (RequestTooLarge if facts.too_large else ModelRateLimited)(detail), False
     if status in {408, 409} or status >= 500 or names & TRANSIENT:
         return ModelUnavailable(detail), False
     if facts.too_long:

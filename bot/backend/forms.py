@@ -24,8 +24,9 @@ _PICTURES_REFUSED = re.compile(
     r"\bimage_url\W{0,3} is only supported|\bunknown variant \W?image_url"
     r"|\bunsupported content part type.{0,40}image_url"
     r"|(not|n't|no endpoints found that) support (any )?(image_url|images?|vision)( inputs?| content)?\b"
-    r"(?! (format|type|size|url|file|encod|from))"
-    r"|\b(image_url|images|image inputs?|image content) (is|are) not (supported|enabled)"
+    r"(?![/\w])(?! (format|type|size|url|file|encod|from|in|with|larger|bigger|above|over|dimension|resolution))"
+    # What begins with more than the noun is about that one picture: animated images, CMYK images.
+    r"|(?:^|[.:;,\"'(])\s*(image_url|images|image inputs?|image content) (is|are) not (supported|enabled)"
     r"|\bnot a (multi-?modal|vision[ -]capable) model|\bat most 0 image|\bcontent must be a string",
     re.IGNORECASE,
 )

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
+from bot.backend.failures import diagnose_event
 from bot.backend.parameters import LIMITS
 from bot.errors import (
     ContentRefused,
     ContextTooLong,
     KeyRefused,
     ModelFailure,
+    ModelRateLimited,
     ModelRefused,
     ModelUnknown,
     QuotaExhausted,
+    RequestTooLarge,
 )
 from tests.backend.asking import ask, backend, request
 from tests.backend.imitator import Plain, Stream, delta, imitating
@@ -46,8 +49,9 @@ KEPT_TOO_LONG = "The number of tokens to keep from the initial prompt is greater
         (400, {"error": {"code": 400, "message": "is longer than the maximum model length of 9"}}, ContextTooLong),
         (400, {"error": {"message": KEPT_TOO_LONG}}, ContextTooLong),
         (400, {"error": {"code": "odd", "param": "x", "message": TOO_LONG}}, ModelRefused),
-        (413, {"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "too large"}}, ContextTooLong),
-        (413, "<html>Request Entity Too Large</html>", ContextTooLong),
+        (400, {"error": {"code": 400, "param": "stop", "message": TOO_LONG}}, ModelRefused),
+        (413, {"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "too large"}}, RequestTooLarge),
+        (413, "<html>Request Entity Too Large</html>", ModelRefused),
         (400, {"error": {"message": "nope", "code": 400}}, ModelRefused),
         (400, {"error": {"message": "max_tokens of what?", "code": 400}}, ModelRefused),
         (400, {"error": {"message": "temperature", "code": "odd"}}, ModelRefused),
@@ -134,3 +138,19 @@ async def test_what_a_provider_writes_into_its_codes_does_not_reach_the_detail()
         answer = await ask(asked)
     assert isinstance(answer.failure, ModelFailure)
     assert answer.failure.detail == "400 ok_param"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("Rate limit reached on tokens per min (TPM): Limit 30000, Requested 36278.", RequestTooLarge),
+        ("Rate limit reached on tokens per min (TPM): Limit 30000, Used 29000, Requested 1800.", ModelRateLimited),
+        ("concurrency limit: 2, you requested: 3 concurrent requests", ModelRateLimited),
+        ("Limit: 5 requests per min. Requested 8", ModelRateLimited),
+    ],
+)
+def test_only_what_asks_for_more_tokens_than_there_are_in_a_minute_is_too_large(
+    words: str, expected: type[ModelFailure]
+) -> None:
+    said = {"code": "rate_limit_exceeded", "message": words}
+    assert type(diagnose_event(said, ()).failure) is expected

@@ -76,7 +76,15 @@ async def test_a_model_that_sees_no_pictures_is_told_of_them_and_sent_none_any_m
 
 @pytest.mark.parametrize(
     "said",
-    ["This model does not support image format tiff.", "You uploaded an unsupported image.", "Image is too large."],
+    [
+        "This model does not support image format tiff.",
+        "You uploaded an unsupported image.",
+        "Image is too large.",
+        "The model does not support image/gif",
+        "This model does not support images larger than 20 MB",
+        "The model does not support images with transparency",
+        "Animated images are not supported.",
+    ],
 )
 async def test_a_picture_that_is_refused_for_itself_says_nothing_of_the_model(said: str) -> None:
     async with imitating(words(said, code="invalid_image")) as server, backend(server.url) as asked:

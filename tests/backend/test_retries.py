@@ -11,7 +11,7 @@ import pytest
 from bot.backend.client import Backend, BackendConfig
 from bot.backend.completion import Restarted, Text, Waiting
 from bot.backend.limiter import LONGEST_PAUSE
-from bot.errors import ContextTooLong, ModelFailure, ModelRateLimited, ModelUnavailable, StreamCut, StreamStalled
+from bot.errors import ModelFailure, ModelRateLimited, ModelUnavailable, RequestTooLarge, StreamCut, StreamStalled
 from emulators.faults import Fault
 from emulators.openai import OpenAIService, Reply, errors
 from emulators.openai.ratelimits import Rates
@@ -182,7 +182,7 @@ async def test_named_waits_do_not_go_on_for_ever(service: OpenAIService) -> None
 
 async def test_a_question_of_more_tokens_than_a_minute_has_is_too_long_and_holds_nobody_up() -> None:
     async with OpenAIService(keys=(KEY,), rates=Rates(500, 1_000)) as service, backend(service.url) as asked:
-        assert type((await ask(asked, request("word " * 2_000, max_output_tokens=16))).failure) is ContextTooLong
+        assert type((await ask(asked, request("word " * 2_000, max_output_tokens=16))).failure) is RequestTooLarge
         assert len(service.calls) == 1
         assert (await ask(asked, request(max_output_tokens=16))).waits == []
 
@@ -190,8 +190,8 @@ async def test_a_question_of_more_tokens_than_a_minute_has_is_too_long_and_holds
 @pytest.mark.parametrize(
     ("figures", "kind"),
     [
-        ("Limit 6000, Used 12, Requested 6001", ContextTooLong),
-        ("Limit: 6,000. Requested: 16,001.", ContextTooLong),
+        ("Limit 6000, Used 12, Requested 6001", RequestTooLarge),
+        ("Limit: 6,000. Requested: 16,001.", RequestTooLarge),
         ("Limit 6000, Used 5999, Requested 6000", ModelRateLimited),
         ("Limit 36,000, Used 36,000, Requested 6,000", ModelRateLimited),
         ("Limit 0, Used 0, Requested 1", ModelRateLimited),

@@ -173,6 +173,18 @@ async def test_a_failure_ends_in_one_whole_answer_or_one_clear_sentence(
     assert not [word for word in (MARKER, "sk-emulated", "openai.com", "org-emulated") if word in everything]
 
 
+async def test_what_one_key_has_no_room_for_makes_no_later_answer_shorter(on_stage: Stage) -> None:
+    slack, openai = on_stage.slack, on_stage.openai
+    ada, channels = slack.add_user("ada"), [slack.add_channel(name) for name in ("one", "two")]
+    openai.faults.add("/chat/completions", errors.request_too_large())
+    async with on_stage.worker():
+        for channel in channels:
+            question = await slack.say(ada, channel, "go", mention=True)
+            await slack.wait_for(lambda: slack.bot_messages(channel, question.ts))  # noqa: B023
+    refused, trimmed, other = (call.body["max_completion_tokens"] for call in openai.calls)
+    assert trimmed < refused == other
+
+
 async def test_a_parameter_that_a_model_refused_is_left_out_from_then_on(on_stage: Stage) -> None:
     corner = Corner(on_stage, "slack")
     on_stage.extra |= WARM
