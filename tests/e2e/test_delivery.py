@@ -2,12 +2,14 @@
 
 import asyncio
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import pytest
 
 from bot import crash
-from emulators.discord import Permission
+from emulators.discord import DiscordServer, Permission
+from emulators.discord.state import Channel, User
 from emulators.faults import Fault
 from emulators.openai import Reply, errors
 from tests.e2e.stage import Stage
@@ -178,34 +180,45 @@ async def test_a_page_by_who_stands_before_the_platform_costs_no_answer(talk: Ta
     assert talk.told_alone() == []
 
 
+@dataclass(frozen=True)
+class InThread:
+    """An answer in a thread of Discord's, whose first words stand there."""
+
+    discord: DiscordServer
+    bob: User
+    thread: Channel
+
+    @classmethod
+    async def begun(cls, stage: Stage) -> Self:
+        bob, studio = stage.discord.add_user("bob"), stage.discord.add_channel("studio")
+        thread = await stage.discord.start_thread(bob, studio, "talk")
+        stage.openai.script(SLOW)
+        await stage.discord.say(bob, thread, "go", mention=True)
+        await stage.discord.wait_for(lambda: stage.discord.bot_messages(thread))
+        return cls(stage.discord, bob, thread)
+
+    def shown(self) -> list[str]:
+        return [message.content for message in self.discord.bot_messages(self.thread)]
+
+
 async def test_an_answer_whose_thread_is_closed_while_it_grows_is_finished_there(on_stage: Stage) -> None:
-    discord, openai = on_stage.discord, on_stage.openai
-    bob, studio = discord.add_user("bob"), discord.add_channel("studio")
-    thread = await discord.start_thread(bob, studio, "talk")
-    openai.script(SLOW)
     async with on_stage.worker() as app:
-        await discord.say(bob, thread, "go", mention=True)
-        await discord.wait_for(lambda: discord.bot_messages(thread))
-        await discord.archive_thread(thread)
+        answer = await InThread.begun(on_stage)
+        await on_stage.discord.archive_thread(answer.thread)
         await idle(app)
-    assert [message.content for message in discord.bot_messages(thread)] == [WHOLE]
-    assert discord.bot_messages(discord.open_dm(bob)) == []
+    assert answer.shown() == [WHOLE]
+    assert on_stage.discord.bot_messages(on_stage.discord.open_dm(answer.bob)) == []
 
 
 async def test_an_answer_whose_thread_fell_asleep_while_the_bot_was_gone_is_finished_there(on_stage: Stage) -> None:
-    discord, openai = on_stage.discord, on_stage.openai
-    bob, studio = discord.add_user("bob"), discord.add_channel("studio")
-    thread = await discord.start_thread(bob, studio, "talk")
-    openai.script(SLOW)
     async with on_stage.process() as worker:
-        await discord.say(bob, thread, "go", mention=True)
-        await discord.wait_for(lambda: discord.bot_messages(thread))
+        answer = await InThread.begun(on_stage)
         await worker.kill()
-    await discord.archive_thread(thread)
-    openai.script("finished later")
+    await on_stage.discord.archive_thread(answer.thread)
+    on_stage.openai.script("finished later")
     async with on_stage.worker() as app:
         await idle(app)
-    assert [message.content for message in discord.bot_messages(thread)] == ["finished later"]
+    assert answer.shown() == ["finished later"]
 
 
 async def test_a_message_that_may_be_edited_no_more_is_replaced_and_does_not_stay_beside(talk: Talk) -> None:
