@@ -319,6 +319,7 @@ FAILURES: list[tuple[Fault, type[DeliveryFailure], str]] = [
         (refused(code), DeliveryRefused, code)
         for code in (
             "is_archived",
+            "channel_is_archived",
             "not_in_channel",
             "channel_not_found",
             "restricted_action",
