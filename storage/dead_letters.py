@@ -17,8 +17,6 @@ from sqlalchemy import (
     String,
     bindparam,
     delete,
-    exists,
-    false,
     func,
     literal,
     or_,
@@ -35,7 +33,7 @@ from storage.records import REFERENCE_LENGTH, StoredPart, now
 from storage.schema import conversations, messages, ratings, turns, usage
 from storage.states import is_failed, is_open
 from storage.turn_lines import Decision, TurnLine, TurnMessage, WholeTurn
-from storage.turns import PARTS
+from storage.turns import PARTS, has_words
 
 DISCARDED = "Discarded"
 # So many turns are changed in one transaction: a worker waits for no more than that.
@@ -119,9 +117,6 @@ USED = (
     .order_by(usage.c.id)
 )
 _these = turns.c.id.in_(bindparam("turn_ids", expanding=True))
-_still_asked = exists().where(
-    messages.c.turn_id == turns.c.id, messages.c.role != "assistant", messages.c.deleted == false()
-)
 _knows_what_to_do = or_(turns.c.kind == "answer", turns.c.payload.is_not(None))
 STATES = (
     select(
@@ -129,7 +124,7 @@ STATES = (
         turns.c.key,
         turns.c.state,
         turns.c.failure,
-        _still_asked.label("asked"),
+        has_words.label("asked"),
         _knows_what_to_do.label("knows"),
     )
     .where(_these)
@@ -137,7 +132,7 @@ STATES = (
 )
 RETRY = (
     update(turns)
-    .where(_these, is_failed(turns), _still_asked, _knows_what_to_do)
+    .where(_these, is_failed(turns), has_words, _knows_what_to_do)
     .values(state="queued", crashes=0, not_before=0, finished_at=None, failure=None)
     .returning(turns.c.id, turns.c.pressed)
 )

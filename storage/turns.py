@@ -80,7 +80,7 @@ BEGIN_AGAIN = select(turns.c.revision).where(is_held)
 REVISIONS = select(turns.c.id, turns.c.revision).where(turns.c.id.in_(bindparam("turn_ids", expanding=True)))
 DROP_PART = delete(reply_parts).where(_this_part)
 # What a message said goes with it.
-_has_words = exists().where(
+has_words = exists().where(
     messages.c.turn_id == turns.c.id, messages.c.role != "assistant", messages.c.deleted == false()
 )
 FINISH = (
@@ -95,7 +95,7 @@ FINISH = (
         outcome=None,
         # What has failed is carried out, or said, when an operator has it tried again.
         payload=case(
-            (and_(bindparam("to_state", type_=String) == literal_column("'failed'"), _has_words), turns.c.payload)
+            (and_(bindparam("to_state", type_=String) == literal_column("'failed'"), has_words), turns.c.payload)
         ),
         stopped_by=None,
     )

@@ -130,42 +130,38 @@ async def test_past_its_nonces_time_discord_is_asked_what_stands_in_the_channel(
     assert talk.answers() == ["another conversation's", "only once"]
 
 
-async def test_past_its_nonces_time_the_second_message_of_an_answer_is_found_too(on_stage: Stage) -> None:
-    discord, openai = on_stage.discord, on_stage.openai
+TWO_MESSAGES = "\n\n".join(f"Paragraph {n}." + " lorem ipsum dolor" * 30 for n in range(6))
+
+
+async def resumed_past_its_nonces_time(talk: Talk, *meanwhile: Fault) -> None:
+    """An answer of two messages, whose posts meet this, finished by the process after a kill once no nonce is known."""
+    stage, discord = talk.stage, talk.discord
     discord.timing = replace(discord.timing, nonce_window=0.0)
-    talk = Talk(on_stage, "discord")
-    whole = "\n\n".join(f"Paragraph {n}." + " lorem ipsum dolor" * 30 for n in range(6))
-    openai.script(whole)
-    posts = "POST /channels/{channel_id}/messages"
-    discord.faults.add(posts, Fault("delay", seconds=0.0), Fault("lost_reply"))
-    async with on_stage.process() as worker:
+    talk.openai.script(TWO_MESSAGES)
+    talk.fail(POST, *meanwhile)
+    async with stage.process() as worker:
         await talk.ask()
         await discord.wait_for(lambda: len(talk.answers()) == 2)
         await worker.kill()
-    long_ago(on_stage)
-    async with on_stage.worker() as app:
+    long_ago(stage)
+    async with stage.worker() as app:
         await idle(app)
-    assert "\n\n".join(talk.answers()) == whole
+
+
+async def test_past_its_nonces_time_the_second_message_of_an_answer_is_found_too(on_stage: Stage) -> None:
+    talk = Talk(on_stage, "discord")
+    await resumed_past_its_nonces_time(talk, Fault("delay", seconds=0.0), Fault("lost_reply"))
+    assert "\n\n".join(talk.answers()) == TWO_MESSAGES
 
 
 async def test_past_its_nonces_time_nothing_is_posted_anew_where_discord_shows_nothing(on_stage: Stage) -> None:
-    discord, openai = on_stage.discord, on_stage.openai
-    discord.timing = replace(discord.timing, nonce_window=0.0)
     talk = Talk(on_stage, "discord")
-    discord.deny(talk.studio, Permission.READ_MESSAGE_HISTORY)
-    openai.script("\n\n".join(f"Paragraph {n}." + " lorem ipsum dolor" * 30 for n in range(6)))
+    talk.discord.deny(talk.studio, Permission.READ_MESSAGE_HISTORY)
     # The first is refused for what it replies to, and sent again; the reply to the second message is lost.
-    talk.fail(POST, Fault("delay"), Fault("delay"), Fault("lost_reply"))
-    async with on_stage.process() as worker:
-        await talk.ask()
-        await discord.wait_for(lambda: len(talk.answers()) == 2)
-        await worker.kill()
-    long_ago(on_stage)
-    async with on_stage.worker() as app:
-        await idle(app)
+    await resumed_past_its_nonces_time(talk, Fault("delay"), Fault("delay"), Fault("lost_reply"))
     first, second, told = talk.answers()
     assert first.startswith("Paragraph 0.") and second.startswith("Paragraph 3.")
-    discord.complaints.clear()  # of the reply in a place without a history
+    talk.discord.complaints.clear()  # of the reply in a place without a history
     assert "I can't tell whether my answer has arrived here" in told
 
 
